@@ -1,0 +1,1 @@
+//! Client library with automatic reconnect, and the chat command.

@@ -1,0 +1,17 @@
+//! The configuration files of the programs: one typed YAML each, given by `--config FILE`. The operator
+//! renders them by the same functions for pods and for local processes; the programs read them.
+//!
+//! No I/O: `chatcluster-runtime` reads the file.
+
+mod duration;
+mod gateway;
+mod messages;
+mod tls;
+
+pub use duration::GoDuration;
+pub use gateway::{
+    Auth, ClientPort, Drain, GatewayConfig, JwtAlgorithm, JwtKey, ManagerHome, MessagesClient,
+    PeerPort,
+};
+pub use messages::{BackendPort, GrpcPort, MessagesConfig, Storage};
+pub use tls::{MutualTls, ServerTls};

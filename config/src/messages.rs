@@ -1,0 +1,64 @@
+//! Configuration of `chatcluster-messages`.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{MutualTls, ServerTls};
+
+/// Configuration of the message service.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MessagesConfig {
+    /// Where gateways connect.
+    pub grpc: GrpcPort,
+    /// Where backends connect.
+    pub http: BackendPort,
+    /// Where `/livez`, `/readyz` and `/metrics` are served, over plain HTTP.
+    pub admin: SocketAddr,
+    /// Where messages are kept.
+    pub storage: Storage,
+}
+
+/// Where gateways connect, by gRPC under mutual TLS.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GrpcPort {
+    /// Address to listen on.
+    pub listen: SocketAddr,
+    /// The service's certificate and the CA of the gateways.
+    pub tls: MutualTls,
+}
+
+/// Where backends connect, by HTTP with a service token.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BackendPort {
+    /// Address to listen on.
+    pub listen: SocketAddr,
+    /// The certificate that backends see. Without it the port is plain HTTP.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<ServerTls>,
+    /// File with the secret (at least 32 bytes) that signs service tokens, by HS256.
+    pub token_key: PathBuf,
+    /// The `aud` that a service token must have.
+    #[serde(default = "BackendPort::audience")]
+    pub audience: String,
+}
+
+impl BackendPort {
+    fn audience() -> String {
+        "chatcluster-messages".into()
+    }
+}
+
+/// Where messages are kept.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type")]
+pub enum Storage {
+    /// One replica in this process, in one file.
+    Embedded {
+        /// The file; its folder must exist.
+        path: PathBuf,
+    },
+}

@@ -1,0 +1,1 @@
+//! The ChatCluster custom resource.

@@ -1,0 +1,1 @@
+//! The gateway's decisions: sessions and routing as state machines. No I/O, no tokio.

@@ -1,0 +1,1 @@
+//! The gateway: holds clients' connections over wss and routes their messages.

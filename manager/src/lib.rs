@@ -1,0 +1,82 @@
+//! The WebSocket manager as gateways see it: which gateway, address, port and connection holds which
+//! device of which user.
+//!
+//! It is soft state. Every route can be lost at any time, and the gateway that holds the connection
+//! claims it again; a wrong route delays a message and never loses it, since the message is stored
+//! before anybody looks here.
+
+use std::{future::Future, time::Duration};
+
+use chatcluster_protocol::{
+    Millis,
+    id::{DeviceId, UserId},
+};
+
+mod types;
+
+pub use types::{
+    Claim, Claimed, GatewayName, Incarnation, Lease, ManagerError, Renewal, Route, ShardMap,
+    Touched,
+};
+
+/// What every home of the manager can do. Each call is answered within a few seconds or fails; after
+/// a failure nothing is known of the outcome, and repeating the call does no harm.
+pub trait Manager: Send + Sync + 'static {
+    /// Takes or renews the lease of a gateway's incarnation for `ttl` from now.
+    fn renew(
+        &self,
+        lease: &Lease,
+        ttl: Duration,
+    ) -> impl Future<Output = Result<Renewal, ManagerError>> + Send;
+
+    /// Ends a lease in good order: its routes are worth nothing from now on, and nobody has to probe
+    /// for what it held.
+    fn end(
+        &self,
+        incarnation: Incarnation,
+    ) -> impl Future<Output = Result<(), ManagerError>> + Send;
+
+    /// All leases that are alive.
+    fn leases(&self) -> impl Future<Output = Result<Vec<Lease>, ManagerError>> + Send;
+
+    /// Makes `lease`'s gateway the holder of a device, and says who was before.
+    fn claim(
+        &self,
+        lease: &Lease,
+        claim: &Claim,
+    ) -> impl Future<Output = Result<Claimed, ManagerError>> + Send;
+
+    /// Is the route of this epoch still there? Keeps it from expiring.
+    fn touch(
+        &self,
+        user: &UserId,
+        device: &DeviceId,
+        epoch: u64,
+    ) -> impl Future<Output = Result<Touched, ManagerError>> + Send;
+
+    /// Removes the route if it still has this epoch; says whether it did.
+    fn release(
+        &self,
+        user: &UserId,
+        device: &DeviceId,
+        epoch: u64,
+    ) -> impl Future<Output = Result<bool, ManagerError>> + Send;
+
+    /// The routes of users, in the order asked, read from masters; only those whose lease lives.
+    fn routes(
+        &self,
+        users: &[UserId],
+    ) -> impl Future<Output = Result<Vec<Vec<(DeviceId, Route)>>, ManagerError>> + Send;
+
+    /// Who is master of what, as of now.
+    fn shards(&self) -> impl Future<Output = Result<ShardMap, ManagerError>> + Send;
+
+    /// Takes up to `want` tokens from the fleet-wide drain budget, which refills by `rate` a second
+    /// and holds one second's worth; says how many there were.
+    fn take_drain_tokens(
+        &self,
+        want: u32,
+        rate: u32,
+        now: Millis,
+    ) -> impl Future<Output = Result<u32, ManagerError>> + Send;
+}

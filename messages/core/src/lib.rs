@@ -1,0 +1,1 @@
+//! The message service's decisions: identity, references, quorum, pages. No I/O, no tokio.

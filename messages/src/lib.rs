@@ -1,0 +1,1 @@
+//! The message service: a repository of messages, gRPC for gateways, HTTP for backends.

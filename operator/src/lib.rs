@@ -1,0 +1,1 @@
+//! The operator: reconciles ChatClusters on Kubernetes, or runs one on this machine.

@@ -1,0 +1,1 @@
+//! Certificates: one CA per ChatCluster, one certificate per role. No I/O.

@@ -1,0 +1,109 @@
+//! Reading a client's frame, with an error that names the field.
+
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::value::RawValue;
+
+use super::{ClientFrame, Error, ErrorCode, RequestId};
+use crate::{
+    id::Reference,
+    limits::{ACK_IDS, HISTORY_PAGE, TOKEN},
+};
+
+/// Why a frame was refused: the `error` to answer with.
+pub type Refusal = Box<Error>;
+
+/// Reads one frame. The two passes (first `type` and `id`, then the rest) cost little and let the
+/// error carry the request's id and the path of the field.
+pub fn decode(text: &str) -> Result<ClientFrame, Refusal> {
+    let envelope: Envelope<'_> = serde_json::from_str(text).map_err(|error| {
+        Error::new(
+            ErrorCode::BadFrame,
+            format!("a frame must be a JSON object with a `type`: {error}"),
+        )
+    })?;
+    let refuse = |error: Error| {
+        let id = envelope.id.and_then(parse::<RequestId>);
+        let reference = envelope.reference.and_then(parse::<Reference>);
+        Box::new(Error { id, reference, ..error })
+    };
+    let frame = match &*envelope.kind {
+        "hello" => parsed(text).map(ClientFrame::Hello),
+        "send" => parsed(text).map(ClientFrame::Send),
+        "ack" => parsed(text).map(ClientFrame::Ack),
+        "history" => parsed(text).map(ClientFrame::History),
+        "ping" => parsed(text).map(ClientFrame::Ping),
+        other => {
+            let known = "hello, send, ack, history or ping";
+            let shown: String = other.chars().take(64).collect();
+            let text = format!("there is no frame of type {shown:?}; it must be {known}");
+            Err(Error::new(ErrorCode::UnknownType, text))
+        }
+    };
+    frame.and_then(within_limits).map_err(refuse)
+}
+
+#[derive(Deserialize)]
+struct Envelope<'a> {
+    #[serde(rename = "type", borrow)]
+    kind: std::borrow::Cow<'a, str>,
+    #[serde(borrow)]
+    id: Option<&'a RawValue>,
+    #[serde(rename = "ref", borrow)]
+    reference: Option<&'a RawValue>,
+}
+
+fn parse<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Option<T> {
+    serde_json::from_str(raw.get()).ok()
+}
+
+fn parsed<T: DeserializeOwned>(text: &str) -> Result<T, Error> {
+    let mut json = serde_json::Deserializer::from_str(text);
+    serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let path = error.path().to_string();
+        let inner = error.into_inner().to_string();
+        // "missing field `to`" is reported at the parent; the field it names is more use.
+        let missing = inner.strip_prefix("missing field `").and_then(|rest| rest.split('`').next());
+        let field = match (missing, path.as_str()) {
+            (Some(name), ".") => name.to_owned(),
+            (Some(name), parent) => format!("{parent}.{name}"),
+            (None, path) => path.to_owned(),
+        };
+        // Where in the frame it stood says nothing to a program that builds frames by a library.
+        let text = inner.split(" at line ").next().unwrap_or(&inner).to_owned();
+        bad_field(field, text)
+    })
+}
+
+/// The limits that the types alone do not hold.
+fn within_limits(frame: ClientFrame) -> Result<ClientFrame, Error> {
+    let refusal = match &frame {
+        ClientFrame::Hello(hello) if hello.token.len() > TOKEN => {
+            Some(bad_field("token", format!("must be at most {TOKEN} bytes")))
+        }
+        ClientFrame::Ack(ack) if ack.messages.len() > ACK_IDS => {
+            Some(bad_field("messages", format!("must be at most {ACK_IDS} ids")))
+        }
+        ClientFrame::Ack(ack) if ack.receipts.len() > ACK_IDS => {
+            Some(bad_field("receipts", format!("must be at most {ACK_IDS} ids")))
+        }
+        ClientFrame::History(history)
+            if history.conversation.is_some() == history.user.is_some() =>
+        {
+            Some(bad_field("conversation", "name either a conversation or a user".into()))
+        }
+        ClientFrame::History(history) if history.before.is_some() && history.after.is_some() => {
+            Some(bad_field("after", "name either before or after".into()))
+        }
+        ClientFrame::History(history)
+            if history.limit.is_some_and(|n| n == 0 || n > HISTORY_PAGE) =>
+        {
+            Some(bad_field("limit", format!("must be 1 to {HISTORY_PAGE}")))
+        }
+        _ => None,
+    };
+    refusal.map_or(Ok(frame), Err)
+}
+
+fn bad_field(field: impl Into<String>, text: String) -> Error {
+    Error { field: Some(field.into()), ..Error::new(ErrorCode::BadField, text) }
+}

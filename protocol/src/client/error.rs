@@ -1,0 +1,105 @@
+//! Errors, as clients see them.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{CloseCode, RequestId};
+use crate::id::Reference;
+
+/// A request failed, or the connection ends.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Error {
+    /// The id of the request, where it had one that could be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<RequestId>,
+    /// The reference of the `send` that failed.
+    #[serde(rename = "ref", default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<Reference>,
+    /// What went wrong, for programs.
+    pub code: ErrorCode,
+    /// Which field of the request, such as `to.user`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub field: Option<String>,
+    /// What went wrong and what would be right, for people.
+    pub text: String,
+    /// The same request may succeed later.
+    pub temporary: bool,
+    /// Milliseconds to wait before trying again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after: Option<u64>,
+}
+
+impl Error {
+    /// An error of this code.
+    pub fn new(code: ErrorCode, text: impl Into<String>) -> Self {
+        Self {
+            id: None,
+            reference: None,
+            code,
+            field: None,
+            text: text.into(),
+            temporary: code.is_temporary(),
+            retry_after: None,
+        }
+    }
+}
+
+/// What went wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorCode {
+    /// The frame is not a JSON object with a `type`, or not text. Ends the connection with 4202.
+    BadFrame,
+    /// No frame of this `type` exists in this version of the protocol.
+    UnknownType,
+    /// A field is missing, of the wrong type, or outside of its limits; `field` names it.
+    BadField,
+    /// The first frame was not `hello`. Ends the connection with 4202.
+    HelloExpected,
+    /// A second `hello` on one connection. Ends the connection with 4202.
+    HelloRepeated,
+    /// No `hello` came in time. Ends the connection with 4203.
+    HelloTimeout,
+    /// The token is not valid: forged, of the wrong audience or issuer, or not a JWT. Ends the
+    /// connection with 4200.
+    BadToken,
+    /// The token has expired. Ends the connection with 4201.
+    TokenExpired,
+    /// The user may not do this, such as reading a conversation of others.
+    Forbidden,
+    /// The reference was used for other content within the last 7 days.
+    ReferenceConflict,
+    /// Too many sends without an answer. Temporary.
+    TooManyInFlight,
+    /// The user has as many devices as one may have.
+    TooManyDevices,
+    /// A service behind the gateway did not answer. A `send` has an unknown outcome: send the same
+    /// reference again. Temporary.
+    Unavailable,
+    /// The gateway takes no more work now; the connection may end with 4100. Temporary.
+    Overloaded,
+    /// A code of a newer gateway.
+    #[serde(other)]
+    #[schemars(skip)]
+    Other,
+}
+
+impl ErrorCode {
+    /// Whether the same request may succeed later.
+    pub const fn is_temporary(self) -> bool {
+        matches!(self, Self::TooManyInFlight | Self::Unavailable | Self::Overloaded)
+    }
+
+    /// The close code that follows, where the error ends the connection.
+    pub const fn close(self) -> Option<CloseCode> {
+        match self {
+            Self::BadFrame | Self::HelloExpected | Self::HelloRepeated => {
+                Some(CloseCode::Violation)
+            }
+            Self::HelloTimeout => Some(CloseCode::HelloTimeout),
+            Self::BadToken => Some(CloseCode::BadToken),
+            Self::TokenExpired => Some(CloseCode::TokenExpired),
+            _ => None,
+        }
+    }
+}

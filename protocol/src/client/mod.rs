@@ -1,0 +1,85 @@
+//! The frames between a client and a gateway: JSON text, one object a frame, tagged by `type`.
+//!
+//! A request carries the client's `id` and its answer carries the same `id`; a push carries none.
+//! Unknown fields are ignored in both directions, so that either side may be newer than the other.
+
+mod close;
+mod content;
+mod decode;
+mod delivery;
+mod error;
+mod history;
+mod request;
+mod send;
+mod session;
+
+pub use close::CloseCode;
+pub use content::{Body, Content, ContentType, InvalidContent};
+pub use decode::{Refusal, decode};
+pub use delivery::{Ack, Message, Receipt, ReceiptKind};
+pub use error::{Error, ErrorCode};
+pub use history::{History, HistoryPage};
+pub use request::{InvalidRequestId, RequestId};
+use schemars::JsonSchema;
+pub use send::{Recipient, Send, Sent};
+use serde::{Deserialize, Serialize};
+pub use session::{Hello, Ping, Pong, Reconnect, ReconnectReason, Resume, Welcome};
+
+/// What a client sends. Gateways read it with [`decode`], whose errors name the field.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum ClientFrame {
+    /// Who the client is; the first frame of a connection.
+    Hello(Hello),
+    /// A message for somebody.
+    Send(Send),
+    /// Messages and receipts that the device has kept.
+    Ack(Ack),
+    /// A page of what was said.
+    History(History),
+    /// Is the gateway still there?
+    Ping(Ping),
+}
+
+/// What a gateway sends.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum ServerFrame {
+    /// Answers `hello`: the session is open.
+    Welcome(Welcome),
+    /// Push: everything that waited in the inbox has been pushed.
+    CaughtUp,
+    /// Answers `send`: the message is stored.
+    Sent(Sent),
+    /// Push: a message for this device.
+    Message(Message),
+    /// Push: how far somebody has received what this user sent.
+    Receipt(Receipt),
+    /// Answers `history`.
+    History(HistoryPage),
+    /// Answers `ping`.
+    Pong(Pong),
+    /// Answers a request that failed, or says why the connection ends.
+    Error(Error),
+    /// Push: this gateway will close the connection soon; open another one.
+    Reconnect(Reconnect),
+    /// A frame of a newer gateway. Clients ignore it; gateways never send it.
+    #[serde(other)]
+    #[schemars(skip)]
+    Unknown,
+}
+
+impl ServerFrame {
+    /// The frame as JSON text.
+    pub fn encode(&self) -> String {
+        // Every type here is a plain tree of strings and numbers: writing it cannot fail.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+}
+
+impl ClientFrame {
+    /// The frame as JSON text.
+    pub fn encode(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+}

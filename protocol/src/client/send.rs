@@ -1,0 +1,49 @@
+//! Sending.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Content, RequestId};
+use crate::{
+    Millis,
+    id::{ConversationId, MessageId, Reference, UserId},
+};
+
+/// A message for somebody. Without an answer its outcome is unknown: send it again under the same
+/// reference, on any connection, until there is one.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Send {
+    /// Chosen by the client; the answer carries it.
+    pub id: RequestId,
+    /// The client's own name for this message, unique on this device. Repeating it is safe for 7 days.
+    #[serde(rename = "ref")]
+    pub reference: Reference,
+    /// Who gets it.
+    pub to: Recipient,
+    /// What it says.
+    pub content: Content,
+}
+
+/// Who gets a message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Recipient {
+    /// One user, on all devices.
+    User(UserId),
+}
+
+/// Answers `send`: the message is stored in the inbox of every device of its recipients.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Sent {
+    /// The id of the `send`.
+    pub id: RequestId,
+    /// The reference of the `send`.
+    #[serde(rename = "ref")]
+    pub reference: Reference,
+    /// The message's id. In one conversation the ids of one sender go up in the order sent.
+    pub message: MessageId,
+    /// The conversation it belongs to.
+    pub conversation: ConversationId,
+    /// When it was accepted, milliseconds UTC.
+    pub at: Millis,
+}

@@ -1,0 +1,71 @@
+//! How much of anything a client may send. The limits are part of the protocol: `welcome` repeats
+//! those that a client has to know, and each violation has an error code of its own.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Largest frame that a client may send, in bytes. A larger one ends the connection with 1009.
+pub const CLIENT_FRAME: usize = 64 * 1024;
+
+/// Largest frame that a gateway sends, in bytes. A client has to accept this much.
+/// Pages of history end early to stay below it: a body of control characters grows sixfold in JSON.
+pub const SERVER_FRAME: usize = 256 * 1024;
+
+/// Largest `content.body`, in bytes of UTF-8.
+pub const BODY: usize = 32 * 1024;
+
+/// Sends without an answer on one connection. One more is answered with `too_many_in_flight`.
+pub const SENDS_IN_FLIGHT: usize = 64;
+
+/// Ids in one `ack`.
+pub const ACK_IDS: usize = 256;
+
+/// Messages in one page of history.
+pub const HISTORY_PAGE: u32 = 100;
+
+/// Messages in a page of history when the request names no limit.
+pub const HISTORY_DEFAULT: u32 = 50;
+
+/// Longest token in `hello`, in bytes.
+pub const TOKEN: usize = 8 * 1024;
+
+/// How long a connection may stay without a `hello`, in milliseconds.
+pub const HELLO_WITHIN: u64 = 10_000;
+
+/// How long a client reference is remembered, in milliseconds: sending the same reference again
+/// within this time never makes a second message.
+pub const REFERENCE_LIFETIME: u64 = 7 * 24 * 3600 * 1000;
+
+/// Oldest id that the message service still appends, in milliseconds; also how far an id may be
+/// ahead of the clock of whoever checks it.
+pub const APPEND_WINDOW: u64 = 60_000;
+
+/// What a client has to know of the limits, as told in `welcome`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Limits {
+    /// Largest frame that the client may send, in bytes.
+    pub frame: usize,
+    /// Largest `content.body`, in bytes of UTF-8.
+    pub body: usize,
+    /// Sends that may wait for their answer at the same time.
+    pub sends_in_flight: usize,
+    /// Ids in one `ack`.
+    pub ack_ids: usize,
+    /// Messages in one page of `history`.
+    pub history_page: u32,
+    /// How long a client reference is remembered, in milliseconds.
+    pub reference_lifetime: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            frame: CLIENT_FRAME,
+            body: BODY,
+            sends_in_flight: SENDS_IN_FLIGHT,
+            ack_ids: ACK_IDS,
+            history_page: HISTORY_PAGE,
+            reference_lifetime: REFERENCE_LIFETIME,
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! The frames between two gateways: protobuf, each behind its length.
+//!
+//! A link is opened by the gateway that has something to deliver, and frames for the other side's
+//! sessions flow only that way; the answers flow back. Links are mutual TLS; who the other side is
+//! stands in its certificate, and which incarnation of it in [`PeerHello`].
+
+mod codec;
+mod frame;
+
+pub use codec::{CodecError, FRAME, decode, encode};
+pub use frame::{
+    Deliver, Evict, Evicted, Outcome, Outcomes, PeerFrame, PeerHello, PeerKind, PeerWelcome,
+    Target, TargetOutcome,
+};
+
+/// Version of the peer protocol. A gateway speaks with those of this version and of the one before.
+pub const VERSION: u32 = 1;

@@ -1,0 +1,1 @@
+//! What every ChatCluster program has around its own job: configuration file, certificates, admin port, logs, shutdown.

@@ -1,0 +1,1 @@
+//! Real servers for tests: Redis processes, certificates, free ports, child processes that never outlive their test.
