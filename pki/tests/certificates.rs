@@ -11,7 +11,7 @@ fn now() -> SystemTime {
 }
 
 fn ca() -> Ca {
-    Ca::generate("main", Validity::years_10(now())).unwrap()
+    Ca::generate("main", Validity::years_10(now())).expect("a CA")
 }
 
 #[test]
