@@ -8,7 +8,12 @@ use crate::{ConnectionId, Device, Gateway, Incarnation, Now, Route, Target};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
     /// End a session of this gateway: [`crate::session::Input::Evict`].
-    Local(ConnectionId),
+    Local {
+        /// Its connection.
+        connection: ConnectionId,
+        /// The epoch of its route.
+        epoch: u64,
+    },
     /// Send an `Evict` over the link to a gateway. Answered by [`Evictions::evicted`] or
     /// [`Evictions::link_lost`].
     Remote {

@@ -3,6 +3,7 @@
 //! A machine takes an input and the time, and appends effects to a `Vec` of the caller. The shell
 //! carries effects out in order and brings the answers back.
 
+mod backoff;
 pub mod drainer;
 pub mod evictions;
 pub mod lease;

@@ -22,9 +22,12 @@ pub struct Local {
 }
 
 impl Locals {
-    /// Carries out [`crate::session::Effect::Hold`].
+    /// Carries out [`crate::session::Effect::Hold`]. A later session of the device stays.
     pub fn hold(&mut self, device: Device, local: Local) {
-        self.sessions.insert(device, local);
+        let held = self.sessions.entry(device).or_insert(local);
+        if held.connection <= local.connection {
+            *held = local;
+        }
     }
 
     /// Carries out [`crate::session::Effect::Unhold`]. A later session of the device stays.

@@ -39,8 +39,9 @@ pub enum Input {
     ReadAgain,
     /// The route may be lost: claim it again, then read the inbox (rule 2).
     Reassert,
-    /// The device has claimed a route elsewhere. The session ends at once.
-    Evict,
+    /// The device, whose route had this epoch, has claimed another elsewhere. The session ends at once,
+    /// unless it has claimed again since. Either way the eviction is done.
+    Evict(u64),
     /// The gateway is being stopped: the client is asked to open another connection after this long.
     Drain(Duration),
     /// The gateway can wait no longer: the client is asked as with `Drain`, and the session ends now.
