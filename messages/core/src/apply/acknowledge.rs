@@ -12,7 +12,7 @@ use chatcluster_protocol::{
     id::{ConversationId, Identity, MessageId, UserId},
 };
 
-use super::{Applied, Effect, MarkPlaced, part::stamp_above, read};
+use super::{Applied, Effect, MarkPlaced, There, part::stamp_above, read};
 use crate::{
     key,
     record::{self, Delivered, Id, InboxEntry, Mark, MarkKind, Registry, Told, encode},
@@ -35,15 +35,23 @@ struct Due {
 }
 
 /// Removes what a device has kept. What is not there writes nothing (rule 19).
-pub(super) fn apply(view: &mut impl ViewMut, ack: &Acknowledge, now: Millis) -> Applied {
-    let mut removed = receipts(view, ack)?;
-    let mut groups = Groups::new();
-    for id in &ack.messages {
-        let key = key::inbox(&ack.user, &ack.device, *id);
-        if let Some(entry) = read::<InboxEntry>(view, &key)? {
-            groups.entry((entry.conversation, entry.from)).or_default().insert(*id);
-            removed.push(key);
+pub(super) fn apply(
+    view: &mut impl ViewMut,
+    ack: &Acknowledge,
+    there: Option<&There>,
+    now: Millis,
+) -> Applied {
+    let found;
+    let there = match there {
+        Some(there) => there,
+        None => {
+            found = look(view, ack)?;
+            &found
         }
+    };
+    let mut groups = Groups::new();
+    for (id, entry) in &there.messages {
+        groups.entry((entry.conversation, entry.from.clone())).or_default().insert(*id);
     }
     let mut due = Vec::with_capacity(groups.len());
     for ((conversation, sender), ids) in groups {
@@ -58,19 +66,26 @@ pub(super) fn apply(view: &mut impl ViewMut, ack: &Acknowledge, now: Millis) -> 
             placed.push(mark);
         }
     }
-    for key in removed {
-        view.remove(&key, now)?;
+    for id in there.messages.keys() {
+        view.remove(&key::inbox(&ack.user, &ack.device, *id), now)?;
+    }
+    for id in &there.receipts {
+        view.remove(&key::receipt(&ack.user, &ack.device, *id), now)?;
     }
     Ok(Ok(Effect::Marked(placed)))
 }
 
-/// The keys of the acknowledged receipts that are there.
-fn receipts(view: &impl ViewMut, ack: &Acknowledge) -> Result<Vec<key::Key>, ViewError> {
-    let mut there = Vec::with_capacity(ack.receipts.len());
+/// What of the acknowledged is there.
+fn look(view: &impl ViewMut, ack: &Acknowledge) -> Result<There, ViewError> {
+    let mut there = There::default();
+    for id in &ack.messages {
+        if let Some(entry) = read(view, &key::inbox(&ack.user, &ack.device, *id))? {
+            there.messages.insert(*id, entry);
+        }
+    }
     for id in &ack.receipts {
-        let key = key::receipt(&ack.user, &ack.device, *id);
-        if read::<Mark>(view, &key)?.is_some() {
-            there.push(key);
+        if read::<Mark>(view, &key::receipt(&ack.user, &ack.device, *id))?.is_some() {
+            there.receipts.insert(*id);
         }
     }
     Ok(there)

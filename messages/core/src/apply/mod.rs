@@ -13,7 +13,7 @@ mod part;
 mod registry;
 
 use chatcluster_protocol::Millis;
-pub use part::{Batch, Effect, MarkPlaced, Part, Stop, Unit, UnitReply};
+pub use part::{Batch, Effect, MarkPlaced, Part, Stop, There, Unit, UnitReply};
 pub use registry::DEVICES;
 
 use crate::{
@@ -73,7 +73,9 @@ fn apply_part(view: &mut impl ViewMut, part: &Part, now: Millis) -> Applied {
             inbox::deliver(view, *id, entry, to, devices, *version)
         }
         Part::Register { user, device } => registry::register(view, user, device, now),
-        Part::Acknowledge(acknowledge) => acknowledge::apply(view, acknowledge, now),
+        Part::Acknowledge { acknowledge, there } => {
+            acknowledge::apply(view, acknowledge, there.as_ref(), now)
+        }
     }
 }
 

@@ -1,8 +1,13 @@
 //! What is asked of a replica, and what it answers.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use chatcluster_protocol::id::{ConversationId, DeviceId, MessageId, Stamp, UserId};
 
-use crate::{record::Archived, repository::Acknowledge};
+use crate::{
+    record::{Archived, InboxEntry},
+    repository::Acknowledge,
+};
 
 /// Units that are applied in order, in one transaction. After a unit that was refused because of its
 /// id, the later ones are refused alike: they come after it in the sender's order.
@@ -59,7 +64,22 @@ pub enum Part {
         device: DeviceId,
     },
     /// A device has kept messages and receipts.
-    Acknowledge(Acknowledge),
+    Acknowledge {
+        /// What the device says.
+        acknowledge: Acknowledge,
+        /// What of it is there, as a majority knows: a replica that missed an entry must have its
+        /// tombstone all the same. `None` where one replica is the quorum and knows by itself.
+        there: Option<There>,
+    },
+}
+
+/// Acknowledged things that are in the inbox.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct There {
+    /// Messages.
+    pub messages: BTreeMap<MessageId, InboxEntry>,
+    /// Receipts.
+    pub receipts: BTreeSet<MessageId>,
 }
 
 /// What a unit came to.

@@ -1,7 +1,8 @@
 //! Storing messages: home, inboxes, completion (rule 11).
 //!
-//! The three are parts of one unit, so on one island they take one synced write. When a unit stops on
-//! the way (the recipient's devices changed, the reference is pending under another id), the next
+//! Where one replica is the quorum, the three are parts of one unit and take one synced write. Where
+//! there are several, completion comes after the rest is on a majority, so that a single replica that
+//! says "complete" proves it. When a unit stops on the way (the recipient's devices changed, the reference is pending under another id), the next
 //! round repeats it with what was learnt; a crash in between leaves a pending fan-out, which
 //! [`super::fan_out`] finishes.
 
@@ -84,21 +85,33 @@ async fn round<R: Replica>(quorum: &Quorum<R>, works: Vec<Work>) -> Result<Round
             batches.push((Vec::new(), Batch(Vec::new())));
         }
         let (works, Batch(units)) = &mut batches[at];
-        units.push(unit(&work, &registries));
+        units.push(unit(&work, &registries, quorum.is_one()));
         works.push(work);
     }
     let (works, batches): (Vec<_>, Vec<_>) = batches.into_iter().unzip();
     let replies = quorum.write(batches).await?;
 
-    let (mut done, mut again) = (Vec::new(), Vec::new());
+    let (mut done, mut again, mut open) = (Vec::new(), Vec::new(), Vec::new());
     for (mut work, reply) in works.into_iter().flatten().zip(replies.into_iter().flatten()) {
+        let applied = reply.stop.is_none();
         match next(&work, reply, &registries) {
-            Next::Done(outcome) => done.push((work.at, outcome)),
+            Next::Done(outcome) => {
+                done.push((work.at, outcome));
+                if applied && !quorum.is_one() {
+                    let devices = devices(&work.message, &registries);
+                    open.push(Part::Complete { id: work.id, message: work.message, devices });
+                }
+            }
             Next::Again { id, supersede } => {
                 (work.id, work.supersede) = (id, supersede);
                 again.push(work);
             }
         }
+    }
+    if !open.is_empty() {
+        let batches = open.into_iter().map(|part| Batch(vec![Unit(vec![part])])).collect();
+        // Everything is on its quorum: what this leaves pending is found complete later.
+        let _ = quorum.write(batches).await;
     }
     Ok((done, again))
 }
@@ -114,11 +127,11 @@ async fn registries<R: Replica>(
     Ok(users.into_iter().zip(read.into_iter().map(Option::unwrap_or_default)).collect())
 }
 
-fn unit(work: &Work, registries: &HashMap<UserId, Registry>) -> Unit {
+fn unit(work: &Work, registries: &HashMap<UserId, Registry>, complete: bool) -> Unit {
     let Work { id, supersede, message, .. } = work;
     let devices = devices(message, registries);
     let to = recipient(message);
-    Unit(vec![
+    let mut parts = vec![
         Part::Home { id: *id, message: message.clone(), supersede: *supersede },
         Part::Deliver {
             id: *id,
@@ -128,8 +141,11 @@ fn unit(work: &Work, registries: &HashMap<UserId, Registry>) -> Unit {
             devices: devices.clone(),
             version: registries.get(to).map_or(0, |registry| registry.version),
         },
-        Part::Complete { id: *id, message: message.clone(), devices },
-    ])
+    ];
+    if complete {
+        parts.push(Part::Complete { id: *id, message: message.clone(), devices });
+    }
+    Unit(parts)
 }
 
 fn next(work: &Work, reply: UnitReply, registries: &HashMap<UserId, Registry>) -> Next {
@@ -140,11 +156,11 @@ fn next(work: &Work, reply: UnitReply, registries: &HashMap<UserId, Registry>) -
     match reply.stop {
         None => stored(work.id, devices(&work.message, registries)),
         Some(Stop::Complete(id, devices)) => stored(id, devices),
-        Some(Stop::Pending(id)) => Next::Again { id, supersede: false },
+        Some(Stop::Pending(id)) if work.id == work.asked => Next::Again { id, supersede: false },
         Some(Stop::StaleRegistry) => Next::Again { id: work.id, supersede: work.supersede },
         // The pending id is on too few replicas and too late for the others: the id that was asked
         // for takes its place. Both have one identity, so nobody shows the message twice.
-        Some(Stop::OutOfOrder(_) | Stop::TooOld) if work.id != work.asked => {
+        Some(Stop::OutOfOrder(_) | Stop::TooOld | Stop::Pending(_)) if work.id != work.asked => {
             Next::Again { id: work.asked, supersede: true }
         }
         Some(stop) => Next::Done(Err(refused(stop))),

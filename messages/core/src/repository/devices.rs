@@ -4,7 +4,9 @@ use chatcluster_protocol::id::{DeviceId, UserId};
 
 use super::{Acknowledge, MarkPlaced, Quorum, RepositoryError};
 use crate::{
-    apply::{Batch, Effect, Part, Stop, Unit, UnitReply},
+    apply::{Batch, Effect, Part, Stop, There, Unit, UnitReply},
+    key,
+    record::{InboxEntry, Mark},
     replica::Replica,
 };
 
@@ -27,9 +29,16 @@ pub(super) async fn acknowledge<R: Replica>(
     quorum: &Quorum<R>,
     acknowledgements: Vec<Acknowledge>,
 ) -> Result<Vec<MarkPlaced>, RepositoryError> {
+    let there = match quorum.is_one() {
+        true => vec![None; acknowledgements.len()],
+        false => there(quorum, &acknowledgements).await?.into_iter().map(Some).collect(),
+    };
     // Units of one batch hold each other up; these have nothing to do with each other.
-    let unit = |ack| Batch(vec![Unit(vec![Part::Acknowledge(ack)])]);
-    let replies = quorum.write(acknowledgements.into_iter().map(unit).collect()).await?;
+    let batch = |(acknowledge, there)| {
+        Batch(vec![Unit(vec![Part::Acknowledge { acknowledge, there }])])
+    };
+    let batches = acknowledgements.into_iter().zip(there).map(batch).collect();
+    let replies = quorum.write(batches).await?;
     let mut placed = Vec::new();
     for reply in replies.into_iter().flatten() {
         if let Effect::Marked(marks) = only(reply)? {
@@ -37,6 +46,25 @@ pub(super) async fn acknowledge<R: Replica>(
         }
     }
     Ok(placed)
+}
+
+/// What of the acknowledged is there, as a majority knows.
+async fn there<R: Replica>(
+    quorum: &Quorum<R>,
+    acknowledgements: &[Acknowledge],
+) -> Result<Vec<There>, RepositoryError> {
+    let mut all = Vec::with_capacity(acknowledgements.len());
+    for Acknowledge { user, device, messages, receipts, .. } in acknowledgements {
+        let keys: Vec<_> = messages.iter().map(|id| key::inbox(user, device, *id)).collect();
+        let entries = messages.iter().copied().zip(quorum.get::<InboxEntry>(keys).await?);
+        let keys: Vec<_> = receipts.iter().map(|id| key::receipt(user, device, *id)).collect();
+        let marks = receipts.iter().copied().zip(quorum.get::<Mark>(keys).await?);
+        all.push(There {
+            messages: entries.filter_map(|(id, entry)| Some((id, entry?))).collect(),
+            receipts: marks.filter_map(|(id, mark)| mark.map(|_| id)).collect(),
+        });
+    }
+    Ok(all)
 }
 
 /// The effect of a unit of one part.

@@ -1,14 +1,17 @@
 //! A repository as a quorum over replicas. Here is who asks whom; what the answers mean is decided in
 //! [`crate::quorum`] and [`crate::merge`].
 
-use std::{future::Future, sync::Arc};
+use std::{
+    future::{Future, poll_fn},
+    sync::Arc,
+    task::Poll,
+};
 
 use chatcluster_protocol::{
     Millis,
     client::Message,
     id::{ConversationId, DeviceId, MessageId, UserId},
 };
-use futures_util::stream::{FuturesUnordered, StreamExt};
 use serde::de::DeserializeOwned;
 
 use super::{
@@ -39,8 +42,12 @@ impl<R: Replica> Quorum<R> {
 
     /// Over an island's replicas, an odd number of them.
     pub fn new(replicas: Vec<R>) -> Self {
-        debug_assert!(replicas.len() % 2 == 1, "an even number tolerates no more than one less");
         Self { replicas }
+    }
+
+    /// One replica is all there is: what it says needs no second opinion.
+    pub(super) fn is_one(&self) -> bool {
+        self.replicas.len() == 1
     }
 
     /// Applies batches on a majority.
@@ -49,15 +56,9 @@ impl<R: Replica> Quorum<R> {
         batches: Vec<Batch>,
     ) -> Result<Vec<Vec<UnitReply>>, ReplicaError> {
         let batches: Arc<[Batch]> = batches.into();
-        let mut asked: FuturesUnordered<_> =
-            self.replicas.iter().map(|replica| replica.apply(batches.clone())).collect();
         let mut write = Write::new(self.replicas.len());
-        while let Some(reply) = asked.next().await {
-            if let Some(decision) = write.on_reply(reply) {
-                return decision;
-            }
-        }
-        Err(ReplicaError::Unavailable("there is no replica".into()))
+        let asked = self.replicas.iter().map(|replica| replica.apply(batches.clone()));
+        ask(asked, |reply| write.on_reply(reply)).await
     }
 
     /// Reads ranges from a majority, merged.
@@ -66,19 +67,15 @@ impl<R: Replica> Quorum<R> {
             return Ok(Vec::new());
         }
         let scans: Arc<[Scan]> = scans.into();
-        let mut asked: FuturesUnordered<_> =
-            self.replicas.iter().map(|replica| replica.read(scans.clone())).collect();
         let mut read = Read::new(self.replicas.len());
-        while let Some(reply) = asked.next().await {
-            let Some(decision) = read.on_reply(reply) else { continue };
-            let mut answers: Vec<_> = decision?.into_iter().map(Vec::into_iter).collect();
-            let merged = scans.iter().map(|scan| {
-                let pages = answers.iter_mut().filter_map(Iterator::next).collect();
-                merge::merge(pages, scan.reverse)
-            });
-            return Ok(merged.collect::<Result<_, _>>()?);
-        }
-        Err(ReplicaError::Unavailable("there is no replica".into()))
+        let asked = self.replicas.iter().map(|replica| replica.read(scans.clone()));
+        let answers = ask(asked, |reply| read.on_reply(reply)).await?;
+        let mut answers: Vec<_> = answers.into_iter().map(Vec::into_iter).collect();
+        let merged = scans.iter().map(|scan| {
+            let pages = answers.iter_mut().filter_map(Iterator::next).collect();
+            merge::merge(pages, scan.reverse)
+        });
+        Ok(merged.collect::<Result<_, _>>()?)
     }
 
     /// Reads records, `None` for each that is not there.
@@ -94,6 +91,37 @@ impl<R: Replica> Quorum<R> {
         };
         Ok(pages.into_iter().map(first).collect::<Result<_, _>>()?)
     }
+}
+
+/// Asks all at the same time, until the answers so far decide. Each is polled at least once, also when
+/// the first ones decide at once: the others are to do it too.
+async fn ask<T, D>(
+    asked: impl Iterator<Item = impl Future<Output = Result<T, ReplicaError>> + Send>,
+    mut on_reply: impl FnMut(Result<T, ReplicaError>) -> Option<Result<D, ReplicaError>> + Send,
+) -> Result<D, ReplicaError> {
+    let mut asked: Vec<_> = asked.map(|future| Some(Box::pin(future))).collect();
+    poll_fn(move |context| {
+        let mut decision = None;
+        for slot in &mut asked {
+            let Some(future) = slot else { continue };
+            if let Poll::Ready(reply) = future.as_mut().poll(context) {
+                *slot = None;
+                if decision.is_none() {
+                    decision = on_reply(reply);
+                }
+            }
+        }
+        let silent = asked.iter().all(Option::is_none);
+        match decision {
+            Some(decision) => Poll::Ready(decision),
+            None if silent => {
+                let text = "the replicas came to no decision".into();
+                Poll::Ready(Err(ReplicaError::Unavailable(text)))
+            }
+            None => Poll::Pending,
+        }
+    })
+    .await
 }
 
 impl<R: Replica> Repository for Quorum<R> {

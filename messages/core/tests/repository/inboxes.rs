@@ -135,7 +135,9 @@ proptest! {
         for of in devices {
             service.register("bob", of);
         }
-        names.map(|name| service.register(name, "phone"));
+        for name in names {
+            service.register(name, "phone");
+        }
         let sent: Vec<(usize, MessageId)> = (0..).zip(&senders).map(|(n, sender)| {
             let append = message(names[*sender], "bob", &format!("r{n}"), n, "hi");
             (*sender, service.store(&append).unwrap().id)

@@ -86,17 +86,35 @@ fn on_one_alone(service: &Service, millis: i64) -> MessageId {
     lone.id
 }
 
+/// No replica's word may count for more than it knows: whoever of the two others is asked next time
+/// must say the same.
 #[test]
 fn a_repeat_of_what_reached_one_replica_is_stored_on_a_majority() {
     let service = Service::of_three();
     service.register("bob", "phone");
-    let lone = on_one_alone(&service, 0);
+    on_one_alone(&service, 0);
     let again = message("alice", "bob", "1", 50, "hi");
-    // One of the two that do not know the reference is away: no majority takes the new id at once.
     let stored = with_away(&service, Some(2), || service.store(&again)).unwrap();
-    assert_eq!(stored.id, lone, "it is appended again under its first id");
-    assert_eq!(with_away(&service, Some(0), || service.store(&again)).unwrap().id, lone);
-    assert_eq!(service.waiting("bob", "phone"), [lone]);
+    assert_eq!(stored.id, again.id);
+    for away in [0, 1, 2] {
+        let repeat = message("alice", "bob", "1", 90, "hi");
+        assert_eq!(with_away(&service, Some(away), || service.store(&repeat)), Ok(stored.clone()));
+        assert!(with_away(&service, Some(away), || service.waiting("bob", "phone")).contains(&again.id));
+    }
+}
+
+#[test]
+fn a_message_pending_on_a_majority_keeps_its_first_id() {
+    let service = Service::of_three();
+    service.register("bob", "phone");
+    let first = message("alice", "bob", "1", 0, "hi");
+    for replica in &service.replicas[..2] {
+        let home = Part::Home { id: first.id, message: first.message.clone(), supersede: false };
+        replica.apply_alone(Batch(vec![Unit(vec![home])]));
+    }
+    let again = message("alice", "bob", "1", 50, "hi");
+    assert_eq!(service.store(&again).unwrap().id, first.id);
+    assert_eq!(service.waiting("bob", "phone"), [first.id]);
 }
 
 #[test]
@@ -108,7 +126,11 @@ fn an_id_that_is_too_late_for_the_others_is_superseded() {
         replica.set_now(NOW + 61_000);
     }
     let again = message("alice", "bob", "1", 61_000, "hi");
-    let stored = with_away(&service, Some(2), || service.store(&again)).unwrap();
-    assert_eq!(stored.id, again.id);
-    assert_eq!(with_away(&service, Some(0), || service.store(&again)).unwrap().id, again.id);
+    for away in [2, 0] {
+        let stored = with_away(&service, Some(away), || service.store(&again)).unwrap();
+        assert_eq!(stored.id, again.id);
+    }
+    let later = message("x", "y", "z", 61_001, "").id;
+    service.finish_pending(later);
+    assert_eq!(service.finish_pending(later), 0, "the lone copy is not asked about for ever");
 }
