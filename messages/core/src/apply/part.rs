@@ -73,6 +73,26 @@ pub enum Part {
     },
 }
 
+impl Batch {
+    /// About how many bytes it takes to hold this, for queues that are bounded by size.
+    pub fn size(&self) -> usize {
+        /// Names, ids and the parts themselves.
+        const PART: usize = 1024;
+        /// An id in a list.
+        const ID: usize = 64;
+        let part = |part: &Part| match part {
+            Part::Home { message, .. } | Part::Complete { message, .. } => {
+                PART + message.body.as_str().len()
+            }
+            Part::Acknowledge { acknowledge, .. } => {
+                PART + ID * (acknowledge.messages.len() + acknowledge.receipts.len())
+            }
+            Part::Deliver { .. } | Part::Register { .. } => PART,
+        };
+        self.0.iter().flat_map(|unit| &unit.0).map(part).sum()
+    }
+}
+
 /// Acknowledged things that are in the inbox.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct There {
