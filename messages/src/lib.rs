@@ -8,6 +8,9 @@
 
 mod clock;
 pub mod embedded;
+pub mod fan_out;
+pub mod grpc;
+pub mod http;
 mod metrics;
 
 pub use clock::{Clock, wall_clock};

@@ -73,8 +73,8 @@ pub struct WriterThread(oneshot::Receiver<()>);
 
 impl WriterThread {
     /// Waits for its end; the file is closed and its lock released.
-    pub async fn ended(self) {
-        let _ = self.0.await;
+    pub async fn ended(&mut self) {
+        let _ = (&mut self.0).await;
     }
 }
 
