@@ -90,6 +90,9 @@ async fn epochs_rise_above_the_old_route_the_client_and_the_clock(home: &impl Ho
     // A client that lies cannot put its epochs out of reach.
     let lied = claim_with(Some(u64::MAX), NOW).await;
     assert_eq!(claim_with(None, NOW).await, lied + 1);
+    // Nor does a broken clock, and numbers of that size stay exact.
+    assert_eq!(claim_with(None, u64::MAX).await, 1 << 52);
+    assert_eq!(claim_with(None, NOW).await, (1 << 52) + 1);
 }
 
 async fn of_two_racing_claims_the_later_one_knows_of_the_earlier(home: &impl Home) {
