@@ -1,1 +1,3 @@
 //! The gateway: holds clients' connections over wss and routes their messages.
+
+pub mod auth;
