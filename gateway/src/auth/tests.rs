@@ -19,10 +19,8 @@ struct Keys {
 
 impl Keys {
     fn new() -> Self {
-        let rsa = rcgen::KeyPair::generate_rsa_for(
-            &rcgen::PKCS_RSA_SHA256,
-            rcgen::RsaKeySize::_2048,
-        );
+        let rsa =
+            rcgen::KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, rcgen::RsaKeySize::_2048);
         let keys = Self {
             folder: tempfile::tempdir().unwrap(),
             rsa: rsa.unwrap(),
@@ -144,7 +142,10 @@ fn hostile_tokens_are_refused_with_the_right_code() {
     let mut stripped = hs256(&good());
     stripped.truncate(stripped.rfind('.').unwrap() + 1);
     let mut spliced = hs256(&but(json!({"sub": "mallory"})));
-    spliced.replace_range(spliced.rfind('.').unwrap().., &hs256(&good())[hs256(&good()).rfind('.').unwrap()..]);
+    spliced.replace_range(
+        spliced.rfind('.').unwrap()..,
+        &hs256(&good())[hs256(&good()).rfind('.').unwrap()..],
+    );
 
     let bad = ErrorCode::BadToken;
     let cases = [
@@ -156,11 +157,27 @@ fn hostile_tokens_are_refused_with_the_right_code() {
         ("claims of one, signature of another", spliced, bad),
         ("wrong secret", encode(Header::new(Algorithm::HS256), &other), bad),
         ("wrong EC key", encode(Header::new(Algorithm::ES256), &other_ec), bad),
-        ("HS512 over our secret", encode(Header::new(Algorithm::HS512), &EncodingKey::from_secret(SECRET)), bad),
-        ("HMAC over the public RSA key", forged(json!({"alg": "RS256", "kid": "rsa-1"}), Some(&rsa_pem)), bad),
-        ("HS256 naming the RSA key", forged(json!({"alg": "HS256", "kid": "rsa-1"}), Some(&rsa_pem)), bad),
+        (
+            "HS512 over our secret",
+            encode(Header::new(Algorithm::HS512), &EncodingKey::from_secret(SECRET)),
+            bad,
+        ),
+        (
+            "HMAC over the public RSA key",
+            forged(json!({"alg": "RS256", "kid": "rsa-1"}), Some(&rsa_pem)),
+            bad,
+        ),
+        (
+            "HS256 naming the RSA key",
+            forged(json!({"alg": "HS256", "kid": "rsa-1"}), Some(&rsa_pem)),
+            bad,
+        ),
         ("unknown kid", encode(with_kid(Algorithm::RS256, "rsa-2"), &keys.rsa_key()), bad),
-        ("no kid where the key has one", encode(Header::new(Algorithm::RS256), &keys.rsa_key()), bad),
+        (
+            "no kid where the key has one",
+            encode(Header::new(Algorithm::RS256), &keys.rsa_key()),
+            bad,
+        ),
         ("wrong audience", hs256(&but(json!({"aud": "mail"}))), bad),
         ("no audience", hs256(&but(json!({"aud": null}))), bad),
         ("wrong issuer", hs256(&but(json!({"iss": "https://evil.example"}))), bad),

@@ -1,0 +1,5 @@
+//! One connection.
+
+mod outgoing;
+
+pub use outgoing::Outgoing;
