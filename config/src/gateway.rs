@@ -80,7 +80,7 @@ pub struct PeerPort {
 
 /// The WebSocket manager.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "type")]
+#[serde(tag = "type", deny_unknown_fields)] // serde_ignored does not see into tagged enums
 pub enum ManagerHome {
     /// A Redis Cluster.
     Redis {

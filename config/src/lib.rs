@@ -6,6 +6,7 @@
 mod duration;
 mod gateway;
 mod messages;
+mod read;
 mod tls;
 
 pub use duration::GoDuration;
@@ -14,4 +15,5 @@ pub use gateway::{
     PeerPort,
 };
 pub use messages::{BackendPort, GrpcPort, MessagesConfig, Storage};
-pub use tls::{MutualTls, ServerTls};
+pub use read::{InvalidYaml, Mistake, from_yaml, line_of};
+pub use tls::{MutualTls, Role, ServerTls};

@@ -54,7 +54,7 @@ impl BackendPort {
 
 /// Where messages are kept.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "type")]
+#[serde(tag = "type", deny_unknown_fields)] // serde_ignored does not see into tagged enums
 pub enum Storage {
     /// One replica in this process, in one file.
     Embedded {

@@ -28,3 +28,27 @@ pub struct MutualTls {
     /// The last part of the URI is the role: `gateway`, `messages`.
     pub identity: String,
 }
+
+/// What a program is to the others of its ChatCluster, as its certificate says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// A gateway.
+    Gateway,
+    /// The message service.
+    Messages,
+}
+
+impl Role {
+    /// The last part of the role's URI.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Gateway => "gateway",
+            Self::Messages => "messages",
+        }
+    }
+
+    /// The URI SAN of the role's certificate: `identity` is [`MutualTls::identity`].
+    pub fn uri(self, identity: &str) -> String {
+        format!("{identity}/{}", self.as_str())
+    }
+}
