@@ -12,13 +12,11 @@ use std::{
     task::{Context, Poll, ready},
 };
 
+use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio_tungstenite::tungstenite::{
-    Utf8Bytes,
-    protocol::frame::{
-        FrameHeader,
-        coding::{Data, OpCode},
-    },
+use tokio_tungstenite::tungstenite::protocol::frame::{
+    FrameHeader,
+    coding::{Data, OpCode},
 };
 
 /// The thread's buffer keeps its memory up to this size; what exceeds it is given back.
@@ -42,6 +40,11 @@ pub struct Outgoing<S> {
 }
 
 impl<S> Outgoing<S> {
+    /// The socket.
+    pub fn socket(&mut self) -> &mut S {
+        &mut self.socket
+    }
+
     /// Around a socket.
     pub fn new(socket: S) -> Self {
         Self { socket, left: Vec::new(), sent: 0 }
@@ -62,7 +65,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Outgoing<S> {
     pub fn poll_send(
         &mut self,
         cx: &mut Context<'_>,
-        frames: &mut impl Iterator<Item = Utf8Bytes>,
+        frames: &mut impl Iterator<Item = Bytes>,
     ) -> Poll<io::Result<()>> {
         ready!(self.poll_rest(cx))?;
         SCRATCH.with_borrow_mut(|scratch| {
@@ -116,11 +119,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Outgoing<S> {
 }
 
 /// A whole text frame. Servers do not mask theirs, so the payload is copied once and as it is.
-fn put(frame: &Utf8Bytes, buffer: &mut Vec<u8>) {
+fn put(frame: &Bytes, buffer: &mut Vec<u8>) {
     let header = FrameHeader { opcode: OpCode::Data(Data::Text), ..FrameHeader::default() };
     // Writing to a Vec cannot fail.
     let _ = header.format(frame.len() as u64, buffer);
-    buffer.extend_from_slice(frame.as_bytes());
+    buffer.extend_from_slice(frame);
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Outgoing<S> {
@@ -166,7 +169,7 @@ mod tests {
 
     use super::*;
 
-    fn texts(n: usize, size: usize) -> Vec<Utf8Bytes> {
+    fn texts(n: usize, size: usize) -> Vec<Bytes> {
         (0..n).map(|i| format!("{i:06}{}", "x".repeat(size)).into()).collect()
     }
 
@@ -191,7 +194,8 @@ mod tests {
             let reading = async {
                 let mut client = client(far).await;
                 for text in &sent {
-                    assert_eq!(client.next().await.unwrap().unwrap(), Message::Text(text.clone()));
+                    let text = Message::Text(text.clone().try_into().unwrap());
+                    assert_eq!(client.next().await.unwrap().unwrap(), text);
                 }
                 assert!(client.next().await.unwrap().unwrap().is_ping());
             };

@@ -64,8 +64,11 @@ impl Head {
     /// The only value of a header, by its name in lower case; `None` also when it came twice, since
     /// two parties could then read two different requests.
     pub fn one(&self, name: &str) -> Option<&str> {
-        let mut values = self.all(name);
-        values.next().filter(|_| values.next().is_none())
+        let mut values = self.headers.iter().filter(|(n, _)| n == name);
+        match (values.next(), values.next()) {
+            (Some((_, value)), None) => Some(value),
+            _ => None,
+        }
     }
 
     /// Does a list header have this element, whatever its case?
