@@ -22,11 +22,6 @@ impl Backoff {
         self.failures += 1;
         wait.min(self.most)
     }
-
-    /// How many failures there were.
-    pub(crate) fn failures(&self) -> u32 {
-        self.failures
-    }
 }
 
 #[cfg(test)]

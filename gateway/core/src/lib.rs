@@ -12,6 +12,9 @@ pub mod prober;
 mod push;
 pub mod router;
 pub mod session;
+mod sweep;
+#[cfg(test)]
+mod testing;
 mod types;
 
 pub use drainer::Drainer;

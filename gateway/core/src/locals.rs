@@ -42,6 +42,11 @@ impl Locals {
         self.sessions.get(device).copied()
     }
 
+    /// The connections of all, in the order of their devices.
+    pub(crate) fn connections(&self) -> impl Iterator<Item = ConnectionId> {
+        self.sessions.values().map(|local| local.connection)
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.sessions.len()
