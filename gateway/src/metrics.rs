@@ -1,9 +1,9 @@
 //! What the gateway counts: `chatcluster_gateway_*`.
 
-use std::{fmt::Debug, hash::Hash};
+use std::borrow::Cow;
 
 use prometheus_client::{
-    encoding::{EncodeLabelSet, EncodeLabelValue},
+    encoding::EncodeLabelSet,
     metrics::{
         counter::Counter,
         family::Family,
@@ -15,13 +15,19 @@ use prometheus_client::{
 
 /// One label.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct Label<T: Debug + Clone + PartialEq + Eq + Hash + EncodeLabelValue> {
+pub struct Label {
     /// Its value.
-    pub kind: T,
+    pub kind: Cow<'static, str>,
+}
+
+impl From<&'static str> for Label {
+    fn from(kind: &'static str) -> Self {
+        Self { kind: kind.into() }
+    }
 }
 
 /// A counter for each of a few fixed words.
-pub type Counts = Family<Label<&'static str>, Counter>;
+pub type Counts = Family<Label, Counter>;
 
 /// All figures of a gateway. Cloning shares them.
 #[derive(Debug, Clone)]
@@ -33,9 +39,9 @@ pub struct Metrics {
     /// Connections that did not become WebSockets, by reason.
     pub refused: Counts,
     /// Sessions by phase, as of the last second.
-    pub sessions: Family<Label<&'static str>, Gauge>,
+    pub sessions: Family<Label, Gauge>,
     /// How connections ended: the close code, or why there was none.
-    pub closed: Family<Label<String>, Counter>,
+    pub closed: Family<Label, Counter>,
     /// Text frames from clients.
     pub frames_in: Counter,
     /// Text frames to clients.
@@ -118,5 +124,23 @@ impl Metrics {
 
 /// Counts one of a family.
 pub fn count(family: &Counts, kind: &'static str) {
-    family.get_or_create(&Label { kind }).inc();
+    family.get_or_create(&kind.into()).inc();
+}
+
+/// Counts as one for as long as it lives.
+#[derive(Debug)]
+pub struct Counted(Gauge);
+
+impl Counted {
+    /// One more.
+    pub fn new(gauge: &Gauge) -> Self {
+        gauge.inc();
+        Self(gauge.clone())
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
 }

@@ -39,7 +39,7 @@ const ACKS: Limits = Limits { queue: 16_384, items: 512, bytes: 1 << 20, calls: 
 const SINGLE: usize = 256;
 
 /// Receipts that were stored, each for these devices.
-pub type Receipts = Vec<(Push, Vec<Device>)>;
+pub(super) type Receipts = Vec<(Push, Vec<Device>)>;
 
 /// The message service, with its batches.
 #[derive(Debug)]
@@ -123,11 +123,7 @@ impl Messages {
     }
 
     /// Which of these devices have something waiting, by position.
-    pub async fn probe(
-        &self,
-        devices: &[Device],
-        older_than: Duration,
-    ) -> Result<Vec<u32>, Away> {
+    pub async fn probe(&self, devices: &[Device], older_than: Duration) -> Result<Vec<u32>, Away> {
         self.metrics.probed.inc_by(devices.len() as u64);
         let devices = devices.iter().map(convert::device).collect();
         let request = v1::ProbeRequest { devices, older_than: older_than.as_millis() as u64 };

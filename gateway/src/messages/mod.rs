@@ -10,4 +10,4 @@ mod convert;
 mod service;
 
 pub use calls::Messages;
-pub use service::Service;
+pub use service::{Service, ServiceError};

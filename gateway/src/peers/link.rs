@@ -3,10 +3,7 @@
 
 use std::{
     io,
-    sync::{
-        Arc, Weak,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, Weak},
     time::Duration,
 };
 
@@ -14,25 +11,21 @@ use bytes::BytesMut;
 use chatcluster_protocol::peer::{PeerFrame, PeerHello, PeerKind, VERSION, decode, encode};
 use chatcluster_runtime::tls::RoleConnector;
 use gateway_core::Gateway;
-use rand::RngExt;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
     time::timeout,
 };
+use tokio_util::sync::CancellationToken;
 
 use super::{
     Item, PeerEvents,
     outgoing::{Links, Receiver},
 };
-use crate::metrics::Metrics;
+use crate::metrics::{Counted, Metrics};
 
 /// How long connecting may take, until the peer's welcome.
 const OPEN_WITHIN: Duration = Duration::from_secs(3);
-
-/// How long the peer may be silent while it owes outcomes. It answers what it has read at once, so
-/// silence means that it hangs, or that the network does.
-const SILENT: Duration = Duration::from_secs(5);
 
 /// A link without traffic ends after this; keeping it saves a handshake, and costs some 40 KB.
 const IDLE: Duration = Duration::from_secs(60);
@@ -52,11 +45,13 @@ pub(super) struct Link {
     pub(super) metrics: Metrics,
     pub(super) queue: Receiver,
     pub(super) links: Arc<Links>,
+    /// Cancelled when the core has given the link up.
+    pub(super) dropped: CancellationToken,
 }
 
 /// How a link that was open ended.
 enum End {
-    /// Nothing was sent for a while, and nothing is owed.
+    /// Nothing was sent for a while. Outcomes come within seconds, or the core drops the link.
     Idle,
     /// The peer is another incarnation.
     Gone,
@@ -65,8 +60,13 @@ enum End {
 }
 
 impl Link {
-    /// Keeps the link until it is idle or of no more use.
-    pub(super) async fn run(mut self) {
+    /// Keeps the link until it is idle, given up, or of no more use.
+    pub(super) async fn run(self) {
+        let dropped = self.dropped.clone();
+        dropped.run_until_cancelled_owned(self.keep()).await;
+    }
+
+    async fn keep(mut self) {
         let mut backoff = BACKOFF.0;
         let mut items = Vec::new();
         loop {
@@ -89,7 +89,7 @@ impl Link {
                     }
                 }
                 End::Gone => {
-                    self.links.forget(self.to.incarnation);
+                    self.links.forget(self.to.incarnation, &self.queue);
                     events.gateway_gone(self.to.incarnation);
                     return;
                 }
@@ -99,7 +99,8 @@ impl Link {
                     self.queue.clear();
                     events.link_lost(self.to.incarnation);
                     drop(events);
-                    tokio::time::sleep(rand::rng().random_range(backoff / 2..=backoff)).await;
+                    let wait = rand::random_range(backoff / 2..=backoff);
+                    tokio::time::sleep(wait).await;
                     backoff = (backoff * 2).min(BACKOFF.1);
                 }
             }
@@ -114,18 +115,16 @@ impl Link {
             Err(_) => return End::Lost(io::ErrorKind::TimedOut.into()),
         };
         *backoff = BACKOFF.0;
-        self.metrics.peer_links.inc();
+        let open = Counted::new(&self.metrics.peer_links);
         let end = self.exchange(&mut stream, items).await;
-        self.metrics.peer_links.dec();
+        drop(open);
         // It may be broken already; then there is nobody to say goodbye to.
         let _ = timeout(Duration::from_secs(1), stream.shutdown()).await;
         end
     }
 
     /// Connects and says hello. `None` when the peer is another incarnation.
-    async fn open(
-        &self,
-    ) -> io::Result<Option<tokio_rustls::client::TlsStream<TcpStream>>> {
+    async fn open(&self) -> io::Result<Option<tokio_rustls::client::TlsStream<TcpStream>>> {
         let stream = TcpStream::connect((&*self.to.host, self.to.port)).await?;
         let mut stream = self.connector.connect(stream).await?;
         let from = self.events.upgrade().ok_or(io::ErrorKind::Interrupted)?.incarnation();
@@ -155,13 +154,10 @@ impl Link {
         stream: S,
         items: &mut Vec<Item>,
     ) -> End {
-        let owed = AtomicUsize::new(0);
         let (mut reader, mut writer) = tokio::io::split(stream);
         tokio::select! {
-            end = send(&mut self.queue, items, &mut writer, &owed) => {
-                end.unwrap_or_else(End::Lost)
-            }
-            error = receive(&mut reader, &self.events, &owed) => End::Lost(error),
+            end = send(&mut self.queue, items, &mut writer) => end.unwrap_or_else(End::Lost),
+            error = receive(&mut reader, &self.events) => End::Lost(error),
         }
     }
 }
@@ -170,63 +166,48 @@ async fn send<W: AsyncWrite + Unpin>(
     queue: &mut Receiver,
     items: &mut Vec<Item>,
     writer: &mut W,
-    owed: &AtomicUsize,
 ) -> io::Result<End> {
     let mut buffer = BytesMut::new();
     loop {
         for item in items.drain(..) {
-            owed.fetch_add(item.answers(), Ordering::Relaxed);
             put(item.0, &mut buffer)?;
         }
         writer.write_all(&buffer).await?;
         writer.flush().await?;
         // A burst's memory is given back; small batches reuse theirs.
-        if buffer.capacity() > 1 << 20 { buffer = BytesMut::new() } else { buffer.clear() }
-        while timeout(IDLE, queue.take(items, BATCH)).await.is_err() {
-            if owed.load(Ordering::Relaxed) == 0 {
-                return Ok(End::Idle);
-            }
+        if buffer.capacity() > 1 << 20 {
+            buffer = BytesMut::new()
+        } else {
+            buffer.clear()
         }
-        if items.is_empty() {
-            return Ok(End::Idle); // the sending end is gone
+        // The sending end may also be gone: then nothing is taken.
+        if timeout(IDLE, queue.take(items, BATCH)).await.is_err() || items.is_empty() {
+            return Ok(End::Idle);
         }
     }
 }
 
-async fn receive<R: AsyncRead + Unpin>(
-    reader: &mut R,
-    events: &Weak<dyn PeerEvents>,
-    owed: &AtomicUsize,
-) -> io::Error {
+async fn receive<R: AsyncRead + Unpin>(reader: &mut R, events: &Weak<dyn PeerEvents>) -> io::Error {
     let mut buffer = BytesMut::with_capacity(4096);
-    let mut owing = false;
     loop {
-        match timeout(SILENT, reader.read_buf(&mut buffer)).await {
-            Ok(Ok(0)) => return io::ErrorKind::UnexpectedEof.into(),
-            Ok(Ok(_)) => owing = false,
-            Ok(Err(error)) => return error,
-            // What it owes may be younger than this silence; a second one is not.
-            Err(_) if owing => return io::Error::other("the peer does not answer"),
-            Err(_) => owing = owed.load(Ordering::Relaxed) > 0,
+        match reader.read_buf(&mut buffer).await {
+            Ok(0) => return io::ErrorKind::UnexpectedEof.into(),
+            Ok(_) => {}
+            Err(error) => return error,
         }
         let Some(events) = events.upgrade() else { return io::ErrorKind::Interrupted.into() };
         loop {
-            let answers = match decode(&mut buffer).map_err(io::Error::other) {
+            match decode(&mut buffer) {
                 Ok(Some(PeerFrame { kind: Some(PeerKind::Outcomes(outcomes)) })) => {
                     events.outcomes(&outcomes.outcomes);
-                    outcomes.outcomes.len()
                 }
                 Ok(Some(PeerFrame { kind: Some(PeerKind::Evicted(evicted)) })) => {
                     events.evicted(evicted.sequence);
-                    1
                 }
-                Ok(Some(_)) => 0, // of a newer gateway
+                Ok(Some(_)) => {} // of a newer gateway
                 Ok(None) => break,
-                Err(error) => return error,
-            };
-            // Only here it goes down, so it cannot go below zero; a peer that sends more outcomes than
-            // it owes must not make it.
-            owed.fetch_sub(owed.load(Ordering::Relaxed).min(answers), Ordering::Relaxed);
+                Err(error) => return io::Error::other(error),
+            }
         }
     }
 }

@@ -14,7 +14,7 @@ use chatcluster_protocol::{
     peer::{Deliver, Evict, Outcome, PeerFrame, PeerKind, Probe, Target, TargetOutcome},
 };
 use gateway_core::{Incarnation, Push};
-pub use outgoing::Peers;
+pub use outgoing::{Full, Peers};
 pub use server::serve;
 
 /// What the links tell the gateway.
@@ -65,14 +65,6 @@ impl Item {
 
     fn of(kind: PeerKind) -> Self {
         Self(PeerFrame { kind: Some(kind) })
-    }
-
-    /// How many answers it gets.
-    fn answers(&self) -> usize {
-        match &self.0.kind {
-            Some(PeerKind::Deliver(deliver)) => deliver.targets.len(),
-            _ => 1,
-        }
     }
 
     /// About how much memory it holds.

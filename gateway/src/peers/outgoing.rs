@@ -11,6 +11,7 @@ use std::{
 use chatcluster_runtime::tls::RoleConnector;
 use gateway_core::{Gateway, Incarnation};
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 use super::{Item, PeerEvents, link};
 use crate::metrics::Metrics;
@@ -38,6 +39,7 @@ pub(super) struct Links(Mutex<HashMap<Incarnation, Sender>>);
 struct Sender {
     items: mpsc::Sender<Item>,
     bytes: Arc<AtomicUsize>,
+    dropped: CancellationToken,
 }
 
 /// The other end of a link's queue.
@@ -73,9 +75,16 @@ impl Peers {
         Ok(())
     }
 
+    /// Gives up the link to a gateway, with all that waits for it. The next item opens another.
+    pub fn drop_link(&self, to: Incarnation) {
+        if let Some(sender) = self.links.lock().remove(&to) {
+            sender.dropped.cancel();
+        }
+    }
+
     fn open(&self, to: &Gateway) -> Sender {
         let (sender, receiver) = mpsc::channel(ITEMS);
-        let bytes = Arc::new(AtomicUsize::new(0));
+        let (bytes, dropped) = (Arc::new(AtomicUsize::new(0)), CancellationToken::new());
         let link = link::Link {
             to: to.clone(),
             events: self.events.clone(),
@@ -83,9 +92,10 @@ impl Peers {
             metrics: self.metrics.clone(),
             queue: Receiver { items: receiver, bytes: bytes.clone() },
             links: self.links.clone(),
+            dropped: dropped.clone(),
         };
         tokio::spawn(link.run());
-        Sender { items: sender, bytes }
+        Sender { items: sender, bytes, dropped }
     }
 }
 
@@ -94,20 +104,27 @@ impl Links {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Ends the link to a gateway if nothing waits for it; says whether it did. Items are queued under
-    /// the same lock, so none is left behind.
+    /// Ends a link if nothing waits for it; says whether it did. Items are queued under the same lock,
+    /// so none is left behind.
     pub(super) fn end(&self, to: Incarnation, queue: &Receiver) -> bool {
         let mut links = self.lock();
         let empty = queue.items.is_empty();
         if empty {
-            links.remove(&to);
+            Self::remove(&mut links, to, queue);
         }
         empty
     }
 
-    /// Ends the link to a gateway that is no more, with all that waits for it.
-    pub(super) fn forget(&self, to: Incarnation) {
-        self.lock().remove(&to);
+    /// Ends a link, with all that waits for it.
+    pub(super) fn forget(&self, to: Incarnation, queue: &Receiver) {
+        Self::remove(&mut self.lock(), to, queue);
+    }
+
+    /// A link that was given up must not take along the one that came after it.
+    fn remove(links: &mut HashMap<Incarnation, Sender>, to: Incarnation, queue: &Receiver) {
+        if links.get(&to).is_some_and(|sender| Arc::ptr_eq(&sender.bytes, &queue.bytes)) {
+            links.remove(&to);
+        }
     }
 }
 

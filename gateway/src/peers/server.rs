@@ -85,11 +85,7 @@ async fn link<S: AsyncRead + AsyncWrite + Unpin>(
 }
 
 /// Works on all whole frames of `input`, and appends the answers to `output`.
-fn answer(
-    events: &impl PeerEvents,
-    input: &mut BytesMut,
-    output: &mut BytesMut,
-) -> io::Result<()> {
+fn answer(events: &impl PeerEvents, input: &mut BytesMut, output: &mut BytesMut) -> io::Result<()> {
     let mut outcomes = Vec::new();
     while let Some(frame) = decode(input).map_err(io::Error::other)? {
         match frame.kind {

@@ -49,7 +49,10 @@ impl Sessions {
 
     /// All of them, as of a moment ago.
     pub fn all(&self) -> Vec<Arc<Cell>> {
-        self.shards.iter().flat_map(|shard| lock(shard).values().cloned().collect::<Vec<_>>()).collect()
+        self.shards
+            .iter()
+            .flat_map(|shard| lock(shard).values().cloned().collect::<Vec<_>>())
+            .collect()
     }
 
     fn shard(&self, connection: ConnectionId) -> MutexGuard<'_, Shard> {
