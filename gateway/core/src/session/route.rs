@@ -98,12 +98,12 @@ impl Session {
             Ok(Claimed { epoch, previous }) => {
                 let previous = previous.filter(|previous| !self.is_own(previous, env));
                 let newer = |previous: &Route| previous.epoch > self.epoch;
-                if greeting.is_none() && previous.as_ref().is_some_and(newer) {
-                    self.epoch = epoch;
-                    return self.yield_route(env);
-                }
+                let moved = greeting.is_none() && previous.as_ref().is_some_and(newer);
                 self.epoch = epoch;
                 self.holding = Holding::Held(env.now.monotonic + TOUCH);
+                if moved {
+                    return self.yield_route(env);
+                }
                 self.hold(true, env);
                 if let (Some(device), Some(previous)) = (self.device.clone(), previous) {
                     env.effects.push(Effect::Displace { device, previous });
