@@ -120,7 +120,7 @@ fn a_copy_is_not_pushed_and_is_acknowledged_with_its_twin() {
     bob.deliver(&first);
     assert_eq!(bob.deliver(&copy), Outcome::Queued);
     assert_eq!(bob.pushed(), [first.id]);
-    bob.acks(&[first.clone()]);
+    bob.acks(std::slice::from_ref(&first));
     let effects = bob.effects();
     let [Effect::Acknowledge { messages, .. }] = &effects[..] else { panic!("{effects:?}") };
     assert_eq!(*messages, [first.id, copy.id]);

@@ -203,5 +203,5 @@ fn an_idle_live_session_is_small() {
     assert!(bob.session.outbox.is_empty() && bob.session.window.len() == 0);
     let size = size_of::<Session>();
     println!("size of a session: {size} bytes");
-    assert!(size <= 384, "{size}");
+    assert!(size <= 320, "{size}");
 }

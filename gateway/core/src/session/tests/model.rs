@@ -245,7 +245,7 @@ impl World {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(ProptestConfig::with_cases(150))]
 
     #[test]
     fn everything_is_pushed_once_before_caught_up_and_acknowledged_with_all_copies(

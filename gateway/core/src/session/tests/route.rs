@@ -11,13 +11,14 @@ fn touch(epoch: u64) -> Effect {
 
 #[test]
 fn a_reassert_is_a_claim_and_then_an_inbox_read() {
-    for found in [Touched::Gone, Touched::Held] {
+    let older = Touched::Replaced(elsewhere(60));
+    for found in [Touched::Gone, Touched::Held, older] {
         let mut bob = Bob::live();
         bob.handle(Input::Reassert);
         assert_eq!(bob.effects(), [touch(70)]);
+        let previous = (found == Touched::Held).then(|| route(1, 7, 70));
         bob.handle(Input::Touched(Ok(found)));
         assert_eq!(bob.effects(), [claim(70)]);
-        let previous = (found == Touched::Held).then(|| route(1, 7, 70));
         bob.handle(Input::Claimed(Ok(Claimed { epoch: 80, previous })));
         let hold = Effect::Hold { device: bobs_phone(), epoch: 80, claimed: true };
         assert_eq!(bob.effects(), [hold, read(None)]);
@@ -60,8 +61,10 @@ fn a_session_whose_device_has_moved_yields() {
     let mut bob = Bob::live();
     bob.handle(Input::Reassert);
     bob.effects();
-    bob.handle(Input::Touched(Ok(Touched::Replaced)));
-    assert_eq!(bob.closes_with(), Some(CloseCode::RouteLost));
+    bob.handle(Input::Touched(Ok(Touched::Replaced(elsewhere(75)))));
+    let effects = bob.effects();
+    assert_eq!(effects[0], Effect::Close(CloseCode::RouteLost));
+    assert!(!effects.iter().any(|effect| matches!(effect, Effect::Claim { .. })));
 }
 
 #[test]
@@ -78,14 +81,15 @@ fn a_reassert_that_took_the_route_from_a_younger_session_gives_it_up() {
 }
 
 #[test]
-fn a_claim_whose_answer_was_lost_displaces_nobody() {
+fn a_claim_whose_answer_was_lost_is_no_other_session() {
     let mut bob = Bob::connected();
     bob.hello();
     bob.handle(Input::Claimed(Err(Away)));
     bob.page(&[], None);
     bob.wait_seconds(15);
-    bob.effects();
     let own = route(1, 7, u64::MAX - 1);
+    bob.handle(Input::Touched(Ok(Touched::Replaced(own.clone()))));
+    bob.effects();
     bob.handle(Input::Claimed(Ok(Claimed { epoch: u64::MAX, previous: Some(own) })));
     let hold = Effect::Hold { device: bobs_phone(), epoch: u64::MAX, claimed: true };
     assert_eq!(bob.effects(), [hold, read(None)]);
@@ -98,11 +102,13 @@ fn a_reassert_with_the_manager_away_is_repeated_every_15_seconds() {
     bob.effects();
     bob.handle(Input::Touched(Err(Away)));
     let unclaimed = Effect::Hold { device: bobs_phone(), epoch: 70, claimed: false };
-    assert_eq!(bob.effects(), [unclaimed.clone()]);
+    assert_eq!(bob.effects(), std::slice::from_ref(&unclaimed));
     for _ in 0..3 {
         bob.wait_seconds(15);
         bob.handle(Input::Heard);
-        assert!(bob.effects().contains(&claim(70)));
+        assert!(bob.effects().contains(&touch(70)));
+        bob.handle(Input::Touched(Ok(Touched::Gone)));
+        assert_eq!(bob.effects(), [claim(70)]);
         bob.handle(Input::Claimed(Err(Away)));
         assert!(bob.effects().contains(&unclaimed));
     }
