@@ -118,6 +118,20 @@ impl RedisCluster {
         })
     }
 
+    /// Waits until a replica has everything that its master has by now; replication runs behind, by up
+    /// to a second after a replica has joined.
+    pub async fn in_sync(&self, master: usize, replica: usize) {
+        let offset = async |index: usize, field: &str| -> Option<u64> {
+            let info: String = self.nodes[index].command("INFO replication").await;
+            info.lines().find_map(|line| line.strip_prefix(field)?.parse().ok())
+        };
+        let goal = offset(master, "master_repl_offset:").await;
+        wait_until("the replica has caught up", FORM, async || {
+            offset(replica, "slave_repl_offset:").await >= goal
+        })
+        .await;
+    }
+
     /// Makes a replica the master of its shard at once, whether or not its master agrees, and waits
     /// until every node that runs has learnt it.
     pub async fn take_over(&mut self, replica: usize) {
