@@ -67,3 +67,23 @@ impl Locals {
         self.sessions.range::<Device, _>((start, Unbounded)).map(|(device, local)| (device, *local))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{claimed, device};
+
+    #[test]
+    fn of_two_sessions_of_a_device_the_later_counts() {
+        let (mut locals, bob) = (Locals::default(), device("bob", "phone"));
+        locals.hold(bob.clone(), claimed(2, 20));
+        // The earlier one is told that its claim failed, and then ends.
+        locals.hold(bob.clone(), Local { claimed: false, ..claimed(1, 10) });
+        locals.remove(&bob, ConnectionId(1));
+        assert_eq!(locals.get(&bob), Some(claimed(2, 20)));
+        locals.hold(bob.clone(), claimed(2, 30));
+        assert_eq!(locals.get(&bob), Some(claimed(2, 30)));
+        locals.remove(&bob, ConnectionId(2));
+        assert!(locals.is_empty());
+    }
+}

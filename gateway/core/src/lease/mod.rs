@@ -60,6 +60,9 @@ pub enum Effect {
     /// The lease of another gateway is over, and it may not have been in good order:
     /// [`crate::Prober::probe_all`].
     GatewayLost(Incarnation),
+    /// Our lease may have been lost and taken again by a renewal whose answer was lost. Whoever looked
+    /// for our sessions in between found nobody: [`crate::Prober::probe_all`].
+    ProbeAll,
 }
 
 /// What a renewal found.
@@ -79,6 +82,8 @@ pub struct LeaseKeeper {
     /// The renewal without an answer: when it was sent.
     renewing: Option<Duration>,
     renew: Duration,
+    /// The last renewal failed: nobody knows what it found.
+    doubt: bool,
     /// The read of the leases without an answer: when it began.
     reading_leases: Option<Duration>,
     reading_shards: bool,
@@ -92,8 +97,8 @@ pub struct LeaseKeeper {
 /// What is known of the present incarnation's lease.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Lease {
-    /// No renewal has been answered. `reassert`: there was an incarnation before.
-    Unborn { reassert: bool },
+    /// No renewal has been answered. What was claimed so far may have been read as dead.
+    Unborn,
     /// It lives at least until then, counted from before the last good renewal was sent.
     Proven(Duration),
 }
@@ -104,9 +109,10 @@ impl LeaseKeeper {
     pub fn new(rng: &mut dyn Rng) -> Self {
         Self {
             own: vec![fresh(rng)],
-            lease: Lease::Unborn { reassert: false },
+            lease: Lease::Unborn,
             renewing: None,
             renew: Duration::ZERO,
+            doubt: false,
             reading_leases: None,
             reading_shards: false,
             watch: Duration::ZERO,
@@ -133,19 +139,20 @@ impl LeaseKeeper {
         let now = now.monotonic;
         let Ok(found) = found else {
             self.renew = now + RENEW_AGAIN;
+            self.doubt = true;
             return;
         };
         self.renew = sent + RENEW;
+        let doubt = std::mem::take(&mut self.doubt);
         match (self.lease, found) {
-            (Lease::Unborn { reassert }, _) => {
+            (Lease::Unborn, _) => {
                 self.lease = Lease::Proven(sent + TTL);
-                if reassert {
-                    self.walk(now, None);
-                }
+                self.walk(now, None);
             }
             // The manager saw the renewal before now, when the lease before it was still alive.
             (Lease::Proven(until), Renewal::Kept) if now <= until => {
                 self.lease = Lease::Proven(sent + TTL);
+                effects.extend(doubt.then_some(Effect::ProbeAll));
             }
             (Lease::Proven(_), _) => self.begin_anew(now, rng, effects),
         }
@@ -160,7 +167,7 @@ impl LeaseKeeper {
         if self.own.len() > OWN {
             self.own.remove(0);
         }
-        self.lease = Lease::Unborn { reassert: true };
+        self.lease = Lease::Unborn;
         self.renew = now;
         self.renew(now, effects);
     }

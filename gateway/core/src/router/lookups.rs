@@ -31,14 +31,14 @@ pub(super) struct Lookups {
 }
 
 impl Lookups {
-    /// Takes a delivery, or gives it back when too many wait.
-    pub(super) fn add(&mut self, delivery: Delivery) -> Result<(), Delivery> {
-        if self.held >= HELD {
-            return Err(delivery);
+    /// Takes a delivery. `false` when too many wait: it is not taken.
+    pub(super) fn add(&mut self, delivery: Delivery) -> bool {
+        let room = self.held < HELD;
+        if room {
+            self.held += 1;
+            self.wait(delivery);
         }
-        self.held += 1;
-        self.wait(delivery);
-        Ok(())
+        room
     }
 
     /// Begins the next lookup, if there is one to begin.
@@ -62,12 +62,12 @@ impl Lookups {
     }
 
     /// The lookup of a delivery failed: it waits for another, or is given back after the third.
-    pub(super) fn failed(&mut self, now: Duration, mut delivery: Delivery) -> Result<(), Delivery> {
-        let Some(wait) = RETRY.get(usize::from(delivery.failures)) else { return Err(delivery) };
+    pub(super) fn failed(&mut self, now: Duration, mut delivery: Delivery) -> Option<Delivery> {
+        let Some(wait) = RETRY.get(usize::from(delivery.failures)) else { return Some(delivery) };
         delivery.failures += 1;
         self.held += 1;
         self.later.entry(now + *wait).or_default().push(delivery);
-        Ok(())
+        None
     }
 
     /// Those whose time has come wait for the next lookup.

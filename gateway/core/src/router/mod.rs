@@ -188,7 +188,7 @@ impl Router {
         for deliveries in self.lookups.end(lookup).into_values() {
             let Some(routes) = found.next() else {
                 for delivery in deliveries {
-                    if let Err(delivery) = self.lookups.failed(now.monotonic, delivery) {
+                    if let Some(delivery) = self.lookups.failed(now.monotonic, delivery) {
                         self.try_locally(now, delivery, true, locals, effects);
                     }
                 }
@@ -340,7 +340,7 @@ impl Router {
     }
 
     fn look_up(&mut self, delivery: Delivery) {
-        if self.lookups.add(delivery).is_err() {
+        if !self.lookups.add(delivery) {
             self.counts.lookups_full += 1;
         }
     }

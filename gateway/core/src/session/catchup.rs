@@ -23,7 +23,7 @@ pub(super) struct CatchUp {
     /// Read and not pushed yet: what is left of a page when the window is full.
     pub(super) page: VecDeque<Push>,
     /// Live pushes, in the order they came.
-    pub(super) live: VecDeque<Push>,
+    live: VecDeque<Push>,
     live_bytes: usize,
     /// Something may be in the inbox that this pass does not see: another one follows.
     pub(super) again: bool,
@@ -67,6 +67,11 @@ impl CatchUp {
         self.live_bytes += push.frame.len();
         self.live.push_back(push);
         true
+    }
+
+    /// The pass, or another one, has something to push or to read.
+    pub(super) fn owes(&self) -> bool {
+        self.step != Step::Done || !self.page.is_empty() || !self.live.is_empty() || self.again
     }
 
     /// Takes the first of the kept pushes.

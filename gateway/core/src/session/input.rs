@@ -87,14 +87,14 @@ pub struct Claimed {
 }
 
 /// What a touch found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Touched {
     /// The route is as it was.
     Held,
     /// There is none: the manager lost it.
     Gone,
-    /// Another claim has replaced it.
-    Replaced,
+    /// Another claim has replaced it: the route that is there now.
+    Replaced(Route),
 }
 
 /// A page of what waits for a device.

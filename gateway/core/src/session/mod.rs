@@ -213,3 +213,6 @@ impl Session {
         env.effects.push(Effect::Write(frame.encode().into()));
     }
 }
+
+#[cfg(test)]
+mod tests;

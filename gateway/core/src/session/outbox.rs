@@ -145,6 +145,12 @@ impl Outbox {
         self.abandoned = true;
     }
 
+    /// How many sends have no answer.
+    #[cfg(test)]
+    pub(super) fn waiting(&self) -> usize {
+        self.requests
+    }
+
     /// Nothing waits for the message service.
     pub(super) fn is_empty(&self) -> bool {
         self.lanes.is_empty()

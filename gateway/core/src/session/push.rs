@@ -107,12 +107,13 @@ impl Session {
                 self.push_once(push, env);
                 continue;
             }
+            let blocked = !room && catch_up.owes();
             match &mut catch_up.step {
-                _ if !room => return,
                 Step::Retry(cursor, at) if *at <= env.now.monotonic => {
                     catch_up.step = Step::Next(cursor.take());
                 }
                 Step::Reading(_) | Step::Retry(..) => return,
+                _ if blocked => return,
                 Step::Next(cursor) => {
                     let cursor = cursor.take();
                     catch_up.step = Step::Reading(cursor.clone());
@@ -127,8 +128,7 @@ impl Session {
                         catch_up.again = false;
                         catch_up.step = Step::Next(None);
                     } else {
-                        self.caught_up(env);
-                        return;
+                        return self.caught_up(env);
                     }
                 }
             }

@@ -41,7 +41,7 @@ impl Session {
     /// Claims the route again, then reads the inbox (rule 2). A client that has been silent for a
     /// heartbeat waits until it is heard: a dead connection must not take the device from a live one.
     ///
-    /// A held route is looked at first, since a claim always wins: where the device has moved in the
+    /// The route is looked at first, since a claim always wins: where the device has moved in the
     /// meantime, this session yields.
     pub(super) fn reassert(&mut self, env: &mut Env<'_>) {
         let silent = env.now.monotonic.saturating_sub(self.heard) > env.heartbeat;
@@ -49,11 +49,7 @@ impl Session {
             Holding::Nothing => false,
             Holding::Claiming | Holding::Touching { .. } => true,
             Holding::Unclaimed(_) | Holding::Held(_) if silent => true,
-            Holding::Unclaimed(_) => {
-                self.claim(Some(self.epoch), env);
-                false
-            }
-            Holding::Held(_) => {
+            Holding::Unclaimed(_) | Holding::Held(_) => {
                 self.touch(true, env);
                 false
             }
@@ -74,9 +70,11 @@ impl Session {
         }
         let now = env.now.monotonic;
         match result {
-            Ok(Touched::Replaced) => return self.yield_route(env),
+            Ok(Touched::Replaced(route)) if self.is_newer(&route, env) => {
+                return self.yield_route(env);
+            }
             Ok(Touched::Held) if !reassert => self.holding = Holding::Held(now + TOUCH),
-            Ok(Touched::Held | Touched::Gone) => return self.claim(Some(self.epoch), env),
+            Ok(_) => return self.claim(Some(self.epoch), env),
             Err(Away) if !reassert => self.holding = Holding::Held(now + RETRY),
             Err(Away) => self.unclaimed(env),
         }
@@ -97,13 +95,13 @@ impl Session {
         match result {
             Ok(Claimed { epoch, previous }) => {
                 let previous = previous.filter(|previous| !self.is_own(previous, env));
-                let newer = |previous: &Route| previous.epoch > self.epoch;
-                if greeting.is_none() && previous.as_ref().is_some_and(newer) {
-                    self.epoch = epoch;
-                    return self.yield_route(env);
-                }
+                let newer = |previous| self.is_newer(previous, env);
+                let moved = greeting.is_none() && previous.as_ref().is_some_and(newer);
                 self.epoch = epoch;
                 self.holding = Holding::Held(env.now.monotonic + TOUCH);
+                if moved {
+                    return self.yield_route(env);
+                }
                 self.hold(true, env);
                 if let (Some(device), Some(previous)) = (self.device.clone(), previous) {
                     env.effects.push(Effect::Displace { device, previous });
@@ -156,5 +154,10 @@ impl Session {
     /// An earlier claim of this very session, maybe one whose answer was lost.
     fn is_own(&self, route: &Route, env: &Env<'_>) -> bool {
         route.connection == self.connection && env.own.contains(&route.gateway.incarnation)
+    }
+
+    /// Of a connection that the device opened after this one.
+    fn is_newer(&self, route: &Route, env: &Env<'_>) -> bool {
+        route.epoch > self.epoch && !self.is_own(route, env)
     }
 }

@@ -52,15 +52,14 @@ impl Session {
     }
 
     pub(super) fn next_deadline(&self, heartbeat: Duration) -> Option<Duration> {
-        let opening = match &self.state {
+        let page = match &self.state {
             State::Closing => return None,
             State::AwaitHello(Opening::Hello(within)) => return Some(*within),
-            State::AwaitHello(_) => return self.expires,
             State::CatchingUp(catch_up) => match &catch_up.step {
                 Step::Retry(_, at) => Some(*at),
                 _ => None,
             },
-            State::Live => None,
+            State::AwaitHello(_) | State::Live => None,
         };
         let route = match self.holding {
             Holding::Unclaimed(at) if !self.reassert_due => Some(at),
@@ -69,6 +68,6 @@ impl Session {
         };
         let heard = self.pinged.map_or(self.heard + heartbeat, |pinged| pinged + PONG_WITHIN);
         let acks = self.acks.as_ref().map(|acks| acks.deadline());
-        [Some(heard), opening, route, acks, self.expires, self.drained].into_iter().flatten().min()
+        [Some(heard), page, route, acks, self.expires, self.drained].into_iter().flatten().min()
     }
 }
