@@ -81,7 +81,8 @@ impl Client {
         let core = Core::new(options, rand::random());
         let channels = Channels { sends, commands, events, resume, fatal: Arc::clone(&fatal) };
         tokio::spawn(Driver::new(core, dialer, channels).run());
-        let client = Self { sends: sends_in, commands: commands_in.clone(), resume: resume_out, fatal };
+        let client =
+            Self { sends: sends_in, commands: commands_in.clone(), resume: resume_out, fatal };
         let acks = config.acks;
         Ok((client, Events { events: events_out, commands: commands_in, acks, untaken: None }))
     }
@@ -97,7 +98,12 @@ impl Client {
 
     /// Sends under a reference of the application's own, which it may keep and use again after a crash:
     /// within 7 days the same reference never makes a second message.
-    pub async fn send_as(&self, reference: Reference, to: Recipient, content: Content) -> SendTicket {
+    pub async fn send_as(
+        &self,
+        reference: Reference,
+        to: Recipient,
+        content: Content,
+    ) -> SendTicket {
         let (answer, answered) = oneshot::channel();
         let send = Outgoing { reference: reference.clone(), to, content };
         // A client that has ended drops the sender of the answer, which the ticket reports.
@@ -147,8 +153,7 @@ impl Client {
         self.sends.closed().await;
         let mut resume = self.resume;
         while resume.changed().await.is_ok() {}
-        let last = resume.borrow().clone();
-        last
+        resume.borrow().clone()
     }
 }
 

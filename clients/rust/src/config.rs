@@ -80,7 +80,8 @@ impl TokenSource {
     /// One token. When it expires the client stops.
     pub fn fixed(token: impl Into<String>) -> Self {
         let token: String = token.into();
-        let get = move || -> BoxFuture<'static, _> { Box::pin(std::future::ready(Ok(token.clone()))) };
+        let get =
+            move || -> BoxFuture<'static, _> { Box::pin(std::future::ready(Ok(token.clone()))) };
         Self { get: Arc::new(get), renews: false }
     }
 

@@ -91,7 +91,9 @@ impl fmt::Display for Cause {
             }
             Self::Closed { code, reason } => write!(f, "{reason} ({code})"),
             Self::Unreachable(text) => write!(f, "no connection: {text}"),
-            Self::Certificate(text) => write!(f, "the gateway's certificate is not trusted: {text}"),
+            Self::Certificate(text) => {
+                write!(f, "the gateway's certificate is not trusted: {text}")
+            }
             Self::Refused { status, .. } => {
                 write!(f, "the server refused the connection (HTTP status {status})")
             }

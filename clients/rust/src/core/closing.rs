@@ -47,9 +47,11 @@ mod tests {
 
     #[test]
     fn the_range_decides_also_for_codes_that_are_not_known_yet() {
-        for (codes, expected) in
-            [(4000..=4099, Verdict::AtOnce), (4100..=4199, Verdict::BackOff), (1000..=1015, Verdict::BackOff)]
-        {
+        for (codes, expected) in [
+            (4000..=4099, Verdict::AtOnce),
+            (4100..=4199, Verdict::BackOff),
+            (1000..=1015, Verdict::BackOff),
+        ] {
             assert!(codes.into_iter().all(|code| verdict(code) == expected));
         }
         for code in 4200..=4299 {

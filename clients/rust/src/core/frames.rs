@@ -3,11 +3,14 @@
 use std::time::Duration;
 
 use chatcluster_protocol::{
-    client::{Error, Message, Receipt, ServerFrame, Sent},
+    client::{Error, Message, Receipt, Sent, ServerFrame},
     id::Reference,
 };
 
-use super::{Core, Effect, Event, link::{ASKED_AT_MOST, Link}};
+use super::{
+    Core, Effect, Event,
+    link::{ASKED_AT_MOST, Link},
+};
 use crate::error::{HistoryError, SendError};
 
 impl Core {
@@ -54,7 +57,8 @@ impl Core {
     }
 
     fn error(&mut self, now: Duration, error: Error) {
-        let retry_after = error.retry_after.map(Duration::from_millis).map(|d| d.min(ASKED_AT_MOST));
+        let retry_after =
+            error.retry_after.map(Duration::from_millis).map(|d| d.min(ASKED_AT_MOST));
         if let Some(reference) = self.failed_send(&error) {
             self.send_failed(now, reference, error, retry_after);
         } else if let Some(ticket) = error.id.and_then(|id| self.queries.answered(id)) {

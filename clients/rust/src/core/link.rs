@@ -134,7 +134,9 @@ impl Core {
             Link::Waiting { .. } | Link::Stopped(_) => return,
             Link::Dialing { .. } => (None, None, LastWords::default()),
             Link::Opening(opening) => (None, None, std::mem::take(&mut opening.last_words)),
-            Link::Live(live) => (Some(live.since), live.leave, std::mem::take(&mut live.last_words)),
+            Link::Live(live) => {
+                (Some(live.since), live.leave, std::mem::take(&mut live.last_words))
+            }
         };
         self.outbox.disconnected();
         self.queries.disconnected();
@@ -223,7 +225,10 @@ impl Core {
                 self.drop_connection(now, Cause::Silent("the gateway did not answer in time"));
             }
             Link::Opening(opening) if now >= opening.until => {
-                self.drop_connection(now, Cause::Silent("the gateway did not open the session in time"));
+                self.drop_connection(
+                    now,
+                    Cause::Silent("the gateway did not open the session in time"),
+                );
             }
             Link::Live(_) => self.tick_live(now),
             _ => {}
@@ -252,7 +257,10 @@ impl Core {
                 self.effects.push_back(Effect::Write(ClientFrame::Ping(Ping { id }).encode()));
             }
             Beat::Dead => {
-                self.drop_connection(now, Cause::Silent("the gateway is silent: no answer to a ping"));
+                self.drop_connection(
+                    now,
+                    Cause::Silent("the gateway is silent: no answer to a ping"),
+                );
             }
         }
     }

@@ -91,7 +91,7 @@ impl Outbox {
             let State::Waiting { not_before } = entry.state else { continue };
             // A send that failed goes again only when those after it have their answers too: they
             // fail with it, and then all go again in order.
-            let overtaken = entry.failures > 0 && self.has_in_flight(&entry.send.to);
+            let overtaken = entry.failures > 0 && self.in_flight_after(index);
             if held.contains(&&entry.send.to) {
                 continue;
             }
@@ -103,13 +103,17 @@ impl Outbox {
         None
     }
 
-    fn has_in_flight(&self, to: &Recipient) -> bool {
-        self.entries.iter().any(|e| e.send.to == *to && matches!(e.state, State::InFlight { .. }))
+    /// Whether a later send to the same recipient is in flight.
+    fn in_flight_after(&self, index: usize) -> bool {
+        let to = &self.entries[index].send.to;
+        let mut later = self.entries.range(index + 1..);
+        later.any(|e| e.send.to == *to && matches!(e.state, State::InFlight { .. }))
     }
 
     /// The reference of the request, if it is a send that was written on this connection.
     pub(super) fn reference_of(&self, request: RequestId) -> Option<&Reference> {
-        let is = |entry: &&Entry| matches!(entry.state, State::InFlight { id, .. } if id == request);
+        let is =
+            |entry: &&Entry| matches!(entry.state, State::InFlight { id, .. } if id == request);
         self.entries.iter().find(is).map(|entry| &entry.send.reference)
     }
 
@@ -153,7 +157,8 @@ impl Outbox {
     /// A send whose reference the servers may have forgotten: sending it again could make a second
     /// message.
     pub(super) fn expired(&self, now: Duration, lifetime: Duration) -> Option<Reference> {
-        let old = |e: &&Entry| e.first_left.is_some_and(|left| now.saturating_sub(left) >= lifetime);
+        let old =
+            |e: &&Entry| e.first_left.is_some_and(|left| now.saturating_sub(left) >= lifetime);
         self.entries.iter().find(old).map(|entry| entry.send.reference.clone())
     }
 

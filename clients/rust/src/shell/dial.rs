@@ -8,8 +8,8 @@ use tokio_rustls::TlsConnector;
 use tokio_tungstenite::{
     client_async_with_config,
     tungstenite::{
-        Error as WsError, client::ClientRequestBuilder,
-        error::ProtocolError, handshake::client::Response, http::header, protocol::WebSocketConfig,
+        Error as WsError, client::ClientRequestBuilder, error::ProtocolError,
+        handshake::client::Response, http::header, protocol::WebSocketConfig,
     },
 };
 
@@ -29,12 +29,12 @@ pub(crate) struct Dialer {
 
 impl Dialer {
     /// A connection ready for `hello`, and the token for it. No time limit of its own: the core has one.
-    pub(crate) async fn dial(self, url: String) -> Result<(Socket, String), Cause> {
+    pub(crate) async fn dial(self, url: String) -> Result<(Box<Socket>, String), Cause> {
         let token = (self.token.get)().await.map_err(Cause::Token)?;
         let unknown = || Cause::Unreachable(format!("{url} is no endpoint of this client"));
         let endpoint = self.endpoints.get(&url).ok_or_else(unknown)?;
         let socket = open(endpoint, &self.connector).await?;
-        Ok((socket, token))
+        Ok((Box::new(socket), token))
     }
 }
 
@@ -46,7 +46,9 @@ async fn open(endpoint: &Endpoint, connector: &TlsConnector) -> Result<Socket, C
     let io: Box<dyn Io> = match &endpoint.tls {
         Some(name) => {
             let tls = connector.connect(name.clone(), tcp).await;
-            Box::new(tls.map_err(|error| certificate(&error).unwrap_or_else(|| unreachable(error)))?)
+            Box::new(
+                tls.map_err(|error| certificate(&error).unwrap_or_else(|| unreachable(error)))?,
+            )
         }
         None => Box::new(tcp),
     };

@@ -73,8 +73,8 @@ pub(crate) struct Driver {
 /// The connection, as far as it is there.
 enum Line {
     None,
-    Dialing(BoxFuture<'static, Result<(Socket, String), Cause>>),
-    Open(Socket),
+    Dialing(BoxFuture<'static, Result<(Box<Socket>, String), Cause>>),
+    Open(Box<Socket>),
 }
 
 /// What the connection brought.
@@ -88,7 +88,9 @@ enum Woke {
     Command(Option<Command>),
     Sending(Option<Sending>),
     /// An event went to the application, unless nobody listens any more.
-    Events { listening: bool },
+    Events {
+        listening: bool,
+    },
     Input(Input),
     Time,
 }
@@ -230,14 +232,16 @@ impl Driver {
         let now = self.now();
         match input {
             Input::Opened(token) => self.core.opened(now, token),
-            Input::Incoming(Incoming::Text(text)) => match serde_json::from_str::<ServerFrame>(&text) {
-                Ok(frame) => self.core.frame(now, frame),
-                Err(error) => {
-                    // It stays unacknowledged, so nothing is lost by going on.
-                    tracing::warn!(%error, "ignored a frame that could not be read");
-                    self.core.heard(now);
+            Input::Incoming(Incoming::Text(text)) => {
+                match serde_json::from_str::<ServerFrame>(&text) {
+                    Ok(frame) => self.core.frame(now, frame),
+                    Err(error) => {
+                        // It stays unacknowledged, so nothing is lost by going on.
+                        tracing::warn!(%error, "ignored a frame that could not be read");
+                        self.core.heard(now);
+                    }
                 }
-            },
+            }
             Input::Incoming(Incoming::Life) => self.core.heard(now),
             Input::Incoming(Incoming::Ended(cause)) => {
                 tracing::debug!(%cause, "the connection ended");
@@ -265,7 +269,9 @@ impl Driver {
     async fn finish(mut self) {
         self.channels.sends.close();
         self.channels.commands.close();
-        if let (true, Line::Open(socket)) = (self.goodbye, std::mem::replace(&mut self.line, Line::None)) {
+        if let (true, Line::Open(socket)) =
+            (self.goodbye, std::mem::replace(&mut self.line, Line::None))
+        {
             socket.goodbye().await;
         }
         while let Some(event) = self.core.poll_event() {

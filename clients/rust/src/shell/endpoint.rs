@@ -32,7 +32,9 @@ impl Endpoint {
             }
             Some("ws") if is_this_machine(&host) => (None, 80),
             Some("ws") => {
-                return Err(wrong("would send the token in the clear: use wss://, or ws:// to localhost"));
+                return Err(wrong(
+                    "would send the token in the clear: use wss://, or ws:// to localhost",
+                ));
             }
             _ => return Err(wrong("must begin with wss://")),
         };
@@ -67,7 +69,9 @@ mod tests {
 
     #[test]
     fn what_is_no_gateway_url_is_refused_with_the_url() {
-        for wrong in ["", "chat.example.com", "https://chat.example.com", "wss://a:b@host", "wss://"] {
+        for wrong in
+            ["", "chat.example.com", "https://chat.example.com", "wss://a:b@host", "wss://"]
+        {
             let error = Endpoint::parse(wrong).unwrap_err().to_string();
             assert!(error.contains(&format!("{wrong:?}")), "{error}");
         }

@@ -15,7 +15,8 @@ use super::*;
 enum Step {
     /// The application sends to one of three people.
     Send(usize),
-    /// The gateway reads the next frame; a send may fail with all that follow it.
+    /// The gateway reads the next frame; a send may fail, and then all that follow it until it comes
+    /// again.
     Read { fails: bool },
     /// The gateway's next frame arrives.
     Arrive,
@@ -70,6 +71,8 @@ struct World {
 struct Wire {
     up: VecDeque<ClientFrame>,
     down: VecDeque<ServerFrame>,
+    /// Per recipient the send that failed and must come again before any other.
+    failed: HashMap<String, Reference>,
 }
 
 impl World {
@@ -170,8 +173,7 @@ impl World {
                 self.push_inbox();
                 self.answer(ServerFrame::CaughtUp);
             }
-            ClientFrame::Send(send) if fails => self.fail(send),
-            ClientFrame::Send(send) => self.store(&send),
+            ClientFrame::Send(send) => self.read_send(&send, fails),
             ClientFrame::Ack(ack) => self.inbox.retain(|id| {
                 let acked = ack.messages.contains(id);
                 assert!(!acked || self.taken.contains(&id.identity()), "acknowledged untaken");
@@ -201,25 +203,22 @@ impl World {
         }));
     }
 
-    /// A failed send takes those after it in the same conversation with it.
-    fn fail(&mut self, first: Send) {
+    /// Without this rule of the gateway a send that was on its way when another failed would overtake
+    /// it, whatever the client did.
+    fn read_send(&mut self, send: &Send, fails: bool) {
+        let Recipient::User(to) = &send.to;
         let wire = self.wire.as_mut().expect("a frame was read from it");
-        let to = first.to.clone();
-        let mut failed = vec![first];
-        wire.up.retain(|frame| match frame {
-            ClientFrame::Send(later) if later.to == to => {
-                failed.push(later.clone());
-                false
-            }
-            _ => true,
-        });
-        for send in failed {
-            self.answer(ServerFrame::Error(Error {
+        let failed = wire.failed.get(to.as_str());
+        if fails || failed.is_some_and(|failed| *failed != send.reference) {
+            wire.failed.entry(to.to_string()).or_insert_with(|| send.reference.clone());
+            return self.answer(ServerFrame::Error(Error {
                 id: Some(send.id),
-                reference: Some(send.reference),
+                reference: Some(send.reference.clone()),
                 ..Error::new(ErrorCode::Unavailable, "away")
             }));
         }
+        wire.failed.remove(to.as_str());
+        self.store(send);
     }
 
     fn incoming(&mut self, twice: bool) {
@@ -284,7 +283,8 @@ impl World {
         assert_eq!(unique.len(), self.answered.len(), "a send was answered twice");
         assert_eq!(unique.len(), self.sent.len(), "a send was never answered");
         for (to, order) in &self.order {
-            let of = |(reference, whom): &(Reference, String)| (whom == to).then(|| reference.clone());
+            let of =
+                |(reference, whom): &(Reference, String)| (whom == to).then(|| reference.clone());
             let wanted: Vec<_> = self.sent.iter().filter_map(of).collect();
             assert_eq!(order, &wanted, "stored out of order");
         }
