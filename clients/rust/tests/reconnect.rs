@@ -23,6 +23,7 @@ fn to_bob() -> Recipient {
     Recipient::User(user("bob"))
 }
 
+#[allow(clippy::unwrap_used)] // a helper of tests
 fn text(text: &str) -> Content {
     Content::text(text).unwrap()
 }
@@ -125,10 +126,7 @@ async fn the_next_run_of_the_program_goes_on_where_the_last_one_ended() {
     assert_eq!(conn.read_close().await, 1000);
     conn.close(1000).await;
     let resume = within("the end", closing).await.unwrap();
-    assert!(
-        within("the end of the events", async { while events.next().await.is_some() {} }).await
-            == ()
-    );
+    within("the end of the events", async { while events.next().await.is_some() {} }).await;
 
     let (_client, mut events) = connect(Config { resume, ..config(&ca, &[&peer]) });
     let (mut conn, hello) = peer.session().await;
@@ -287,9 +285,9 @@ async fn history_comes_back_to_whoever_asked() {
     let (mut conn, _) = peer.session().await;
     let asking = tokio::spawn({
         let client = client.clone();
-        async move {
-            client.history(HistoryQuery { limit: Some(3), ..HistoryQuery::with(user("bob")) }).await
-        }
+        let mut query = HistoryQuery::with(user("bob"));
+        query.limit = Some(3);
+        async move { client.history(query).await }
     });
     let ClientFrame::History(asked) = conn.read().await else { panic!("no history") };
     assert_eq!((asked.user.clone(), asked.limit), (Some(user("bob")), Some(3)));

@@ -1,4 +1,6 @@
 //! A WebSocket server over real TLS that does what the test says, also what no gateway would do.
+// A helper of tests: a panic is how it reports, and not every test file uses all of it.
+#![allow(clippy::unwrap_used, dead_code)]
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -35,21 +37,21 @@ use uuid::Uuid;
 const DEADLINE: Duration = Duration::from_secs(20);
 
 /// Ends a test that would hang, where it hangs.
-pub async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
-    match timeout(DEADLINE, future).await {
+pub(crate) async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
+    match timeout(DEADLINE, Box::pin(future)).await {
         Ok(value) => value,
         Err(_) => panic!("in vain: {what}"),
     }
 }
 
 /// A certificate authority of a test's own.
-pub struct Ca {
+pub(crate) struct Ca {
     issuer: Issuer<'static, KeyPair>,
     folder: tempfile::TempDir,
 }
 
 impl Ca {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -59,7 +61,7 @@ impl Ca {
         Self { issuer: Issuer::new(params, key), folder }
     }
 
-    pub fn file(&self) -> PathBuf {
+    pub(crate) fn file(&self) -> PathBuf {
         self.folder.path().join("ca.pem")
     }
 
@@ -82,35 +84,35 @@ impl Ca {
 }
 
 /// A listening server.
-pub struct Peer {
+pub(crate) struct Peer {
     listener: TcpListener,
     acceptor: TlsAcceptor,
 }
 
 impl Peer {
-    pub async fn new(ca: &Ca) -> Self {
+    pub(crate) async fn new(ca: &Ca) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         Self { listener, acceptor: ca.acceptor() }
     }
 
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("wss://{}", self.listener.local_addr().unwrap())
     }
 
     /// The next TCP connection, with or without a good end to its TLS handshake.
-    pub async fn accept_tls(&self) -> std::io::Result<TlsStream<TcpStream>> {
+    pub(crate) async fn accept_tls(&self) -> std::io::Result<TlsStream<TcpStream>> {
         let (tcp, _) = within("a connection", self.listener.accept()).await.unwrap();
         within("a TLS handshake", self.acceptor.accept(tcp)).await
     }
 
     /// The next connection, upgraded.
-    pub async fn accept(&self) -> Conn {
+    pub(crate) async fn accept(&self) -> Conn {
         self.accept_as(Some(SUBPROTOCOL)).await
     }
 
     /// The next connection, upgraded under this subprotocol.
     #[allow(clippy::result_large_err)] // the callback's type is tungstenite's
-    pub async fn accept_as(&self, subprotocol: Option<&'static str>) -> Conn {
+    pub(crate) async fn accept_as(&self, subprotocol: Option<&'static str>) -> Conn {
         let confirm = move |request: &Request, mut response: Response| {
             assert_eq!(request.headers()["sec-websocket-protocol"], SUBPROTOCOL);
             if let Some(subprotocol) = subprotocol {
@@ -126,7 +128,7 @@ impl Peer {
     }
 
     /// The next connection, past `welcome` and `caught_up`.
-    pub async fn session(&self) -> (Conn, Hello) {
+    pub(crate) async fn session(&self) -> (Conn, Hello) {
         let mut conn = self.accept().await;
         let hello = conn.welcome().await;
         conn.write(&ServerFrame::CaughtUp).await;
@@ -135,12 +137,12 @@ impl Peer {
 }
 
 /// A connection, seen from the server.
-pub struct Conn {
+pub(crate) struct Conn {
     stream: WebSocketStream<TlsStream<TcpStream>>,
 }
 
 impl Conn {
-    pub async fn welcome(&mut self) -> Hello {
+    pub(crate) async fn welcome(&mut self) -> Hello {
         let ClientFrame::Hello(hello) = self.read().await else { panic!("no hello") };
         self.write(&ServerFrame::Welcome(Welcome {
             id: hello.id,
@@ -157,7 +159,7 @@ impl Conn {
     }
 
     /// The next frame; panics when there is none.
-    pub async fn read(&mut self) -> ClientFrame {
+    pub(crate) async fn read(&mut self) -> ClientFrame {
         match within("a frame", self.stream.next()).await {
             Some(Ok(tungstenite::Message::Text(text))) => client::decode(&text).unwrap(),
             other => panic!("no frame but {other:?}"),
@@ -165,20 +167,20 @@ impl Conn {
     }
 
     /// The code of the client's close frame, which must be next.
-    pub async fn read_close(&mut self) -> u16 {
+    pub(crate) async fn read_close(&mut self) -> u16 {
         match within("a close frame", self.stream.next()).await {
             Some(Ok(tungstenite::Message::Close(Some(frame)))) => frame.code.into(),
             other => panic!("no close frame but {other:?}"),
         }
     }
 
-    pub async fn read_send(&mut self) -> Send {
+    pub(crate) async fn read_send(&mut self) -> Send {
         let frame = self.read().await;
         let ClientFrame::Send(send) = frame else { panic!("no send but {frame:?}") };
         send
     }
 
-    pub async fn read_acks(&mut self, count: usize) -> Vec<MessageId> {
+    pub(crate) async fn read_acks(&mut self, count: usize) -> Vec<MessageId> {
         let mut acked = Vec::new();
         while acked.len() < count {
             let frame = self.read().await;
@@ -188,15 +190,15 @@ impl Conn {
         acked
     }
 
-    pub async fn write(&mut self, frame: &ServerFrame) {
+    pub(crate) async fn write(&mut self, frame: &ServerFrame) {
         self.write_raw(tungstenite::Message::text(frame.encode())).await;
     }
 
-    pub async fn write_raw(&mut self, message: tungstenite::Message) {
+    pub(crate) async fn write_raw(&mut self, message: tungstenite::Message) {
         within("room to write", self.stream.send(message)).await.unwrap();
     }
 
-    pub async fn answer(&mut self, send: &Send, message: MessageId) {
+    pub(crate) async fn answer(&mut self, send: &Send, message: MessageId) {
         self.write(&ServerFrame::Sent(Sent {
             id: send.id,
             reference: send.reference.clone(),
@@ -207,7 +209,7 @@ impl Conn {
         .await;
     }
 
-    pub async fn close(mut self, code: u16) {
+    pub(crate) async fn close(mut self, code: u16) {
         let frame = CloseFrame { code: code.into(), reason: Utf8Bytes::from_static("because") };
         // The client may be gone already.
         let _ = self.stream.close(Some(frame)).await;
@@ -215,17 +217,17 @@ impl Conn {
     }
 }
 
-pub fn user(name: &str) -> UserId {
+pub(crate) fn user(name: &str) -> UserId {
     name.parse().unwrap()
 }
 
 /// An id; two of one `of` are copies of one message.
-pub fn id(millis: u64, of: &str) -> MessageId {
+pub(crate) fn id(millis: u64, of: &str) -> MessageId {
     let identity = Identity::of(&user("bob"), &"phone".parse().unwrap(), &of.parse().unwrap());
     MessageId::new(Stamp::new(millis, 0), identity)
 }
 
-pub fn message(id: MessageId, text: &str) -> ServerFrame {
+pub(crate) fn message(id: MessageId, text: &str) -> ServerFrame {
     ServerFrame::Message(Message {
         message: id,
         conversation: ConversationId::between(&user("alice"), &user("bob")),
@@ -237,19 +239,23 @@ pub fn message(id: MessageId, text: &str) -> ServerFrame {
     })
 }
 
-pub fn config(ca: &Ca, peers: &[&Peer]) -> Config {
+pub(crate) fn config(ca: &Ca, peers: &[&Peer]) -> Config {
     let endpoints = peers.iter().map(|peer| peer.url()).collect();
     let mut config = Config::new(endpoints, "laptop".parse().unwrap(), TokenSource::fixed("a.b.c"));
     config.trust = Trust::CaFile(ca.file());
     config
 }
 
-pub fn connect(config: Config) -> (Client, Events) {
+pub(crate) fn connect(config: Config) -> (Client, Events) {
     Client::connect(config).unwrap()
 }
 
 /// The next event that `wanted` makes something of.
-pub async fn event<T>(events: &mut Events, what: &str, wanted: impl Fn(Event) -> Option<T>) -> T {
+pub(crate) async fn event<T>(
+    events: &mut Events,
+    what: &str,
+    wanted: impl Fn(Event) -> Option<T>,
+) -> T {
     within(what, async {
         loop {
             let event =
@@ -262,7 +268,7 @@ pub async fn event<T>(events: &mut Events, what: &str, wanted: impl Fn(Event) ->
     .await
 }
 
-pub async fn next_text(events: &mut Events) -> String {
+pub(crate) async fn next_text(events: &mut Events) -> String {
     event(events, "a message", |event| match event {
         Event::Message(message) => Some(message.content.body.as_str().to_owned()),
         _ => None,
