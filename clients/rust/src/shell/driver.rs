@@ -11,7 +11,6 @@ use chatcluster_protocol::{
     client::{History, HistoryPage, Sent, ServerFrame},
     id::Reference,
 };
-use futures_util::future::BoxFuture;
 use tokio::{
     sync::{mpsc, oneshot, watch},
     time::{Instant, sleep_until},
@@ -19,12 +18,13 @@ use tokio::{
 
 use super::{
     dial::Dialer,
-    socket::{Incoming, Socket},
+    line::{Input, Line},
+    socket::Incoming,
 };
 use crate::{
     core::{Core, Effect, Outgoing, Taken},
     error::{HistoryError, SendError},
-    event::{Cause, Event, Fatal},
+    event::{Event, Fatal},
     resume::Resume,
 };
 
@@ -68,19 +68,6 @@ pub(crate) struct Driver {
     pages: HashMap<u64, oneshot::Sender<Result<HistoryPage, HistoryError>>>,
     tickets: u64,
     published: Option<Instant>,
-}
-
-/// The connection, as far as it is there.
-enum Line {
-    None,
-    Dialing(BoxFuture<'static, Result<(Box<Socket>, String), Cause>>),
-    Open(Box<Socket>),
-}
-
-/// What the connection brought.
-enum Input {
-    Opened(String),
-    Incoming(Incoming),
 }
 
 /// What ended a wait.
@@ -283,27 +270,6 @@ impl Driver {
                 return;
             }
         }
-    }
-}
-
-impl Line {
-    /// Without a connection this waits for ever. Dropping the future loses nothing.
-    async fn next(&mut self, read: bool) -> Input {
-        let input = match self {
-            Self::None => pending().await,
-            Self::Open(socket) => Input::Incoming(socket.next(read).await),
-            Self::Dialing(dial) => match dial.await {
-                Ok((socket, token)) => {
-                    *self = Self::Open(socket);
-                    return Input::Opened(token);
-                }
-                Err(cause) => Input::Incoming(Incoming::Ended(cause)),
-            },
-        };
-        if matches!(input, Input::Incoming(Incoming::Ended(_))) {
-            *self = Self::None;
-        }
-        input
     }
 }
 
