@@ -29,8 +29,8 @@ const SAVE_EVERY = 1_000;
 
 /**
  * What can be listened to. Handlers run one after the other, in order. A message or a receipt is
- * acknowledged when its handler's promise is fulfilled; one that no handler took, or whose handler threw,
- * stays in the inbox and comes again with the next session.
+ * acknowledged when its handler's promise is fulfilled; one whose handler threw, and a message that has no
+ * handler, stays in the inbox and comes again with the next session.
  * @typedef {object} Events
  * @property {{ user: string, device: string, session: string, gateway: string }} connected
  * @property {undefined} caught_up what waited while the device was away has been shown
@@ -70,8 +70,8 @@ export class ChatClient {
   #handlers = new Map();
   #tickets = 0;
   #delivering = false;
-  #saved = '';
   #savedAt = -Infinity;
+  #unsaved = false;
   /** @type {Promise<void> | undefined} */
   #starting;
   /** @type {(() => void)[]} */
@@ -192,21 +192,23 @@ export class ChatClient {
   /**
    * Brings something to the core, then carries out what it wants.
    * @param {(core: Core) => void} input
+   * @param {boolean} [changes] it may have changed what is to be saved
    */
-  #run(input) {
+  #run(input, changes = true) {
     const core = this.#core;
     if (!core) return;
     input(core);
+    this.#unsaved ||= changes;
     for (let effect = core.pollEffect(now()); effect; effect = core.pollEffect(now())) this.#act(effect);
     const stopped = core.link.is === 'stopped';
     const due = this.#savedAt + SAVE_EVERY;
-    if (now() >= due || stopped) void this.#save();
+    if (this.#unsaved && (now() >= due || stopped)) void this.#save();
     clearTimeout(this.#timer);
-    const next = Math.min(core.deadline(now()), now() < due && !stopped ? due : Infinity);
+    const next = Math.min(core.deadline(now()), this.#unsaved ? due : Infinity);
     if (next < Infinity) {
       // Timers take 31 bits; an earlier tick does no harm.
       const wait = Math.min(Math.max(next - now(), 0), 2 ** 31 - 1);
-      this.#timer = setTimeout(() => this.#run((it) => it.tick(now())), wait);
+      this.#timer = setTimeout(() => this.#run((it) => it.tick(now()), false), wait);
     }
     void this.#deliver(core);
   }
@@ -267,12 +269,12 @@ export class ChatClient {
   }
 
   /**
-   * Whether every handler took the event, and there was one.
+   * Whether every handler took the event. A message must have one; receipts that nobody wants are done with.
    * @param {import('./core.js').Event} event
    */
   async #handle({ name, value }) {
     const handlers = [...(this.#handlers.get(name) ?? [])];
-    let kept = handlers.length > 0;
+    let kept = handlers.length > 0 || name !== 'message';
     for (const handler of handlers) {
       try {
         await handler(value);
@@ -286,13 +288,10 @@ export class ChatClient {
 
   async #save() {
     if (!this.#core) return;
-    const resume = this.#core.resume();
-    const text = JSON.stringify(resume);
-    if (text === this.#saved) return;
-    this.#saved = text;
+    this.#unsaved = false;
     this.#savedAt = now();
     try {
-      await this.#storage.save(resume);
+      await this.#storage.save(this.#core.resume());
     } catch (error) {
       console.error('chatcluster: the resume state was not saved', error);
     }
