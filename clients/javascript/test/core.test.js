@@ -284,6 +284,18 @@ test('a message that no gateway would take is refused here', () => {
   assert.equal(/** @type {any} */ (effect).result.reason, 'too_large');
 });
 
+test('a send that failed waits for the answers of those after it', () => {
+  const it = live();
+  const sends = (/** @type {number} */ now) => drain(it, now).map((effect) => JSON.parse(/** @type {any} */ (effect).text).ref);
+  const fail = (/** @type {string} */ ref) => it.frame(0, { type: 'error', ref, code: 'unavailable', text: 'away', temporary: true });
+  for (const ref of ['r1', 'r2']) it.send({ ref, to: { user: 'bob' }, content: { body: ref } });
+  assert.deepEqual(sends(0), ['r1', 'r2']);
+  fail('r1');
+  assert.deepEqual(sends(1_000), []);
+  fail('r2');
+  assert.deepEqual(sends(1_000), ['r1', 'r2']);
+});
+
 test('an application that is too far behind gives its connection up and loses nothing', () => {
   const it = live();
   const push = (/** @type {number} */ n) => it.frame(0, {
