@@ -12,8 +12,9 @@ use std::{
 use anyhow::{Context, bail};
 use bytes::{Bytes, BytesMut};
 use chatcluster_config::Role;
-use chatcluster_protocol::peer::{
-    Deliver, Outcomes, PeerFrame, PeerHello, PeerKind, Target, VERSION, decode, encode,
+use chatcluster_protocol::{
+    id::MessageId,
+    peer::{Deliver, Outcomes, PeerFrame, PeerHello, PeerKind, Target, VERSION, decode, encode},
 };
 use chatcluster_runtime::tls::RoleCertificate;
 use hdrhistogram::Histogram;
@@ -173,6 +174,7 @@ async fn send(
     rate: u64,
 ) -> anyhow::Result<()> {
     let push = Bytes::from(vec![b'x'; PUSH]);
+    let id = Bytes::copy_from_slice(&MessageId::floor(1).to_bytes());
     let total = count(LASTING, rate);
     let (mut sent, mut buffer) = (0, BytesMut::new());
     let mut ticks = tokio::time::interval(TICK);
@@ -183,7 +185,7 @@ async fn send(
             let deliver = Deliver {
                 // The time it was handed over doubles as its sequence; it comes back with the outcome.
                 sequence: now.as_nanos() as u64 * 1000 + sent % 1000,
-                id: Bytes::from_static(&[1; 16]),
+                id: id.clone(),
                 frame: push.clone(),
                 targets: vec![target()],
                 receipt: false,

@@ -56,6 +56,7 @@ impl WebSocket {
              Sec-WebSocket-Protocol: {SUBPROTOCOL}\r\n\r\n"
         );
         stream.write_all(request.as_bytes()).await?;
+        stream.flush().await?;
         let mut buffer = BytesMut::with_capacity(512);
         let end = loop {
             ensure!(stream.read_buf(&mut buffer).await? > 0, "closed during the upgrade");
