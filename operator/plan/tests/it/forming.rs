@@ -102,6 +102,25 @@ fn a_replica_takes_over_at_once_when_its_master_has_certainly_ended() {
 }
 
 #[test]
+fn a_master_that_thaws_after_a_vote_is_left_to_hear_of_it() {
+    let goal = Goal { shards: 3, replicas: 2 };
+    let mut world = World::new(3, 3);
+    steps(&mut world, &goal);
+    world.freeze(0, true);
+    ping_all(&mut world);
+    world.elect(1);
+    ping_all(&mut world);
+    // For a moment the shard has two masters, and the other replica follows the newer one.
+    world.freeze(0, false);
+    assert_eq!(
+        plan(&world.picture(), &goal).unwrap().to_string(),
+        "wait for redis-0 to hear what the others know"
+    );
+    ping_all(&mut world);
+    assert_eq!(steps(&mut world, &goal), [] as [&str; 0]);
+}
+
+#[test]
 fn a_replica_that_strayed_to_a_lost_shard_comes_home() {
     let mut world = World::new(2, 2);
     steps(&mut world, &GOAL);
