@@ -269,8 +269,10 @@ test('a server that does not confirm the protocol gets no token', () => world(as
 
 test('a WebSocket that takes any subprotocol for the right one gives no token away', () => world(async ({ peer, client }) => {
   class Careless extends WebSocket {
-    get protocol() {
-      return '';
+    /** @param {string} url @param {string} protocols */
+    constructor(url, protocols) {
+      super(url, protocols);
+      Object.defineProperty(this, 'protocol', { value: '' });
     }
   }
   const server = await peer();
