@@ -284,6 +284,22 @@ test('a message that no gateway would take is refused here', () => {
   assert.equal(/** @type {any} */ (effect).result.reason, 'too_large');
 });
 
+test('every copy of a message is acknowledged once the message was taken', () => {
+  const it = live();
+  for (const at of [1, 2]) {
+    it.frame(0, {
+      type: 'message', message: id(at, 7), conversation: 'c', from: 'bob', device: 'd', to: { user: 'alice' }, at: 0,
+      content: { body: 'hi' },
+    });
+  }
+  assert.deepEqual(drain(it, 0), []);
+  const [event, ...more] = it.events.splice(0);
+  assert.deepEqual(more, []);
+  it.taken(/** @type {any} */ (event), true);
+  const [effect] = drain(it, 0);
+  assert.deepEqual(JSON.parse(/** @type {any} */ (effect).text).messages, [id(1, 7), id(2, 7)]);
+});
+
 test('a send that failed waits for the answers of those after it', () => {
   const it = live();
   const sends = (/** @type {number} */ now) => drain(it, now).map((effect) => JSON.parse(/** @type {any} */ (effect).text).ref);

@@ -60,8 +60,9 @@ async fn a_send_is_answered_and_a_message_is_acknowledged_once_it_was_taken() {
     // The next frame is not the ack yet: the application is still busy with the message.
     let ticket = client.send(to_bob(), text("busy")).await;
     assert_eq!(conn.read_send().await.reference, *ticket.reference());
-    events.taken().await;
+    let asking = tokio::spawn(async move { events.next().await });
     assert_eq!(conn.read_acks(1).await, [id(7, "hi")]);
+    asking.abort();
 }
 
 #[tokio::test]
