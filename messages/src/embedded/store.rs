@@ -96,7 +96,7 @@ impl Store {
         let unavailable = |error: redb::Error| ReplicaError::Unavailable(error.to_string());
         let transaction = database.begin_read().map_err(|error| unavailable(error.into()))?;
         let table = transaction.open_table(RECORDS).map_err(|error| unavailable(error.into()))?;
-        let view = RedbView(table);
+        let view = RedbView::new(table);
         let rows = scans.iter().map(|scan| view.scan(scan));
         rows.collect::<Result<_, _>>().map_err(|error| match error {
             ViewError::Storage(text) => ReplicaError::Unavailable(text),

@@ -118,20 +118,25 @@ impl Writer {
         // trust them. It also makes opening after a crash instant, however large the file.
         transaction.set_quick_repair(true);
         let mut replies = Vec::with_capacity(group.len());
-        {
-            let mut view = RedbView(transaction.open_table(RECORDS)?);
-            let now = (self.clock)();
-            for request in group {
-                let batches = request.batches.iter();
-                let applied: Result<Replies, ViewError> =
-                    batches.map(|batch| apply::apply(&mut view, batch, now)).collect();
-                // Dropping the transaction undoes all of it.
-                replies.push(
-                    applied.map_err(|error| {
+        let changed =
+            {
+                let mut view = RedbView::new(transaction.open_table(RECORDS)?);
+                let now = (self.clock)();
+                for request in group {
+                    let batches = request.batches.iter();
+                    let applied: Result<Replies, ViewError> =
+                        batches.map(|batch| apply::apply(&mut view, batch, now)).collect();
+                    // Dropping the transaction undoes all of it.
+                    replies.push(applied.map_err(|error| {
                         redb::Error::Io(std::io::Error::other(error.to_string()))
-                    })?,
-                );
-            }
+                    })?);
+                }
+                view.changed
+            };
+        if !changed {
+            // Repeats and refusals: what they tell is on disk already, and an fsync would add nothing.
+            transaction.abort()?;
+            return Ok(replies);
         }
         transaction.commit()?;
         Ok(replies)
