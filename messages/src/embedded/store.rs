@@ -68,6 +68,11 @@ impl Store {
         self.state.read().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether it was opened to write.
+    pub(super) fn is_open(&self) -> bool {
+        matches!(&*self.state(), State::Open(_))
+    }
+
     /// Opens the database again after a write failed because of `why`.
     pub(super) fn reopen(&self, why: &str) {
         // Readers hold the lock while they read: nobody is inside of the database that goes.
