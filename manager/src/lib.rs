@@ -4,20 +4,44 @@
 //! It is soft state. Every route can be lost at any time, and the gateway that holds the connection
 //! claims it again; a wrong route delays a message and never loses it, since the message is stored
 //! before anybody looks here.
+//!
+//! - [`Manager`]: what can be asked
+//! - [`RedisManager`]: its home in a Redis Cluster, for a fleet
+//! - [`MemoryManager`]: its home in the memory of this process, for one gateway alone and for tests
+//! - [`RouteCache`]: what a gateway remembers of the answers
+//! - [`slot`]: which part of the users somebody belongs to
+//!
+//! Both homes pass the same tests (`tests/it/conformance.rs`).
 
 use std::{future::Future, time::Duration};
 
-use chatcluster_protocol::{
-    Millis,
-    id::{DeviceId, UserId},
-};
+use chatcluster_protocol::id::{DeviceId, UserId};
 
+mod cache;
+mod drain;
+mod encoding;
+mod epoch;
+mod memory;
+mod redis_cluster;
+mod slot;
 mod types;
 
+pub use cache::RouteCache;
+pub use memory::MemoryManager;
+pub use redis_cluster::{InvalidNode, RedisManager, RedisSettings};
+pub use slot::{SLOTS, slot};
 pub use types::{
     Claim, Claimed, GatewayName, Incarnation, Lease, ManagerError, Renewal, Route, ShardMap,
     Touched,
 };
+
+/// How long a route stays without a touch, where nothing else is said. Much longer than the time
+/// between two touches, so that only routes without an owner go.
+pub const ROUTE_LIFETIME: Duration = Duration::from_secs(24 * 3600);
+
+/// Most routes of one user. Beyond it the route with the lowest epoch gives way: crashed gateways
+/// leave routes behind, and if one that lives is hit, its next touch finds it gone.
+pub const ROUTES_PER_USER: usize = 64;
 
 /// What every home of the manager can do. Each call is answered within a few seconds or fails; after
 /// a failure nothing is known of the outcome, and repeating the call does no harm.
@@ -72,11 +96,11 @@ pub trait Manager: Send + Sync + 'static {
     fn shards(&self) -> impl Future<Output = Result<ShardMap, ManagerError>> + Send;
 
     /// Takes up to `want` tokens from the fleet-wide drain budget, which refills by `rate` a second
-    /// and holds one second's worth; says how many there were.
+    /// and holds one second's worth; says how many there were. The manager's clock counts, so that
+    /// gateways whose clocks differ share one budget.
     fn take_drain_tokens(
         &self,
         want: u32,
         rate: u32,
-        now: Millis,
     ) -> impl Future<Output = Result<u32, ManagerError>> + Send;
 }

@@ -41,7 +41,8 @@ pub struct Lease {
 pub enum Renewal {
     /// The lease was there and goes on.
     Kept,
-    /// The lease was not there: it is the first, it ran out, or the manager lost it.
+    /// The lease was not there: it is the first, it ran out, or the manager lost it. Said again for
+    /// a lease whose creation this manager did not hear of, because the answer was lost.
     Created,
 }
 
@@ -80,9 +81,11 @@ pub struct Claim {
 /// What a claim found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claimed {
-    /// The epoch of the new route: max(old + 1, the client's last + 1, now).
+    /// The epoch of the new route: max(old + 1, the client's last + 1, now); below 2^53.
     pub epoch: u64,
-    /// Who held the device before. The claiming gateway has it evict.
+    /// Who held the device before, whether or not its lease still lives. The claiming gateway has it
+    /// evict. It is the claiming connection itself when a route is asserted again, and may be when a
+    /// claim is repeated whose answer was lost; who was before that learns it from its next touch.
     pub previous: Option<Route>,
 }
 
@@ -102,6 +105,16 @@ pub enum Touched {
 pub struct ShardMap {
     /// For each range of hash slots (first, last): an opaque name of its master, which changes with it.
     pub masters: Vec<(u16, u16, String)>,
+}
+
+impl ShardMap {
+    /// The name of a slot's master; `None` where no node has the slot.
+    pub fn master_of(&self, slot: u16) -> Option<&str> {
+        self.masters
+            .iter()
+            .find(|(first, last, _)| (*first..=*last).contains(&slot))
+            .map(|(_, _, name)| name.as_str())
+    }
 }
 
 /// The manager did not answer, or not in time. Nothing is known of the outcome.

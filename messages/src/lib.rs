@@ -1,1 +1,17 @@
 //! The message service: a repository of messages, gRPC for gateways, HTTP for backends.
+//!
+//! - [`embedded`]: the replica that this process holds
+//! - [`grpc`] and [`http`]: the two interfaces; each takes a listener, a repository and a shutdown token
+//! - [`fan_out`]: finishing what a crash left half done
+//!
+//! The decisions are in `messages-core`; here is the I/O around them.
+
+mod clock;
+pub mod embedded;
+pub mod fan_out;
+pub mod grpc;
+pub mod http;
+mod metrics;
+
+pub use clock::{Clock, wall_clock};
+pub use metrics::Metrics;

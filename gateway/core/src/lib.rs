@@ -1,1 +1,76 @@
-//! The gateway's decisions: sessions and routing as state machines. No I/O, no tokio.
+//! The gateway's decisions: sessions and routing as state machines. No I/O, no tokio, no clock, no
+//! order that depends on anything but the inputs.
+//!
+//! A machine takes an input and the time, and appends effects to a `Vec` of the caller. The shell
+//! carries effects out in the order given and brings each answer back, exactly one for each effect that
+//! has one: what does not answer within the shell's own deadline is answered with [`Away`].
+//!
+//! There is one [`Session`] for each connection; of everything else there is one for the gateway. A
+//! session and the gateway's machines never call each other, so each may have a lock of its own.
+//!
+//! | machine | effect | what the shell does | answer |
+//! |---|---|---|---|
+//! | [`Session`] | `Write`, `Ping`, `Close` | the connection's writer; while much waits there, read no more from it | |
+//! | | `Verify` | verify the JWT | `Verified` |
+//! | | `Register`, `ReadInbox`, `Append`, `History` | the message service | the input of that name |
+//! | | `Acknowledge` | the message service; each receipt it stores goes to [`Router::route`] as [`Push::receipt`] | `Acknowledged` |
+//! | | `Claim`, `Touch` | the manager, with the present incarnation's lease | `Claimed`, `Touched` |
+//! | | `Release` | the manager | |
+//! | | `Hold`, `Unhold` | [`Locals::hold`], [`Locals::remove`] | |
+//! | | `Displace` | [`Evictions::displace`] | |
+//! | | `Route` | [`Router::route`] | |
+//! | [`Router`] | `Local` | [`Session::deliver`], after the router's lock is free | [`Router::outcome`] |
+//! | | `Remote`, `ProbeAll` | the link to that gateway, opened where there is none | [`Router::outcome`] for each target, [`Router::link_lost`], or [`Router::gateway_gone`] |
+//! | | `DropLink` | close that link | |
+//! | | `Lookup` | the manager | [`Router::routes`] |
+//! | [`LeaseKeeper`] | `Renew`, `ReadLeases`, `ReadShards` | the manager | [`LeaseKeeper::renewed`], `leases`, `shards` |
+//! | | `End` | the manager | |
+//! | | `TakeIncarnation` | peer listener and links, claims, [`Router::take_incarnation`], [`Evictions::take_incarnation`] | |
+//! | | `Reassert` | `Input::Reassert` to these sessions | |
+//! | | `Gateways` | [`Router::gateways`], [`Evictions::gateways`], [`Drainer::gateways`] | |
+//! | | `GatewayLost`, `ProbeAll` | [`Prober::probe_all`] | |
+//! | [`Prober`] | `Probe` | the message service | [`Prober::probed`] |
+//! | | `ReadAgain` | `Input::ReadAgain` to that session | |
+//! | [`Evictions`] | `Local` | `Input::Evict` to that session | |
+//! | | `Remote` | the link to that gateway | [`Evictions::evicted`], [`Evictions::link_lost`], or [`Evictions::gateway_gone`] |
+//! | | `ReadAgain` | `Input::ReadAgain` to that session | |
+//! | [`Drainer`] | `Refuse` | the listener | |
+//! | | `TakeTokens` | the manager | [`Drainer::tokens`] |
+//! | | `Drain`, `DrainNow` | the input of that name to that session | |
+//! | | `Finished` | end the lease, flush, exit | |
+//!
+//! What comes in from elsewhere:
+//!
+//! | from | what | where to |
+//! |---|---|---|
+//! | a client | a text frame, anything else, the end of the socket | `Input::Frame`, `Heard`, `Closed` |
+//! | a peer | `Deliver` | [`Session::deliver`] of each target's connection; no such connection is `NotHere`; the outcomes back |
+//! | a peer | `Evict` | `Input::Evict` to that connection, if it is there; then `Evicted` back |
+//! | a peer | `Probe` | [`Prober::probe_all`]; then `Queued` for target 0 back |
+//! | a peer | a hello for another incarnation | refused: the peer takes it as [`Router::gateway_gone`] and [`Evictions::gateway_gone`] |
+//! | the clock | every second, and at [`Session::deadline`] and [`Router::deadline`] | `Input::Tick` and each `tick` |
+//! | SIGTERM | | [`Drainer::start`] |
+
+mod backoff;
+pub mod drainer;
+pub mod evictions;
+pub mod lease;
+mod locals;
+pub mod prober;
+mod push;
+pub mod router;
+pub mod session;
+mod sweep;
+#[cfg(test)]
+mod testing;
+mod types;
+
+pub use drainer::Drainer;
+pub use evictions::Evictions;
+pub use lease::LeaseKeeper;
+pub use locals::{Local, Locals};
+pub use prober::Prober;
+pub use push::Push;
+pub use router::Router;
+pub use session::Session;
+pub use types::{Away, ConnectionId, Device, Gateway, Incarnation, Now, Route, Target};

@@ -2,7 +2,8 @@
 
 use sha2::{Digest, Sha256};
 
-use super::{DeviceId, Reference, UserId};
+use super::{ConversationId, DeviceId, Reference, UserId};
+use crate::client::ReceiptKind;
 
 /// The low 62 bits of a message id: a hash of sender, device and reference. A send that was stored
 /// twice under two ids (a retry that raced its original) still has one identity, so clients show it
@@ -21,6 +22,24 @@ impl Identity {
             hash.update((part.len() as u32).to_be_bytes());
             hash.update(part.as_bytes());
         }
+        Self::cut(hash)
+    }
+
+    /// The identity of a receipt: what `user` has received in a conversation. A newer receipt replaces
+    /// an older one of the same identity.
+    pub fn of_receipt(kind: ReceiptKind, user: &UserId, conversation: ConversationId) -> Self {
+        let mut hash = Sha256::new();
+        // A send starts with the length of its sender, of which the first byte is 0: kinds start at 1.
+        hash.update([match kind {
+            ReceiptKind::Delivered => 1,
+            ReceiptKind::Other => 255,
+        }]);
+        hash.update(conversation.to_bytes());
+        hash.update(user.as_str().as_bytes());
+        Self::cut(hash)
+    }
+
+    fn cut(hash: Sha256) -> Self {
         let digest = hash.finalize();
         let mut low = [0; 8];
         low.copy_from_slice(&digest[..8]);

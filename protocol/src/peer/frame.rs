@@ -6,7 +6,7 @@ use bytes::Bytes;
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct PeerFrame {
     /// What it is; absent when a newer gateway sent something unknown.
-    #[prost(oneof = "PeerKind", tags = "1, 2, 3, 4, 5, 6")]
+    #[prost(oneof = "PeerKind", tags = "1, 2, 3, 4, 5, 6, 7")]
     pub kind: Option<PeerKind>,
 }
 
@@ -31,6 +31,9 @@ pub enum PeerKind {
     /// Answers `Evict`.
     #[prost(message, tag = "6")]
     Evicted(Evicted),
+    /// More deliveries were lost than could be kept.
+    #[prost(message, tag = "7")]
+    Probe(Probe),
 }
 
 /// Opens the link.
@@ -148,6 +151,15 @@ pub struct Evict {
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct Evicted {
     /// Sequence of the `Evict`.
+    #[prost(uint64, tag = "1")]
+    pub sequence: u64,
+}
+
+/// The sender could not keep all that it had for this gateway: the receiver probes the inboxes of all
+/// its sessions. Answered in `Outcomes` with `Queued` for target 0.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Probe {
+    /// Counts up on a link, together with deliveries.
     #[prost(uint64, tag = "1")]
     pub sequence: u64,
 }

@@ -9,7 +9,7 @@ mod frame;
 
 pub use codec::{CodecError, FRAME, decode, encode};
 pub use frame::{
-    Deliver, Evict, Evicted, Outcome, Outcomes, PeerFrame, PeerHello, PeerKind, PeerWelcome,
+    Deliver, Evict, Evicted, Outcome, Outcomes, PeerFrame, PeerHello, PeerKind, PeerWelcome, Probe,
     Target, TargetOutcome,
 };
 

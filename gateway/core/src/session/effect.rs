@@ -1,0 +1,135 @@
+//! What a session asks for.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use chatcluster_protocol::{
+    client::{CloseCode, Content, History, Recipient},
+    id::{ConversationId, MessageId, Reference},
+};
+
+use crate::{Device, Push, Route};
+
+/// What the shell does, in the order given. Those that ask for something say which [`super::Input`]
+/// answers them.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect {
+    /// Write a text frame to the client.
+    Write(Bytes),
+    /// Write a WebSocket ping to the client.
+    Ping,
+    /// Write what is queued, then a close frame; wait for the client's a little, then drop the socket
+    /// and say `Closed`. After [`CloseCode::HeartbeatMissed`] nobody is there: drop it without waiting.
+    Close(CloseCode),
+    /// Is this token valid? Answered by `Verified`.
+    Verify {
+        /// The JWT. It belongs in no log.
+        token: String,
+    },
+    /// Make the device known to the message service. Answered by `Registered`.
+    Register(Device),
+    /// Claim the device's route at the manager, for this connection. Answered by `Claimed`.
+    Claim {
+        /// The device.
+        device: Device,
+        /// The epoch that the client or this session had last.
+        last_epoch: Option<u64>,
+    },
+    /// Is the route still there? Keeps it from expiring. Answered by `Touched`.
+    Touch {
+        /// The device.
+        device: Device,
+        /// The epoch of its route.
+        epoch: u64,
+    },
+    /// Remove the route at the manager if it still has this epoch. Not answered.
+    Release {
+        /// The device.
+        device: Device,
+        /// The epoch of its route.
+        epoch: u64,
+    },
+    /// This session holds the device: [`crate::Locals::hold`]. Not answered.
+    Hold {
+        /// The device.
+        device: Device,
+        /// The epoch that deliveries name.
+        epoch: u64,
+        /// The manager has the route. Where not, senders do not find it and probes do the work.
+        claimed: bool,
+    },
+    /// This session holds the device no more: [`crate::Locals::remove`]. Not answered.
+    Unhold(Device),
+    /// Another connection held the device before: [`crate::Evictions::displace`]. Not answered.
+    Displace {
+        /// The device.
+        device: Device,
+        /// Where it was.
+        previous: Route,
+    },
+    /// Read a page of the inbox. Answered by `Inbox`.
+    ReadInbox {
+        /// The device.
+        device: Device,
+        /// `next` of the page before; `None` for the first.
+        cursor: Option<Bytes>,
+        /// Most entries.
+        limit: u32,
+    },
+    /// Append to one conversation at the message service. The shell may repeat the call under the
+    /// same ids until its own deadline. Answered by `Appended`.
+    Append {
+        /// The conversation of all of them.
+        conversation: ConversationId,
+        /// In the order sent; ids rise.
+        appends: Vec<Append>,
+    },
+    /// Remove from the device's inbox what the client has kept. The receipts that come back are
+    /// routed by the shell ([`Push::receipt`], [`crate::Router::route`]). Answered by `Acknowledged`.
+    Acknowledge {
+        /// The device.
+        device: Device,
+        /// Messages, every copy of each.
+        messages: Vec<MessageId>,
+        /// Receipts.
+        receipts: Vec<MessageId>,
+        /// A fresh stamp of the gateway's clock; its identity bits mean nothing.
+        stamp: MessageId,
+    },
+    /// Read a page of history for the session's user. Answered by `History` with the request's id.
+    History {
+        /// Who asks.
+        device: Device,
+        /// What; its limits have been checked.
+        request: History,
+    },
+    /// A message is stored: [`crate::Router::route`]. Not answered.
+    Route {
+        /// The message.
+        push: Push,
+        /// The devices in whose inboxes it is.
+        devices: Vec<Device>,
+    },
+}
+
+/// One message to be stored.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Append {
+    /// Stamped for this attempt.
+    pub id: MessageId,
+    /// What is stored; the same for all attempts.
+    pub send: Arc<Outgoing>,
+}
+
+/// What a client sends, as the message service is told.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outgoing {
+    /// The sending device.
+    pub sender: Device,
+    /// The client's reference.
+    pub reference: Reference,
+    /// Who gets it.
+    pub to: Recipient,
+    /// What it says.
+    pub content: Content,
+}

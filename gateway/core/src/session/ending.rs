@@ -1,0 +1,82 @@
+//! The ways in which a session ends.
+
+use std::time::Duration;
+
+use chatcluster_protocol::client::{
+    CloseCode, Error, ErrorCode, Reconnect, ReconnectReason, ServerFrame,
+};
+
+use super::{Effect, Env, Session, State, route::Holding, window::Window};
+
+/// How long a client that was asked to move may take to close by itself.
+const MOVE: Duration = Duration::from_secs(5);
+
+impl Session {
+    /// Answers with an error, which may end the session.
+    pub(super) fn refuse(&mut self, error: Error, env: &mut Env<'_>) {
+        let close = error.code.close();
+        self.write(&ServerFrame::Error(error), env);
+        if let Some(code) = close {
+            self.close(code, env);
+        }
+    }
+
+    pub(super) fn fail(&mut self, code: ErrorCode, text: &str, env: &mut Env<'_>) {
+        self.refuse(Error::new(code, text), env);
+    }
+
+    /// The gateway is being stopped; the client keeps its session while it opens another.
+    pub(super) fn drain(&mut self, after: Duration, env: &mut Env<'_>) {
+        if matches!(self.state, State::AwaitHello(_)) {
+            return self.close(CloseCode::Draining, env);
+        }
+        self.ask_to_move(after, env);
+        self.drained.get_or_insert(env.now.monotonic + after + MOVE);
+    }
+
+    pub(super) fn drain_now(&mut self, after: Duration, env: &mut Env<'_>) {
+        self.ask_to_move(after, env);
+        self.close(CloseCode::Draining, env);
+    }
+
+    fn ask_to_move(&self, after: Duration, env: &mut Env<'_>) {
+        let (after, reason) = (after.as_millis() as u64, ReconnectReason::Draining);
+        self.write(&ServerFrame::Reconnect(Reconnect { after, reason }), env);
+    }
+
+    /// Ends the connection with a close frame.
+    pub(super) fn close(&mut self, code: CloseCode, env: &mut Env<'_>) {
+        if !matches!(self.state, State::Closing) {
+            env.effects.push(Effect::Close(code));
+            self.leave(env);
+        }
+    }
+
+    /// The socket is gone.
+    pub(super) fn closed(&mut self, env: &mut Env<'_>) {
+        self.socket_gone = true;
+        if !matches!(self.state, State::Closing) {
+            self.leave(env);
+        }
+    }
+
+    /// Gives up the device, and all that only a listening client is worth. What the message service
+    /// was asked for stays, and so do the acks of a client that has gone.
+    fn leave(&mut self, env: &mut Env<'_>) {
+        if let Some(device) = &self.device {
+            let (device, epoch) = (device.clone(), self.epoch);
+            // Where another claim has replaced the route, its epoch differs and this does nothing.
+            if matches!(self.holding, Holding::Held(_) | Holding::Touching { .. }) {
+                env.effects.push(Effect::Release { device: device.clone(), epoch });
+            }
+            env.effects.push(Effect::Unhold(device));
+        }
+        if self.holding != Holding::Claiming {
+            self.holding = Holding::Nothing;
+        }
+        self.state = State::Closing;
+        self.window = Window::default();
+        self.outbox.abandon();
+        self.call_acks(env);
+    }
+}

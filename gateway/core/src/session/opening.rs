@@ -1,0 +1,132 @@
+//! From `hello` to `welcome`: verify, register, claim, in this order (rule 1).
+
+use std::time::Duration;
+
+use chatcluster_protocol::{
+    client::{CloseCode, Error, ErrorCode, Hello, RequestId, ServerFrame, Welcome},
+    id::{DeviceId, MessageId},
+    limits::{APPEND_WINDOW, Limits},
+};
+
+use super::{Effect, Env, Registration, Session, State, Verdict, catchup::CatchUp};
+use crate::{Away, Device};
+
+/// How far the opening of a session is.
+#[derive(Debug)]
+pub(super) enum Opening {
+    /// No `hello` has been accepted; it is due at this time.
+    Hello(Duration),
+    /// The token is being verified.
+    Verifying(Box<Greeting>),
+    /// The device is being registered.
+    Registering(Box<Greeting>),
+    /// The route is being claimed.
+    Claiming(Box<Greeting>),
+}
+
+/// What is kept of `hello` until it is answered.
+#[derive(Debug)]
+pub(super) struct Greeting {
+    pub(super) id: RequestId,
+    device: DeviceId,
+    pub(super) last_epoch: Option<u64>,
+    highest: Option<MessageId>,
+}
+
+impl Session {
+    pub(super) fn hello(&mut self, hello: Hello, env: &mut Env<'_>) {
+        let wall = env.now.wall;
+        let Hello { id, token, device, resume } = hello;
+        let (highest, epoch) = resume.map_or((None, None), |resume| (resume.highest, resume.epoch));
+        if highest.is_some_and(|highest| highest.millis() > wall.saturating_add(APPEND_WINDOW)) {
+            let text =
+                "is more than 60 s in the future; send the highest id that you have received";
+            let field = Some("resume.highest".into());
+            let error = Error { id: Some(id), field, ..Error::new(ErrorCode::BadField, text) };
+            return self.refuse(error, env);
+        }
+        // An epoch is a time. One from a far future is cut, so that no client can use up the numbers.
+        let last_epoch = epoch.map(|epoch| epoch.min(wall.saturating_add(APPEND_WINDOW)));
+        let greeting = Greeting { id, device, last_epoch, highest };
+        self.state = State::AwaitHello(Opening::Verifying(Box::new(greeting)));
+        env.effects.push(Effect::Verify { token });
+    }
+
+    pub(super) fn verified(&mut self, verdict: Verdict, env: &mut Env<'_>) {
+        let State::AwaitHello(Opening::Verifying(greeting)) = &self.state else { return };
+        let id = Some(greeting.id);
+        let refuse = |code, text: String| Error { id, ..Error::new(code, text) };
+        let (user, expires) = match verdict {
+            Verdict::Valid { user, expires } if expires.is_none_or(|at| at > env.now.wall) => {
+                (user, expires)
+            }
+            Verdict::Valid { .. } | Verdict::Expired => {
+                let text = "the token has expired; get a new one";
+                return self.refuse(refuse(ErrorCode::TokenExpired, text.into()), env);
+            }
+            Verdict::Bad(text) => return self.refuse(refuse(ErrorCode::BadToken, text), env),
+        };
+        // Measured on the monotonic clock from here on, whatever the wall clock does.
+        self.expires = expires
+            .map(|at| env.now.monotonic + Duration::from_millis(at.saturating_sub(env.now.wall)));
+        let device = Device { user, device: greeting.device.clone() };
+        if let Some(highest) = greeting.highest {
+            self.floor.see(highest, env.now.wall);
+        }
+        self.step_on();
+        self.device = Some(device.clone());
+        env.effects.push(Effect::Register(device));
+    }
+
+    pub(super) fn registered(&mut self, result: Result<Registration, Away>, env: &mut Env<'_>) {
+        let State::AwaitHello(Opening::Registering(greeting)) = &self.state else { return };
+        let (id, last_epoch) = (Some(greeting.id), greeting.last_epoch);
+        let (code, text, close) = match result {
+            Ok(Registration::Done) => {
+                self.step_on();
+                return self.claim(last_epoch, env);
+            }
+            Ok(Registration::TooManyDevices) => (
+                ErrorCode::TooManyDevices,
+                "the user has as many devices as one may have",
+                CloseCode::TooManyDevices,
+            ),
+            Err(Away) => (
+                ErrorCode::Unavailable,
+                "the message service did not answer; try again later",
+                CloseCode::Unavailable,
+            ),
+        };
+        self.write(&ServerFrame::Error(Error { id, ..Error::new(code, text) }), env);
+        self.close(close, env);
+    }
+
+    /// The next step of the opening, with the same `hello`.
+    fn step_on(&mut self) {
+        let State::AwaitHello(opening) = &mut self.state else { return };
+        let next = match std::mem::replace(opening, Opening::Hello(Duration::ZERO)) {
+            Opening::Verifying(greeting) => Opening::Registering(greeting),
+            Opening::Registering(greeting) => Opening::Claiming(greeting),
+            other => other,
+        };
+        *opening = next;
+    }
+
+    /// The session is open, with or without a route: `self.epoch` is set.
+    pub(super) fn welcome(&mut self, id: RequestId, env: &mut Env<'_>) {
+        let Some(device) = &self.device else { return };
+        let welcome = Welcome {
+            id,
+            user: device.user.clone(),
+            device: device.device.clone(),
+            session: self.name,
+            epoch: self.epoch,
+            heartbeat: env.heartbeat.as_millis() as u64,
+            time: env.now.wall,
+            limits: Limits::default(),
+        };
+        self.write(&ServerFrame::Welcome(welcome), env);
+        self.state = State::CatchingUp(Box::new(CatchUp::new()));
+        self.advance(env);
+    }
+}

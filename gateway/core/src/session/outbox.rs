@@ -1,0 +1,222 @@
+//! What the client has sent and has no answer to yet (rules 8 and 9).
+//!
+//! Each conversation has a lane with one batch on its way; later sends queue behind it. Nothing of a
+//! lane is appended while an earlier part of it is in doubt, so ids rise in the order sent.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
+
+use chatcluster_protocol::{
+    client::{Error, ErrorCode, Message, Recipient, RequestId, Send, Sent, ServerFrame},
+    id::{ConversationId, HybridClock, Identity, MessageId},
+    limits::SENDS_IN_FLIGHT,
+};
+
+use super::{Append, AppendResult, Effect, Outgoing, floor::Floor};
+use crate::{Away, Device, Push};
+
+/// How often a batch is stamped again before its sends fail. Each time the service has named the id to
+/// exceed, so a second time already says that something else is wrong, such as a clock.
+const STAMPS: u8 = 4;
+
+/// What clients are told to wait after `unavailable`, in milliseconds.
+const RETRY_AFTER: u64 = 1_000;
+
+/// At most [`SENDS_IN_FLIGHT`] sends; one more is refused.
+#[derive(Debug, Default)]
+pub(super) struct Outbox {
+    lanes: BTreeMap<ConversationId, Lane>,
+    requests: usize,
+    abandoned: bool,
+}
+
+#[derive(Debug, Default)]
+struct Lane {
+    batch: Vec<Waiting>,
+    queue: VecDeque<Waiting>,
+    stamps: u8,
+}
+
+/// A send without an answer.
+#[derive(Debug)]
+struct Waiting {
+    send: Arc<Outgoing>,
+    /// Of the send, and of its repetitions that came before the answer.
+    requests: Vec<RequestId>,
+}
+
+/// What stamping needs.
+pub(super) struct Stamper<'a> {
+    pub(super) floor: &'a mut Floor,
+    pub(super) clock: &'a mut HybridClock,
+    pub(super) wall: u64,
+}
+
+impl Outbox {
+    /// Takes a send: appends it, or queues it behind what is on its way.
+    pub(super) fn send(
+        &mut self,
+        sender: &Device,
+        frame: Send,
+        stamper: &mut Stamper<'_>,
+        effects: &mut Vec<Effect>,
+    ) -> Result<(), Error> {
+        let refuse = |code, text: &str| {
+            let (id, reference) = (Some(frame.id), Some(frame.reference.clone()));
+            Err(Error { id, reference, ..Error::new(code, text) })
+        };
+        if self.requests >= SENDS_IN_FLIGHT {
+            let text = format!("at most {SENDS_IN_FLIGHT} sends may be without an answer");
+            return refuse(ErrorCode::TooManyInFlight, &text);
+        }
+        let mut waiting =
+            self.lanes.values_mut().flat_map(|lane| lane.batch.iter_mut().chain(&mut lane.queue));
+        if let Some(twin) = waiting.find(|twin| twin.send.reference == frame.reference) {
+            if twin.send.to != frame.to || twin.send.content != frame.content {
+                return refuse(ErrorCode::ReferenceConflict, CONFLICT);
+            }
+            twin.requests.push(frame.id);
+            self.requests += 1;
+            return Ok(());
+        }
+        let Recipient::User(to) = &frame.to;
+        let conversation = ConversationId::between(&sender.user, to);
+        let Send { id, reference, to, content } = frame;
+        let send = Arc::new(Outgoing { sender: sender.clone(), reference, to, content });
+        let lane = self.lanes.entry(conversation).or_default();
+        lane.queue.push_back(Waiting { send, requests: vec![id] });
+        self.requests += 1;
+        if lane.batch.is_empty() {
+            effects.push(lane.append(conversation, stamper));
+        }
+        Ok(())
+    }
+
+    /// Takes the answer to a lane's batch: answers its sends, stamps again those refused for their
+    /// ids, goes on with the queue. After a failure all of the lane fails.
+    pub(super) fn settle(
+        &mut self,
+        conversation: ConversationId,
+        results: Result<Vec<AppendResult>, Away>,
+        stamper: &mut Stamper<'_>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some(mut lane) = self.lanes.remove(&conversation) else { return };
+        let mut results = results.unwrap_or_default().into_iter();
+        let (mut again, mut failed) = (Vec::new(), false);
+        for waiting in std::mem::take(&mut lane.batch) {
+            match results.next().unwrap_or(AppendResult::Unavailable) {
+                AppendResult::Stored { id, devices } => {
+                    effects.extend(self.stored(conversation, &waiting, id, devices));
+                }
+                AppendResult::Conflict => {
+                    effects.extend(self.fail(&waiting, ErrorCode::ReferenceConflict, CONFLICT));
+                }
+                AppendResult::OutOfOrder { highest } => {
+                    stamper.floor.must_exceed(highest);
+                    again.push(waiting);
+                }
+                AppendResult::TooOld => again.push(waiting),
+                AppendResult::TooNew | AppendResult::Unavailable => {
+                    failed = true;
+                    again.push(waiting);
+                }
+            }
+        }
+        lane.stamps = if again.is_empty() { 0 } else { lane.stamps + 1 };
+        for waiting in again.into_iter().rev() {
+            lane.queue.push_front(waiting);
+        }
+        if failed || self.abandoned || lane.stamps >= STAMPS {
+            for waiting in lane.queue {
+                effects.extend(self.fail(&waiting, ErrorCode::Unavailable, UNAVAILABLE));
+            }
+        } else if !lane.queue.is_empty() {
+            effects.push(lane.append(conversation, stamper));
+            self.lanes.insert(conversation, lane);
+        }
+    }
+
+    /// The client is gone. Nothing more is answered or appended, so clients send it again; what the
+    /// message service still confirms is routed.
+    pub(super) fn abandon(&mut self) {
+        self.abandoned = true;
+    }
+
+    /// How many sends have no answer.
+    #[cfg(test)]
+    pub(super) fn waiting(&self) -> usize {
+        self.requests
+    }
+
+    /// Nothing waits for the message service.
+    pub(super) fn is_empty(&self) -> bool {
+        self.lanes.is_empty()
+    }
+
+    fn stored(
+        &mut self,
+        conversation: ConversationId,
+        waiting: &Waiting,
+        message: MessageId,
+        devices: Vec<Device>,
+    ) -> Vec<Effect> {
+        let (send, at) = (&waiting.send, message.millis());
+        let mut effects = self.answer(waiting, |id| {
+            let reference = send.reference.clone();
+            ServerFrame::Sent(Sent { id, reference, message, conversation, at })
+        });
+        let push = Push::message(Message {
+            message,
+            conversation,
+            from: send.sender.user.clone(),
+            device: send.sender.device.clone(),
+            to: send.to.clone(),
+            at,
+            content: send.content.clone(),
+        });
+        effects.push(Effect::Route { push, devices });
+        effects
+    }
+
+    fn fail(&mut self, waiting: &Waiting, code: ErrorCode, text: &str) -> Vec<Effect> {
+        self.answer(waiting, |id| {
+            ServerFrame::Error(Error {
+                id: Some(id),
+                reference: Some(waiting.send.reference.clone()),
+                retry_after: code.is_temporary().then_some(RETRY_AFTER),
+                ..Error::new(code, text)
+            })
+        })
+    }
+
+    /// Answers a send and its repetitions, unless nobody is there.
+    fn answer(
+        &mut self,
+        waiting: &Waiting,
+        frame: impl Fn(RequestId) -> ServerFrame,
+    ) -> Vec<Effect> {
+        self.requests -= waiting.requests.len();
+        let listening = waiting.requests.iter().filter(|_| !self.abandoned);
+        listening.map(|id| Effect::Write(frame(*id).encode().into())).collect()
+    }
+}
+
+const CONFLICT: &str = "the reference was used for other content; choose a new one";
+const UNAVAILABLE: &str = "the outcome is unknown; send the same reference again";
+
+impl Lane {
+    /// Stamps all that queues and makes it the batch.
+    fn append(&mut self, conversation: ConversationId, stamper: &mut Stamper<'_>) -> Effect {
+        self.batch = self.queue.drain(..).collect();
+        let append = |waiting: &Waiting| {
+            let Outgoing { sender, reference, .. } = &*waiting.send;
+            let identity = Identity::of(&sender.user, &sender.device, reference);
+            let id = stamper.floor.stamp(identity, stamper.clock, stamper.wall);
+            Append { id, send: waiting.send.clone() }
+        };
+        Effect::Append { conversation, appends: self.batch.iter().map(append).collect() }
+    }
+}

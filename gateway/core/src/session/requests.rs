@@ -1,0 +1,113 @@
+//! What a welcomed client asks for.
+
+use chatcluster_protocol::{
+    client::{
+        ClientFrame, Error, ErrorCode, History, HistoryPage, Pong, Refusal, RequestId, Send,
+        ServerFrame,
+    },
+    id::{ConversationId, MessageId},
+    limits::SERVER_FRAME,
+};
+
+use super::{AppendResult, Effect, Env, HistoryFailure, Opening, Session, State, outbox::Stamper};
+use crate::Away;
+
+/// Pages of history that are read for one client at the same time. A page is up to 256 KiB.
+const HISTORIES: u8 = 4;
+
+impl Session {
+    pub(super) fn frame(&mut self, frame: Result<ClientFrame, Refusal>, env: &mut Env<'_>) {
+        let frame = match (&self.state, frame) {
+            (State::Closing, _) => return,
+            (_, Err(refusal)) => return self.refuse(*refusal, env),
+            (State::AwaitHello(Opening::Hello(_)), Ok(ClientFrame::Hello(hello))) => {
+                return self.hello(hello, env);
+            }
+            (_, Ok(ClientFrame::Hello(_))) => {
+                let text = "hello is the first frame of a connection and comes once";
+                return self.fail(ErrorCode::HelloRepeated, text, env);
+            }
+            (State::AwaitHello(_), Ok(_)) => {
+                let text = "the first frame must be hello; the next one follows its welcome";
+                return self.fail(ErrorCode::HelloExpected, text, env);
+            }
+            (_, Ok(frame)) => frame,
+        };
+        match frame {
+            ClientFrame::Hello(_) => {}
+            ClientFrame::Send(send) => self.send(send, env),
+            ClientFrame::Ack(ack) => self.acknowledge(&ack, env),
+            ClientFrame::History(history) => self.history(history, env),
+            ClientFrame::Ping(ping) => {
+                self.write(&ServerFrame::Pong(Pong { id: ping.id, time: env.now.wall }), env);
+            }
+        }
+    }
+
+    fn send(&mut self, send: Send, env: &mut Env<'_>) {
+        let Some(device) = &self.device else { return };
+        let mut stamper = Stamper { floor: &mut self.floor, clock: env.clock, wall: env.now.wall };
+        if let Err(error) = self.outbox.send(device, send, &mut stamper, env.effects) {
+            self.refuse(error, env);
+        }
+    }
+
+    pub(super) fn appended(
+        &mut self,
+        conversation: ConversationId,
+        results: Result<Vec<AppendResult>, Away>,
+        env: &mut Env<'_>,
+    ) {
+        let mut stamper = Stamper { floor: &mut self.floor, clock: env.clock, wall: env.now.wall };
+        self.outbox.settle(conversation, results, &mut stamper, env.effects);
+    }
+
+    fn history(&mut self, request: History, env: &mut Env<'_>) {
+        let Some(device) = self.device.clone() else { return };
+        if self.histories >= HISTORIES {
+            let id = Some(request.id);
+            let text = "at most 4 requests for history may be without an answer";
+            return self.refuse(Error { id, ..Error::new(ErrorCode::Overloaded, text) }, env);
+        }
+        self.histories += 1;
+        env.effects.push(Effect::History { device, request });
+    }
+
+    pub(super) fn history_read(
+        &mut self,
+        id: RequestId,
+        result: Result<HistoryPage, HistoryFailure>,
+        env: &mut Env<'_>,
+    ) {
+        self.histories = self.histories.saturating_sub(1);
+        if matches!(self.state, State::Closing) {
+            return;
+        }
+        let (code, text) = match result {
+            Ok(page) => return env.effects.push(Effect::Write(fitting(page).into())),
+            Err(HistoryFailure::Forbidden) => {
+                (ErrorCode::Forbidden, "the user takes no part in this conversation")
+            }
+            Err(HistoryFailure::Unavailable) => {
+                (ErrorCode::Unavailable, "the message service did not answer; ask again later")
+            }
+        };
+        self.refuse(Error { id: Some(id), ..Error::new(code, text) }, env);
+    }
+}
+
+/// The page as text, cut where it would be larger than a frame may be.
+fn fitting(mut page: HistoryPage) -> String {
+    loop {
+        let text = ServerFrame::History(page.clone()).encode();
+        if text.len() <= SERVER_FRAME || page.messages.len() <= 1 {
+            return text;
+        }
+        let forward = page.messages[0].message < page.messages[1].message;
+        page.messages.truncate(page.messages.len() / 2);
+        let last = page.messages.last().map(|message| message.message);
+        // A forward page never points beyond what is stable, so that it skips nothing.
+        let bound = page.next.unwrap_or(MessageId::floor(page.stable_up_to));
+        page.next = if forward { last.map(|last| last.min(bound)) } else { last };
+    }
+}

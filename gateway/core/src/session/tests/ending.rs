@@ -1,0 +1,106 @@
+use chatcluster_protocol::client::{Reconnect, ReconnectReason};
+
+use super::*;
+use crate::testing::START;
+
+fn gone() -> [Effect; 2] {
+    let device = bobs_phone();
+    [Effect::Release { device: device.clone(), epoch: 70 }, Effect::Unhold(device)]
+}
+
+#[test]
+fn a_silent_client_is_asked_and_then_dropped() {
+    let mut bob = Bob::live();
+    bob.wait_seconds(24);
+    assert!(bob.effects().is_empty());
+    bob.wait_seconds(1);
+    assert_eq!(bob.effects(), [Effect::Ping]);
+    bob.wait_seconds(9);
+    assert!(bob.effects().is_empty());
+    bob.wait_seconds(1);
+    assert_eq!(bob.closes_with(), Some(CloseCode::HeartbeatMissed));
+}
+
+#[test]
+fn a_client_that_answers_stays() {
+    let mut bob = Bob::live();
+    for _ in 0..5 {
+        bob.wait_seconds(25);
+        assert_eq!(bob.effects(), [Effect::Ping]);
+        bob.wait_seconds(9);
+        bob.handle(Input::Heard);
+    }
+    assert!(bob.effects().is_empty());
+}
+
+#[test]
+fn a_session_ends_when_its_token_expires_whatever_the_wall_clock_does() {
+    let mut bob = Bob::connected();
+    bob.sends(r#"{"type":"hello","id":1,"token":"t","device":"phone"}"#);
+    let expires = Some(START + 1_020_000);
+    bob.handle(Input::Verified(Verdict::Valid { user: user("bob"), expires }));
+    bob.handle(Input::Registered(Ok(Registration::Done)));
+    bob.handle(Input::Claimed(Ok(Claimed { epoch: 70, previous: None })));
+    bob.page(&[], None);
+    bob.effects();
+    bob.wait_seconds(19);
+    assert!(bob.effects().is_empty());
+    bob.wait_seconds(1);
+    let (error, close) = bob.error();
+    assert_eq!((error.code, close), (ErrorCode::TokenExpired, Some(CloseCode::TokenExpired)));
+}
+
+#[test]
+fn a_newer_connection_of_the_device_ends_this_one() {
+    let mut bob = Bob::live();
+    bob.handle(Input::Evict(69));
+    assert!(bob.effects().is_empty(), "an eviction of an older claim");
+    bob.handle(Input::Evict(70));
+    assert_eq!(bob.closes_with(), Some(CloseCode::Replaced));
+    assert_eq!(bob.deliver(&nth(1)), Outcome::NotHere);
+}
+
+#[test]
+fn a_drained_client_is_asked_and_given_time() {
+    let mut bob = Bob::live();
+    bob.handle(Input::Drain(Duration::from_secs(2)));
+    let reconnect = Reconnect { after: 2_000, reason: ReconnectReason::Draining };
+    assert_eq!(bob.frames(), [ServerFrame::Reconnect(reconnect)]);
+    assert_eq!(bob.deliver(&nth(1)), Outcome::Queued);
+    bob.wait(Duration::from_millis(6_999));
+    assert_eq!(bob.closes_with(), None);
+    bob.wait(Duration::from_millis(1));
+    assert_eq!(bob.closes_with(), Some(CloseCode::Draining));
+}
+
+#[test]
+fn out_of_time_the_client_is_told_and_closed_at_once() {
+    let mut bob = Bob::live();
+    bob.handle(Input::DrainNow(Duration::from_secs(9)));
+    let effects = bob.effects();
+    assert!(matches!(frame(&effects[0]), Some(ServerFrame::Reconnect(r)) if r.after == 9_000));
+    assert_eq!(effects[1], Effect::Close(CloseCode::Draining));
+    assert_eq!(effects[2..], gone());
+}
+
+#[test]
+fn a_session_that_ends_gives_up_its_route_once() {
+    let mut bob = Bob::live();
+    bob.handle(Input::Closed);
+    assert_eq!(bob.effects(), gone());
+    assert!(bob.session.finished());
+    for input in [Input::Closed, Input::Evict(70), Input::Tick, Input::Heard, Input::ReadAgain] {
+        bob.handle(input);
+    }
+    bob.handle(Input::Reassert);
+    bob.sends(r#"{"type":"ping","id":1}"#);
+    assert!(bob.effects().is_empty());
+    assert_eq!(bob.session.deadline(HEARTBEAT), None);
+}
+
+#[test]
+fn a_connection_that_never_said_hello_just_goes() {
+    let mut bob = Bob::connected();
+    bob.handle(Input::Closed);
+    assert!(bob.effects().is_empty() && bob.session.finished());
+}

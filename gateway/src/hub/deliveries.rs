@@ -1,0 +1,83 @@
+//! The router's effects: pushes go to sessions of this gateway, to peers, or wait for a route.
+
+use chatcluster_manager::Manager;
+use chatcluster_protocol::{
+    id::{DeviceId, UserId},
+    peer::Outcome,
+};
+use gateway_core::{Away, ConnectionId, Device, Gateway, Push, Route, router::Effect};
+
+use super::{Hub, route_of};
+use crate::{
+    metrics::count,
+    peers::{Full, Item},
+};
+
+impl<M: Manager> Hub<M> {
+    /// Routes what is stored, each for its devices.
+    pub(super) fn route_all(&self, stored: Vec<(Push, Vec<Device>)>) {
+        self.tell(|machines, now, out| {
+            for (push, devices) in stored {
+                machines.router.route(now, &push, devices, &machines.locals, &mut out.router);
+            }
+        });
+    }
+
+    pub(super) fn router_effect(&self, effect: Effect) {
+        match effect {
+            Effect::Local { delivery, connection, epoch, push } => {
+                let outcome = self.deliver_here(connection, epoch, push);
+                self.outcome(delivery, 0, outcome);
+            }
+            Effect::Remote { gateway, delivery, push, targets } => {
+                let item = Item::deliver(delivery, &push, &targets);
+                self.send(&gateway, item, delivery, targets.len() as u32);
+            }
+            Effect::ProbeAll { gateway, delivery } => {
+                self.send(&gateway, Item::probe(delivery), delivery, 1);
+            }
+            Effect::DropLink(gateway) => {
+                self.peers.drop_link(gateway);
+                self.tell(|machines, now, _| machines.evictions.link_lost(now, gateway));
+            }
+            Effect::Lookup { lookup, users } => self.beside(async move |hub| {
+                let found = hub.routes(&users).await;
+                hub.tell(|machines, now, out| {
+                    let locals = &machines.locals;
+                    machines.router.routes(now, lookup, found, locals, &mut out.router);
+                });
+            }),
+        }
+    }
+
+    /// Hands a push to a session of this gateway.
+    pub(super) fn deliver_here(&self, connection: ConnectionId, epoch: u64, push: Push) -> Outcome {
+        match self.sessions.get(connection) {
+            Some(cell) => self.work_on(&cell, |session, env| session.deliver(epoch, push, env)),
+            None => Outcome::NotHere,
+        }
+    }
+
+    fn send(&self, to: &Gateway, item: Item, delivery: u64, targets: u32) {
+        if let Err(Full) = self.peers.send(to, item) {
+            count(&self.metrics.queue_full, "peer");
+            for target in 0..targets {
+                self.outcome(delivery, target, Outcome::Unknown);
+            }
+        }
+    }
+
+    pub(super) fn outcome(&self, delivery: u64, target: u32, outcome: Outcome) {
+        self.tell(|machines, now, out| {
+            machines.router.outcome(now, delivery, target, outcome, &mut out.router);
+        });
+    }
+
+    async fn routes(&self, users: &[UserId]) -> Result<Vec<Vec<(DeviceId, Route)>>, Away> {
+        let found = self.asked(self.manager.routes(users)).await?;
+        let of_user = |routes: Vec<(DeviceId, chatcluster_manager::Route)>| {
+            routes.into_iter().map(|(device, route)| (device, route_of(&route))).collect()
+        };
+        Ok(found.into_iter().map(of_user).collect())
+    }
+}

@@ -1,0 +1,90 @@
+//! What peers say and ask, as inputs of the machines.
+
+use chatcluster_manager::Manager;
+use chatcluster_protocol::peer::{Outcome, Target, TargetOutcome};
+use gateway_core::{ConnectionId, Incarnation, Push, evictions, session::Input};
+
+use super::Hub;
+use crate::{
+    peers::{Full, Item, PeerEvents},
+    sessions::Cell,
+};
+
+impl<M: Manager> Hub<M> {
+    pub(super) fn eviction_effect(&self, effect: evictions::Effect) {
+        use evictions::Effect;
+        match effect {
+            Effect::Local { connection, epoch } => {
+                self.feed_connection(connection, Input::Evict(epoch));
+            }
+            Effect::Remote { gateway, eviction, target } => {
+                if let Err(Full) = self.peers.send(&gateway, Item::evict(eviction, &target)) {
+                    let lost = gateway.incarnation;
+                    self.tell(|machines, now, _| machines.evictions.link_lost(now, lost));
+                }
+            }
+            Effect::ReadAgain(connection) => self.feed_connection(connection, Input::ReadAgain),
+        }
+    }
+
+    /// The session that a peer means: the connection is still that of this device.
+    fn meant(&self, target: &Target) -> Option<std::sync::Arc<Cell>> {
+        let cell = self.sessions.get(ConnectionId(target.connection))?;
+        let same = cell.lock().session.device().is_some_and(|device| {
+            device.user.as_str() == target.user && device.device.as_str() == target.device
+        });
+        same.then_some(cell)
+    }
+}
+
+impl<M: Manager> PeerEvents for Hub<M> {
+    fn incarnation(&self) -> Incarnation {
+        self.present()
+    }
+
+    fn outcomes(&self, outcomes: &[TargetOutcome]) {
+        self.tell(|machines, now, out| {
+            for TargetOutcome { sequence, target, outcome } in outcomes {
+                let outcome = Outcome::try_from(*outcome).unwrap_or(Outcome::Unknown);
+                machines.router.outcome(now, *sequence, *target, outcome, &mut out.router);
+            }
+        });
+    }
+
+    fn evicted(&self, eviction: u64) {
+        self.tell(|machines, _, out| machines.evictions.evicted(eviction, &mut out.evictions));
+    }
+
+    fn link_lost(&self, to: Incarnation) {
+        self.tell(|machines, now, _| {
+            machines.router.link_lost(now, to);
+            machines.evictions.link_lost(now, to);
+        });
+    }
+
+    fn gateway_gone(&self, gateway: Incarnation) {
+        self.tell(|machines, now, out| {
+            machines.router.gateway_gone(now, gateway, &mut out.router);
+            machines.evictions.gateway_gone(gateway, &mut out.evictions);
+        });
+    }
+
+    fn deliver(&self, target: &Target, push: &Push) -> Outcome {
+        match self.meant(target) {
+            Some(cell) => {
+                self.work_on(&cell, |session, env| session.deliver(target.epoch, push.clone(), env))
+            }
+            None => Outcome::NotHere,
+        }
+    }
+
+    fn evict(&self, target: &Target) {
+        if let Some(cell) = self.meant(target) {
+            self.feed(&cell, Input::Evict(target.epoch));
+        }
+    }
+
+    fn probe_all(&self) {
+        self.tell(|machines, now, _| machines.prober.probe_all(now));
+    }
+}

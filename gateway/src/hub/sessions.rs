@@ -1,0 +1,192 @@
+//! What sessions are told, and what they ask for.
+
+use std::sync::{Arc, PoisonError};
+
+use chatcluster_manager::{Claim, Manager, Touched};
+use gateway_core::{
+    Away, ConnectionId, Device, Local, Push, Route, Session,
+    session::{Claimed, Effect, Env, Input, Touched as Found, Verdict},
+};
+use uuid::Uuid;
+
+use super::{Hub, route_of};
+use crate::{
+    auth::TokenError,
+    sessions::{Cell, Queue},
+};
+
+/// What leads to other sessions, or back to the same one, and so waits for the lock's release.
+enum Later {
+    Verify(String),
+    Route(Push, Vec<Device>),
+    Displace(Device, Route),
+}
+
+impl<M: Manager> Hub<M> {
+    /// A session for a new connection, which will be found under its number.
+    pub fn open(&self, connection: ConnectionId) -> Arc<Cell> {
+        let cell = Cell::new(Session::new(connection, Uuid::new_v4(), self.clock.now()));
+        let cell = Arc::new(cell);
+        self.sessions.insert(cell.clone());
+        cell
+    }
+
+    /// The socket is gone.
+    pub fn close(&self, cell: &Arc<Cell>) {
+        self.sessions.remove(cell.connection());
+        self.feed(cell, Input::Closed);
+    }
+
+    /// Tells a session something, and does what it wants.
+    pub fn feed(&self, cell: &Arc<Cell>, input: Input) {
+        self.work_on(cell, |session, env| session.handle(input, env));
+    }
+
+    /// Tells the session of a connection something, if it is there.
+    pub(super) fn feed_connection(&self, connection: ConnectionId, input: Input) {
+        if let Some(cell) = self.sessions.get(connection) {
+            self.feed(&cell, input);
+        }
+    }
+
+    pub(super) fn work_on<T>(
+        &self,
+        cell: &Arc<Cell>,
+        work: impl FnOnce(&mut Session, &mut Env<'_>) -> T,
+    ) -> T {
+        let (mut effects, mut later) = (Vec::new(), Vec::new());
+        let result = {
+            let mut inner = cell.lock();
+            let own = self.own.load();
+            let result = {
+                let mut clock = self.ids.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut env = Env {
+                    now: self.clock.now(),
+                    heartbeat: self.settings.heartbeat,
+                    own: &own,
+                    clock: &mut clock,
+                    effects: &mut effects,
+                };
+                work(&mut inner.session, &mut env)
+            };
+            for effect in effects {
+                self.session_effect(cell, &mut inner.queue, effect, &mut later);
+            }
+            result
+        };
+        cell.wake();
+        for later in later {
+            match later {
+                Later::Verify(token) => {
+                    let verdict = self.verdict(&token);
+                    self.feed(cell, Input::Verified(verdict));
+                }
+                Later::Route(push, devices) => self.route_all(vec![(push, devices)]),
+                Later::Displace(device, previous) => self.tell(|machines, now, out| {
+                    let (connection, to) = (cell.connection(), &mut out.evictions);
+                    machines.evictions.displace(now, connection, device, previous, to);
+                }),
+            }
+        }
+        result
+    }
+
+    fn session_effect(
+        &self,
+        cell: &Arc<Cell>,
+        queue: &mut Queue,
+        effect: Effect,
+        later: &mut Vec<Later>,
+    ) {
+        match effect {
+            Effect::Write(frame) => queue.frames.push_back(frame),
+            Effect::Ping => queue.ping = true,
+            Effect::Close(code) => queue.close = Some(code),
+            Effect::Verify { token } => later.push(Later::Verify(token)),
+            Effect::Route { push, devices } => later.push(Later::Route(push, devices)),
+            Effect::Displace { device, previous } => later.push(Later::Displace(device, previous)),
+            Effect::Hold { device, epoch, claimed } => {
+                let local = Local { connection: cell.connection(), epoch, claimed };
+                self.locals(|locals| locals.hold(device, local));
+            }
+            Effect::Unhold(device) => {
+                self.locals(|locals| locals.remove(&device, cell.connection()));
+            }
+            Effect::Release { device, epoch } => self.beside(async move |hub| {
+                // Not answered: a route that stays is worth nothing once its session is gone.
+                let _ = hub.asked(hub.manager.release(&device.user, &device.device, epoch)).await;
+            }),
+            asking => self.answer_to(cell.clone(), asking),
+        }
+    }
+
+    /// Makes the call and brings its answer.
+    fn answer_to(&self, cell: Arc<Cell>, effect: Effect) {
+        self.beside(async move |hub| {
+            let input = hub.answer(&cell, effect).await;
+            if let Some(input) = input {
+                hub.feed(&cell, input);
+            }
+        });
+    }
+
+    async fn answer(&self, cell: &Cell, effect: Effect) -> Option<Input> {
+        Some(match effect {
+            Effect::Register(device) => Input::Registered(self.messages.register(&device).await),
+            Effect::Claim { device, last_epoch } => {
+                Input::Claimed(self.claim(cell.connection(), device, last_epoch).await)
+            }
+            Effect::Touch { device, epoch } => Input::Touched(self.touch(&device, epoch).await),
+            Effect::ReadInbox { device, cursor, limit } => {
+                Input::Inbox(self.messages.read_inbox(&device, cursor, limit).await)
+            }
+            Effect::Append { conversation, appends } => {
+                Input::Appended(conversation, self.messages.append(&appends).await)
+            }
+            Effect::Acknowledge { device, messages, receipts, stamp } => Input::Acknowledged(
+                self.messages.acknowledge(&device, &messages, &receipts, stamp).await,
+            ),
+            Effect::History { device, request } => {
+                Input::History(request.id, self.messages.history(&device, &request).await)
+            }
+            // The others are carried out at once.
+            _ => return None,
+        })
+    }
+
+    async fn claim(
+        &self,
+        connection: ConnectionId,
+        device: Device,
+        last_epoch: Option<u64>,
+    ) -> Result<Claimed, Away> {
+        let lease = self.lease();
+        let Device { user, device } = device;
+        let now = self.clock.now().wall;
+        let claim = Claim { user, device, connection: connection.0, last_epoch, now };
+        let claimed = self.asked(self.manager.claim(&lease, &claim)).await?;
+        let previous = claimed.previous.as_ref().map(route_of);
+        Ok(Claimed { epoch: claimed.epoch, previous })
+    }
+
+    async fn touch(&self, device: &Device, epoch: u64) -> Result<Found, Away> {
+        let touched = self.manager.touch(&device.user, &device.device, epoch);
+        Ok(match self.asked(touched).await? {
+            Touched::Held => Found::Held,
+            Touched::Gone => Found::Gone,
+            Touched::Replaced(_) => Found::Replaced,
+        })
+    }
+
+    fn verdict(&self, token: &str) -> Verdict {
+        match self.verifier.verify(token, self.clock.now().wall) {
+            Ok(token) => Verdict::Valid { user: token.user, expires: Some(token.expires) },
+            Err(TokenError::Expired) => Verdict::Expired,
+            Err(error) => Verdict::Bad(error.to_string()),
+        }
+    }
+
+    fn locals(&self, change: impl FnOnce(&mut gateway_core::Locals)) {
+        change(&mut self.machines.lock().unwrap_or_else(PoisonError::into_inner).locals);
+    }
+}

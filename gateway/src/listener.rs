@@ -1,0 +1,81 @@
+//! The client port: sockets come in, each becomes a task.
+
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+
+use chatcluster_manager::Manager;
+use chatcluster_runtime::tls::{Handshakes, TlsListener};
+use rustls::ServerConfig;
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    connection::{Port, serve},
+    hub::Hub,
+};
+
+/// Connections that the kernel holds until they are accepted. A whole fleet's clients come back within
+/// seconds when a gateway dies.
+const BACKLOG: i32 = 4096;
+
+/// How long to wait after an accept failed: mostly for files, of which only ending connections free some.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Opens a port to listen on.
+///
+/// # Errors
+/// When the address is taken, or not ours.
+pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    // A gateway that starts again takes its port also while old connections linger.
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    TcpListener::from_std(socket.into())
+}
+
+/// Accepts clients until `stop`. Over the most connections, or while the gateway drains, they get an
+/// answer that says so.
+pub async fn accept<M: Manager>(
+    listener: TcpListener,
+    tls: Option<Arc<ServerConfig>>,
+    hub: Arc<Hub<M>>,
+    port: Port,
+    stop: CancellationToken,
+) {
+    let port = Arc::new(port);
+    match tls {
+        Some(config) => {
+            // Handshakes are bounded in number and time there; until they are done, a socket has no
+            // place here, so that a thousand silent ones keep nobody out.
+            let mut listener = TlsListener::new(listener, config, Handshakes::default());
+            while let Some((socket, _)) = stop.run_until_cancelled(listener.accept()).await {
+                let place = hub.place();
+                tokio::spawn(serve(socket, hub.clone(), port.clone(), place));
+            }
+        }
+        None => {
+            while let Some(socket) = stop.run_until_cancelled(next(&listener)).await {
+                let place = hub.place();
+                tokio::spawn(serve(socket, hub.clone(), port.clone(), place));
+            }
+        }
+    }
+}
+
+async fn next(listener: &TcpListener) -> TcpStream {
+    loop {
+        match listener.accept().await {
+            Ok((socket, _)) => {
+                // Fails only on a connection that is already gone, which its reader will find.
+                let _ = socket.set_nodelay(true);
+                return socket;
+            }
+            Err(error) => {
+                tracing::warn!(%error, "accepting a connection failed");
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! `chatcluster-gateway --config FILE`
+
+use std::{
+    path::PathBuf,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use anyhow::Context;
+use chatcluster_config::{GatewayConfig, ManagerHome};
+use chatcluster_gateway::run::{Ports, run};
+use chatcluster_manager::{MemoryManager, RedisManager, RedisSettings};
+use chatcluster_runtime::{logs, raise_nofile, read_config, signals};
+use clap::Parser;
+
+/// A ChatCluster gateway: holds clients' connections over wss and routes their messages.
+#[derive(Debug, Parser)]
+#[command(name = "chatcluster-gateway", version)]
+struct Arguments {
+    /// Configuration file, in YAML.
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let arguments = Arguments::parse();
+    logs::init()?;
+    raise_nofile().context("raising the limit of open files")?;
+    let config: GatewayConfig = read_config(&arguments.config)?;
+    let ports = Ports::open(&config)?;
+    let shutdown = signals::shutdown_token().context("listening for signals")?;
+    match config.manager.clone() {
+        ManagerHome::Redis { nodes } => {
+            let manager = RedisManager::new(RedisSettings::new(nodes)).context("manager.nodes")?;
+            run(config, ports, manager, shutdown).await?;
+        }
+        ManagerHome::Memory => {
+            run(config, ports, MemoryManager::new(wall_clock), shutdown).await?;
+        }
+    }
+    Ok(())
+}
+
+fn wall_clock() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64
+}

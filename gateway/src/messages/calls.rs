@@ -1,0 +1,239 @@
+//! The calls, each with its deadline, its bound and its figures.
+
+use std::{
+    future::Future,
+    time::{Duration, Instant},
+};
+
+use chatcluster_messages_api::v1;
+use chatcluster_protocol::{
+    client::{History, HistoryPage},
+    id::MessageId,
+};
+use gateway_core::{
+    Away, Device, Push,
+    session::{Append, AppendResult, HistoryFailure, InboxPage, Registration},
+};
+use prost::Message;
+use tokio::sync::Semaphore;
+use tonic::{Code, Response, Status};
+
+use super::{
+    Service,
+    batch::{Batcher, Failed, Limits},
+    convert,
+};
+use crate::metrics::{Metrics, count};
+
+/// How long a call may take before its outcome counts as unknown. A client then sends again, so this
+/// is longer than the slowest fsync that is worth waiting for.
+const WITHIN: Duration = Duration::from_secs(5);
+
+/// 512 messages are one transaction of the service; with 8 calls under way it never waits for us, and
+/// 16,384 waiting jobs are about a second's work of one island. gRPC servers take 4 MiB at most unless
+/// told otherwise; one session's lane of 64 sends of 32 KiB is 2 MiB by itself.
+const APPENDS: Limits = Limits { queue: 16_384, items: 512, bytes: 3 << 20, calls: 8 };
+const ACKS: Limits = Limits { queue: 16_384, items: 512, bytes: 1 << 20, calls: 8 };
+
+/// Calls of single sessions under way at the same time; further ones wait within their deadline.
+const SINGLE: usize = 256;
+
+/// Receipts that were stored, each for these devices.
+pub(super) type Receipts = Vec<(Push, Vec<Device>)>;
+
+/// The message service, with its batches.
+#[derive(Debug)]
+pub struct Messages {
+    service: Service,
+    appends: Batcher<v1::Append, AppendResult>,
+    acks: Batcher<v1::Acknowledgement, ()>,
+    single: Semaphore,
+    metrics: Metrics,
+}
+
+impl Messages {
+    /// Starts the batchers; receipts that acknowledgements bring go to `receipts`. Needs a tokio
+    /// runtime, in which they end when this is dropped.
+    pub fn start(
+        service: Service,
+        metrics: Metrics,
+        receipts: impl Fn(Receipts) + Clone + Send + Sync + 'static,
+    ) -> Self {
+        let (to, figures) = (service.clone(), metrics.clone());
+        let appends = Batcher::start(APPENDS, move |items| {
+            let (service, metrics) = (to.clone(), figures.clone());
+            Box::pin(append(service, metrics, items))
+        });
+        let (to, figures) = (service.clone(), metrics.clone());
+        let acks = Batcher::start(ACKS, move |items| {
+            let (service, metrics, receipts) = (to.clone(), figures.clone(), receipts.clone());
+            Box::pin(acknowledge(service, metrics, items, receipts))
+        });
+        Self { service, appends, acks, single: Semaphore::new(SINGLE), metrics }
+    }
+
+    /// Stores messages of one conversation.
+    pub async fn append(&self, appends: &[Append]) -> Result<Vec<AppendResult>, Away> {
+        let items: Vec<_> = appends.iter().map(convert::append).collect();
+        let bytes = items.iter().map(Message::encoded_len).sum();
+        self.submitted("append", self.appends.submit(items, bytes)).await
+    }
+
+    /// Removes what a device has kept from its inbox.
+    pub async fn acknowledge(
+        &self,
+        device: &Device,
+        messages: &[MessageId],
+        receipts: &[MessageId],
+        stamp: MessageId,
+    ) -> Result<(), Away> {
+        let ids = |ids: &[MessageId]| ids.iter().map(|id| convert::bytes(*id)).collect();
+        let item = v1::Acknowledgement {
+            device: Some(convert::device(device)),
+            messages: ids(messages),
+            receipts: ids(receipts),
+            stamp: convert::bytes(stamp),
+        };
+        let bytes = item.encoded_len();
+        self.submitted("acknowledge", self.acks.submit(vec![item], bytes)).await.map(|_| ())
+    }
+
+    /// Makes a device known.
+    pub async fn register(&self, device: &Device) -> Result<Registration, Away> {
+        let request = v1::RegisterRequest { device: Some(convert::device(device)) };
+        let mut client = self.service.client();
+        let answer = self.call("register", async move { client.register(request).await }).await;
+        let answer = answer.map_err(|_| Away)?;
+        Ok(if answer.too_many_devices { Registration::TooManyDevices } else { Registration::Done })
+    }
+
+    /// Reads a page of an inbox.
+    pub async fn read_inbox(
+        &self,
+        device: &Device,
+        cursor: Option<bytes::Bytes>,
+        limit: u32,
+    ) -> Result<InboxPage, Away> {
+        let device = Some(convert::device(device));
+        let request = v1::ReadInboxRequest { device, cursor: cursor.unwrap_or_default(), limit };
+        let mut client = self.service.client();
+        let page = self.call("read_inbox", async move { client.read_inbox(request).await }).await;
+        self.metrics.inbox_pages.inc();
+        convert::inbox_page(page.map_err(|_| Away)?).map_err(|error| nonsense(&error))
+    }
+
+    /// Which of these devices have something waiting, by position.
+    pub async fn probe(&self, devices: &[Device], older_than: Duration) -> Result<Vec<u32>, Away> {
+        self.metrics.probed.inc_by(devices.len() as u64);
+        let devices = devices.iter().map(convert::device).collect();
+        let request = v1::ProbeRequest { devices, older_than: older_than.as_millis() as u64 };
+        let mut client = self.service.client();
+        let answer = self.call("probe", async move { client.probe(request).await }).await;
+        answer.map(|answer| answer.waiting).map_err(|_| Away)
+    }
+
+    /// Reads a page of history for the user of `asker`.
+    pub async fn history(
+        &self,
+        asker: &Device,
+        request: &History,
+    ) -> Result<HistoryPage, HistoryFailure> {
+        let wanted = convert::history_request(asker, request);
+        let mut client = self.service.client();
+        let page = self.call("history", async move { client.history(wanted).await }).await;
+        let page = page.map_err(|status| match status.code() {
+            Code::PermissionDenied => HistoryFailure::Forbidden,
+            _ => HistoryFailure::Unavailable,
+        })?;
+        convert::history_page(request, page).map_err(|error| {
+            nonsense(&error);
+            HistoryFailure::Unavailable
+        })
+    }
+
+    async fn submitted<O>(
+        &self,
+        what: &'static str,
+        job: impl Future<Output = Result<O, Failed>>,
+    ) -> Result<O, Away> {
+        // Waiting in the queue counts, too; the call inside has the same time again at most.
+        match tokio::time::timeout(2 * WITHIN, job).await {
+            Ok(Ok(results)) => Ok(results),
+            Ok(Err(Failed::Full)) => {
+                count(&self.metrics.queue_full, what);
+                Err(Away)
+            }
+            Ok(Err(Failed::Call)) | Err(_) => Err(Away),
+        }
+    }
+
+    async fn call<T>(
+        &self,
+        what: &'static str,
+        call: impl Future<Output = Result<Response<T>, Status>>,
+    ) -> Result<T, Status> {
+        let bounded = async {
+            // The semaphore is never closed.
+            let _permit = self.single.acquire().await.map_err(|_| Status::unavailable("closed"))?;
+            call.await
+        };
+        limited(&self.metrics, what, bounded).await
+    }
+}
+
+async fn append(
+    service: Service,
+    metrics: Metrics,
+    appends: Vec<v1::Append>,
+) -> Option<Vec<AppendResult>> {
+    let (asked, started) = (appends.len(), Instant::now());
+    let mut client = service.client();
+    let call = async move { client.append(v1::AppendRequest { appends }).await };
+    let answer = limited(&metrics, "append", call).await.ok()?;
+    metrics.append_seconds.observe(started.elapsed().as_secs_f64());
+    let results = answer.results.into_iter().map(convert::append_result);
+    let results: Vec<_> =
+        results.collect::<Result<_, _>>().map_err(|error| nonsense(&error)).ok()?;
+    (results.len() == asked).then_some(results)
+}
+
+async fn acknowledge(
+    service: Service,
+    metrics: Metrics,
+    acknowledgements: Vec<v1::Acknowledgement>,
+    receipts: impl Fn(Receipts),
+) -> Option<Vec<()>> {
+    let asked = acknowledgements.len();
+    let mut client = service.client();
+    let request = v1::AcknowledgeRequest { acknowledgements };
+    let call = async move { client.acknowledge(request).await };
+    let answer = limited(&metrics, "acknowledge", call).await.ok()?;
+    match convert::receipts(answer) {
+        Ok(found) => receipts(found),
+        // They are stored all the same; probes bring them.
+        Err(error) => {
+            nonsense(&error);
+        }
+    }
+    Some(vec![(); asked])
+}
+
+async fn limited<T>(
+    metrics: &Metrics,
+    what: &'static str,
+    call: impl Future<Output = Result<Response<T>, Status>>,
+) -> Result<T, Status> {
+    let answer = tokio::time::timeout(WITHIN, call).await;
+    let answer = answer.unwrap_or_else(|_| Err(Status::deadline_exceeded("no answer in time")));
+    // A refusal is an answer: the service is there.
+    let answered = !matches!(&answer, Err(status) if status.code() != Code::PermissionDenied);
+    count(&metrics.messages_calls, if answered { "answered" } else { "failed" });
+    answer.map(Response::into_inner).inspect_err(|status| {
+        tracing::debug!(what, code = ?status.code(), text = status.message(), "call failed");
+    })
+}
+
+fn nonsense(error: &convert::Invalid) -> Away {
+    tracing::error!(%error, "an answer of the message service cannot be used");
+    Away
+}

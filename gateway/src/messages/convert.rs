@@ -1,0 +1,163 @@
+//! Between the words of the core and those of the gRPC interface. What the service answers is checked
+//! here: anything that it should not say makes the call a failed one.
+
+use bytes::Bytes;
+use chatcluster_messages_api::v1;
+use chatcluster_protocol::{
+    client::{
+        Body, Content, ContentType, History, HistoryPage, Message, Receipt, ReceiptKind, Recipient,
+    },
+    id::{ConversationId, DeviceId, MessageId, UserId},
+};
+use gateway_core::{
+    Device, Push,
+    session::{Append, AppendResult, InboxPage},
+};
+
+/// The service said something that it should not. Names the field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the message service sent an invalid {0}")]
+pub(super) struct Invalid(&'static str);
+
+pub(super) fn bytes(id: MessageId) -> Bytes {
+    Bytes::copy_from_slice(&id.to_bytes())
+}
+
+pub(super) fn device(device: &Device) -> v1::Device {
+    v1::Device { user: device.user.as_str().into(), device: device.device.as_str().into() }
+}
+
+pub(super) fn append(append: &Append) -> v1::Append {
+    let Recipient::User(to) = &append.send.to;
+    v1::Append {
+        id: bytes(append.id),
+        sender: Some(device(&append.send.sender)),
+        reference: append.send.reference.as_str().into(),
+        to: Some(v1::append::To::User(to.as_str().into())),
+        content: Some(v1::Content {
+            r#type: append.send.content.kind.as_str().into(),
+            body: append.send.content.body.as_str().into(),
+        }),
+    }
+}
+
+pub(super) fn history_request(asker: &Device, request: &History) -> v1::HistoryRequest {
+    use v1::history_request::Of;
+    let conversation = request.conversation.map(|c| Bytes::copy_from_slice(&c.to_bytes()));
+    let peer = request.user.as_ref().map(|user| Of::Peer(user.as_str().into()));
+    v1::HistoryRequest {
+        user: asker.user.as_str().into(),
+        of: conversation.map(Of::Conversation).or(peer),
+        before: request.before.map(bytes).unwrap_or_default(),
+        after: request.after.map(bytes).unwrap_or_default(),
+        sender: request.sender.as_ref().map(|user| user.as_str().into()).unwrap_or_default(),
+        limit: request.limit.unwrap_or_default(),
+    }
+}
+
+pub(super) fn append_result(result: v1::AppendResult) -> Result<AppendResult, Invalid> {
+    use v1::{append_result::Result::*, refused::Reason};
+    match result.result.ok_or(Invalid("append result"))? {
+        Stored(stored) => Ok(AppendResult::Stored {
+            id: id(&stored.id)?,
+            devices: stored.devices.into_iter().map(device_of).collect::<Result<_, _>>()?,
+        }),
+        Refused(refused) => Ok(match refused.reason() {
+            Reason::OutOfOrder => AppendResult::OutOfOrder { highest: id(&refused.highest)? },
+            Reason::TooOld => AppendResult::TooOld,
+            Reason::TooNew => AppendResult::TooNew,
+            Reason::ReferenceConflict => AppendResult::Conflict,
+            // A reason of a newer service: it was not stored, and that is what counts.
+            Reason::Unavailable | Reason::Unspecified => AppendResult::Unavailable,
+        }),
+    }
+}
+
+pub(super) fn inbox_page(page: v1::ReadInboxResponse) -> Result<InboxPage, Invalid> {
+    let mut entries = Vec::with_capacity(page.messages.len() + page.receipts.len());
+    for stored in page.messages {
+        entries.push(Push::message(message(stored)?));
+    }
+    for stored in page.receipts {
+        entries.push(Push::receipt(receipt(&stored)?));
+    }
+    Ok(InboxPage { entries, next: (!page.next.is_empty()).then_some(page.next) })
+}
+
+pub(super) fn history_page(
+    request: &History,
+    page: v1::HistoryResponse,
+) -> Result<HistoryPage, Invalid> {
+    let next = if page.next.is_empty() { None } else { Some(id(&page.next)?) };
+    Ok(HistoryPage {
+        id: request.id,
+        messages: page.messages.into_iter().map(message).collect::<Result<_, _>>()?,
+        next,
+        stable_up_to: page.stable_up_to,
+    })
+}
+
+pub(super) fn receipts(
+    response: v1::AcknowledgeResponse,
+) -> Result<Vec<(Push, Vec<Device>)>, Invalid> {
+    let one = |stored: v1::StoredReceipt| {
+        let push = Push::receipt(receipt(&stored.receipt.ok_or(Invalid("receipt"))?)?);
+        let devices = stored.devices.into_iter().map(device_of).collect::<Result<_, _>>()?;
+        Ok((push, devices))
+    };
+    response.receipts.into_iter().map(one).collect()
+}
+
+fn message(stored: v1::StoredMessage) -> Result<Message, Invalid> {
+    let v1::stored_message::To::User(to) = stored.to.ok_or(Invalid("recipient"))?;
+    let sender = device_of(stored.sender.ok_or(Invalid("sender"))?)?;
+    let content = stored.content.ok_or(Invalid("content"))?;
+    let id = id(&stored.id)?;
+    Ok(Message {
+        message: id,
+        conversation: conversation(&stored.conversation)?,
+        from: sender.user,
+        device: sender.device,
+        to: Recipient::User(user(&to)?),
+        at: id.millis(),
+        content: Content {
+            kind: ContentType::new(content.r#type).map_err(|_| Invalid("content type"))?,
+            body: Body::new(content.body).map_err(|_| Invalid("body"))?,
+        },
+    })
+}
+
+fn receipt(stored: &v1::Receipt) -> Result<Receipt, Invalid> {
+    let id = id(&stored.id)?;
+    Ok(Receipt {
+        receipt: id,
+        kind: match stored.kind() {
+            v1::receipt::Kind::Delivered => ReceiptKind::Delivered,
+            v1::receipt::Kind::Unspecified => return Err(Invalid("kind of receipt")),
+        },
+        conversation: conversation(&stored.conversation)?,
+        user: user(&stored.user)?,
+        up_to: self::id(&stored.up_to)?,
+        at: id.millis(),
+    })
+}
+
+fn id(bytes: &[u8]) -> Result<MessageId, Invalid> {
+    let bytes = bytes.try_into().map_err(|_| Invalid("id"))?;
+    MessageId::from_bytes(bytes).map_err(|_| Invalid("id"))
+}
+
+fn conversation(bytes: &[u8]) -> Result<ConversationId, Invalid> {
+    Ok(ConversationId::from_bytes(bytes.try_into().map_err(|_| Invalid("conversation"))?))
+}
+
+fn user(text: &str) -> Result<UserId, Invalid> {
+    UserId::new(text).map_err(|_| Invalid("user"))
+}
+
+fn device_of(device: v1::Device) -> Result<Device, Invalid> {
+    Ok(Device {
+        user: user(&device.user)?,
+        device: DeviceId::new(&device.device).map_err(|_| Invalid("device"))?,
+    })
+}

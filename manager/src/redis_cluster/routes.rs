@@ -1,0 +1,104 @@
+//! The commands on routes.
+
+use std::time::Duration;
+
+use chatcluster_protocol::id::{DeviceId, UserId};
+use futures_util::{StreamExt, TryStreamExt, stream};
+use redis::{AsyncCommands, ErrorKind, RedisError, RedisResult, cluster_async::ClusterConnection};
+
+use super::{AT_ONCE, scripts};
+use crate::{
+    Claim, Claimed, Lease, ROUTES_PER_USER, Route, Touched,
+    encoding::{Undecodable, decode_route, encode_route},
+    epoch,
+};
+
+/// In braces stands what decides the slot; [`crate::slot`] counts on it.
+fn key(user: &UserId) -> String {
+    format!("route:{{{user}}}")
+}
+
+pub(super) async fn claim(
+    redis: &mut ClusterConnection,
+    lease: &Lease,
+    claim: &Claim,
+    lifetime: Duration,
+) -> RedisResult<Claimed> {
+    let arguments = [
+        claim.device.as_str(),
+        &epoch::floor(claim).to_string(),
+        &encode_route(lease, claim.connection),
+        &lifetime.as_millis().to_string(),
+        &ROUTES_PER_USER.to_string(),
+    ];
+    let (epoch, before): (u64, Option<String>) =
+        scripts::CLAIM.run(redis, &key(&claim.user), &arguments).await?;
+    let previous = before.and_then(|before| readable(&claim.user, &before));
+    Ok(Claimed { epoch, previous })
+}
+
+pub(super) async fn touch(
+    redis: &mut ClusterConnection,
+    user: &UserId,
+    device: &DeviceId,
+    epoch: u64,
+    lifetime: Duration,
+) -> RedisResult<Touched> {
+    let arguments = [device.as_str(), &epoch.to_string(), &lifetime.as_millis().to_string()];
+    let found: Option<String> = scripts::TOUCH.run(redis, &key(user), &arguments).await?;
+    match found.as_deref() {
+        None => Ok(Touched::Gone),
+        Some("") => Ok(Touched::Held),
+        Some(other) => decode_route(other).map(Touched::Replaced).map_err(unreadable),
+    }
+}
+
+pub(super) async fn release(
+    redis: &mut ClusterConnection,
+    user: &UserId,
+    device: &DeviceId,
+    epoch: u64,
+) -> RedisResult<bool> {
+    let arguments = [device.as_str(), &epoch.to_string()];
+    scripts::RELEASE.run(redis, &key(user), &arguments).await
+}
+
+/// The routes of users in the order asked, whatever became of their leases; devices in order.
+pub(super) async fn read(
+    redis: ClusterConnection,
+    users: &[UserId],
+) -> RedisResult<Vec<Vec<(DeviceId, Route)>>> {
+    // Owned, so that the future does not borrow from inside a closure.
+    let users: Vec<UserId> = users.to_vec();
+    stream::iter(users)
+        .map(|user| {
+            let mut redis = redis.clone();
+            async move {
+                let found: Vec<(String, String)> = redis.hgetall(key(&user)).await?;
+                let mut routes: Vec<_> = found
+                    .into_iter()
+                    .filter_map(|(device, route)| {
+                        Some((DeviceId::new(device).ok()?, readable(&user, &route)?))
+                    })
+                    .collect();
+                routes.sort_by(|(one, _), (other, _)| one.cmp(other));
+                Ok(routes)
+            }
+        })
+        .buffered(AT_ONCE)
+        .try_collect()
+        .await
+}
+
+/// A route that cannot be read is as good as none: its device falls back to its inbox.
+fn readable(user: &UserId, text: &str) -> Option<Route> {
+    decode_route(text)
+        .inspect_err(
+            |e| tracing::warn!(%user, error = %e, "ignored a route in the WebSocket manager"),
+        )
+        .ok()
+}
+
+fn unreadable(error: Undecodable) -> RedisError {
+    RedisError::from((ErrorKind::Client, "unreadable route", error.to_string()))
+}

@@ -1,0 +1,123 @@
+//! The home of a message: archive, reference, order, fan-out. Rules 8 to 11.
+
+use chatcluster_protocol::{
+    Millis,
+    id::{ConversationId, DeviceId, MessageId},
+    limits::{APPEND_WINDOW, REFERENCE_LIFETIME},
+};
+
+use super::{Applied, Effect, Stop, read};
+use crate::{
+    key,
+    record::{Archived, Id, ReferenceRecord, ReferenceState, encode},
+    view::{ViewError, ViewMut},
+};
+
+/// Stores a message, unless its reference or its id says otherwise.
+pub(super) fn store(
+    view: &mut impl ViewMut,
+    id: MessageId,
+    message: &Archived,
+    supersede: bool,
+    now: Millis,
+) -> Applied {
+    // The reference comes first: a repeat of what is stored is never out of order.
+    if let Some(stop) = known(view, id, message, supersede, now)? {
+        return Ok(Err(stop));
+    }
+    let conversation = message.conversation();
+    let archive = key::archive(conversation, id);
+    // What is here already was checked when it came; now its unit goes on where it ended.
+    if read::<Archived>(view, &archive)?.is_some() {
+        return Ok(Ok(Effect::Applied));
+    }
+    if id.millis().saturating_add(APPEND_WINDOW) < now {
+        return Ok(Err(Stop::TooOld));
+    }
+    if id.millis() > now.saturating_add(APPEND_WINDOW) {
+        return Ok(Err(Stop::TooNew));
+    }
+    let order = key::order(&message.from, &message.device, conversation);
+    if let Some(Id(highest)) = read::<Id>(view, &order)?
+        && highest >= id
+    {
+        return Ok(Err(Stop::OutOfOrder(highest)));
+    }
+    let joined = risen(view, message, conversation, id)?;
+
+    let pending =
+        ReferenceRecord { id, hash: message.hash(), state: ReferenceState::Pending };
+    view.put(archive, encode(message))?;
+    view.put(key::index(id), encode(conversation))?;
+    view.put(reference(message), encode(pending))?;
+    view.put(order, encode(Id(id)))?;
+    view.put(key::fan_out(id), encode(conversation))?;
+    for key in joined {
+        view.put(key, encode(Id(id)))?;
+    }
+    Ok(Ok(Effect::Applied))
+}
+
+/// What the message's reference says against storing it.
+fn known(
+    view: &impl ViewMut,
+    id: MessageId,
+    message: &Archived,
+    supersede: bool,
+    now: Millis,
+) -> Result<Option<Stop>, ViewError> {
+    let Some(record) = read::<ReferenceRecord>(view, &reference(message))? else { return Ok(None) };
+    let forgotten = record.id.millis().saturating_add(REFERENCE_LIFETIME) < now;
+    if forgotten {
+        return Ok(None);
+    }
+    if record.hash != message.hash() {
+        return Ok(Some(Stop::Conflict));
+    }
+    Ok(match record.state {
+        ReferenceState::Complete(devices) => Some(Stop::Complete(record.id, devices)),
+        ReferenceState::Pending if supersede || record.id == id => None,
+        ReferenceState::Pending => Some(Stop::Pending(record.id)),
+    })
+}
+
+/// The participations that `id` is the newest of. They are maxima: an id that comes late (from
+/// another device of the user) leaves them as they are.
+fn risen(
+    view: &impl ViewMut,
+    message: &Archived,
+    conversation: ConversationId,
+    id: MessageId,
+) -> Result<Vec<key::Key>, ViewError> {
+    let mut risen = Vec::with_capacity(2);
+    for user in message.participants() {
+        let key = key::participation(user, conversation);
+        let highest = read::<Id>(view, &key)?;
+        if highest.is_none_or(|Id(highest)| highest < id) {
+            risen.push(key);
+        }
+    }
+    Ok(risen)
+}
+
+/// The inboxes have it.
+pub(super) fn complete(
+    view: &mut impl ViewMut,
+    id: MessageId,
+    message: &Archived,
+    devices: &[DeviceId],
+    now: Millis,
+) -> Applied {
+    let key = reference(message);
+    let ours = read::<ReferenceRecord>(view, &key)?.filter(|record| record.id == id);
+    if let Some(record) = ours {
+        let state = ReferenceState::Complete(devices.to_vec());
+        view.put(key, encode(ReferenceRecord { state, ..record }))?;
+    }
+    view.remove(&key::fan_out(id), now)?;
+    Ok(Ok(Effect::Applied))
+}
+
+fn reference(message: &Archived) -> key::Key {
+    key::reference(&message.from, &message.device, &message.reference)
+}

@@ -1,0 +1,91 @@
+//! What a replica checks and changes, as pure functions over its view. Every kind of replica runs
+//! these inside of one transaction per call, so that checks and changes are one step.
+//!
+//! - [`home`]: the message itself, on its conversation's island (rules 8 to 11)
+//! - [`inbox`]: the recipient's side (rule 12)
+//! - [`registry`]: which devices a user has
+//! - [`acknowledge`]: removal, and the receipts that follow from it
+
+mod acknowledge;
+mod home;
+mod inbox;
+mod part;
+mod registry;
+
+use chatcluster_protocol::Millis;
+pub use part::{Batch, Effect, MarkPlaced, Part, Stop, There, Unit, UnitReply};
+pub use registry::DEVICES;
+
+use crate::{
+    record,
+    view::{ViewError, ViewMut},
+};
+
+/// Applies a batch as of `now`, this replica's own wall clock. The answer has one reply per unit.
+///
+/// # Errors
+/// When the storage failed: the caller then keeps nothing of the whole transaction. A record that
+/// cannot be read stops only the unit that needs it.
+pub fn apply(
+    view: &mut impl ViewMut,
+    batch: &Batch,
+    now: Millis,
+) -> Result<Vec<UnitReply>, ViewError> {
+    let mut replies: Vec<UnitReply> = Vec::with_capacity(batch.0.len());
+    for unit in &batch.0 {
+        let before = replies.last().and_then(|reply| reply.stop.as_ref());
+        let reply = match before.and_then(Stop::holds_for_later) {
+            Some(stop) => UnitReply { effects: Vec::new(), stop: Some(stop) },
+            None => apply_unit(view, unit, now)?,
+        };
+        replies.push(reply);
+    }
+    Ok(replies)
+}
+
+fn apply_unit(view: &mut impl ViewMut, unit: &Unit, now: Millis) -> Result<UnitReply, ViewError> {
+    let mut effects = Vec::new();
+    for part in &unit.0 {
+        match apply_part(view, part, now) {
+            Ok(Ok(effect)) => effects.push(effect),
+            Ok(Err(stop)) => return Ok(UnitReply { effects, stop: Some(stop) }),
+            // Each part reads all that it needs before it changes anything: nothing is half done.
+            Err(ViewError::Corrupt(corrupt)) => {
+                let stop = Some(Stop::Failed(corrupt.to_string()));
+                return Ok(UnitReply { effects, stop });
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(UnitReply { effects, stop: None })
+}
+
+type Applied = Result<Result<Effect, Stop>, ViewError>;
+
+fn apply_part(view: &mut impl ViewMut, part: &Part, now: Millis) -> Applied {
+    match part {
+        Part::Home { id, message, supersede } => home::store(view, *id, message, *supersede, now),
+        Part::Complete { id, message, devices } => {
+            home::complete(view, *id, message, devices, now)
+        }
+        Part::Deliver { id, conversation, from, to, devices, version } => {
+            let entry = record::InboxEntry { conversation: *conversation, from: from.clone() };
+            inbox::deliver(view, *id, entry, to, devices, *version)
+        }
+        Part::Register { user, device } => registry::register(view, user, device, now),
+        Part::Acknowledge { acknowledge, there } => {
+            acknowledge::apply(view, acknowledge, there.as_ref(), now)
+        }
+    }
+}
+
+/// Reads and decodes one record.
+fn read<T: serde::de::DeserializeOwned>(
+    view: &impl ViewMut,
+    key: &[u8],
+) -> Result<Option<T>, ViewError> {
+    match view.get(key)? {
+        Some(value) => Ok(record::decode(key, &value)?),
+        None => Ok(None),
+    }
+}

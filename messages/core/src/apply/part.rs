@@ -1,0 +1,191 @@
+//! What is asked of a replica, and what it answers.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chatcluster_protocol::id::{ConversationId, DeviceId, MessageId, Stamp, UserId};
+
+use crate::{
+    record::{Archived, InboxEntry},
+    repository::Acknowledge,
+};
+
+/// Units that are applied in order, in one transaction. After a unit that was refused because of its
+/// id, the later ones are refused alike: they come after it in the sender's order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Batch(pub Vec<Unit>);
+
+/// Parts that are applied in order until one stops. What was applied before it stays: that is what
+/// the pending fan-out record is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unit(pub Vec<Part>);
+
+/// One step on one replica.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Part {
+    /// Archive, reference, order mark and pending fan-out of a message, on its home island. Repeating
+    /// it while the reference is pending under this id changes nothing, and the unit goes on.
+    Home {
+        /// The id that the gateway stamped.
+        id: MessageId,
+        /// The message.
+        message: Archived,
+        /// Also when the reference is pending under another id: that one did not reach a quorum.
+        supersede: bool,
+    },
+    /// The message into the recipient's inboxes. Repeating it changes nothing.
+    Deliver {
+        /// The message's id.
+        id: MessageId,
+        /// Where the body is.
+        conversation: ConversationId,
+        /// Who gets the receipts.
+        from: UserId,
+        /// Whose inboxes.
+        to: UserId,
+        /// Of which devices.
+        devices: Vec<DeviceId>,
+        /// The version of the registry that named them (rule 12).
+        version: u64,
+    },
+    /// The inboxes are filled: the reference is complete, the fan-out no longer pending.
+    Complete {
+        /// The message's id.
+        id: MessageId,
+        /// The message.
+        message: Archived,
+        /// Whose inboxes have it.
+        devices: Vec<DeviceId>,
+    },
+    /// A device is known from now on.
+    Register {
+        /// The user.
+        user: UserId,
+        /// The device.
+        device: DeviceId,
+    },
+    /// A device has kept messages and receipts.
+    Acknowledge {
+        /// What the device says.
+        acknowledge: Acknowledge,
+        /// What of it is there, as a majority knows: a replica that missed an entry must have its
+        /// tombstone all the same. `None` where one replica is the quorum and knows by itself.
+        there: Option<There>,
+    },
+}
+
+impl Batch {
+    /// About how many bytes it takes to hold this, for queues that are bounded by size.
+    pub fn size(&self) -> usize {
+        /// Names, ids and the parts themselves.
+        const PART: usize = 1024;
+        /// An id in a list.
+        const ID: usize = 64;
+        let part = |part: &Part| match part {
+            Part::Home { message, .. } | Part::Complete { message, .. } => {
+                PART + message.body.as_str().len()
+            }
+            Part::Acknowledge { acknowledge, .. } => {
+                PART + ID * (acknowledge.messages.len() + acknowledge.receipts.len())
+            }
+            Part::Deliver { .. } | Part::Register { .. } => PART,
+        };
+        self.0.iter().flat_map(|unit| &unit.0).map(part).sum()
+    }
+}
+
+/// Acknowledged things that are in the inbox.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct There {
+    /// Messages.
+    pub messages: BTreeMap<MessageId, InboxEntry>,
+    /// Receipts.
+    pub receipts: BTreeSet<MessageId>,
+}
+
+/// What a unit came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnitReply {
+    /// One for each part that was applied.
+    pub effects: Vec<Effect>,
+    /// Why the unit ended before its end, if it did.
+    pub stop: Option<Stop>,
+}
+
+/// What an applied part tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// Nothing but that it was applied.
+    Applied,
+    /// `Register`: whether the device is new.
+    Registered {
+        /// It was not known before.
+        created: bool,
+    },
+    /// `Acknowledge`: the marks that were placed.
+    Marked(Vec<MarkPlaced>),
+}
+
+/// A receipt that was put into inboxes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MarkPlaced {
+    /// The receipt's id.
+    pub receipt: MessageId,
+    /// Who is told.
+    pub to: UserId,
+    /// On which devices.
+    pub devices: Vec<DeviceId>,
+    /// In which conversation.
+    pub conversation: ConversationId,
+    /// Who has received.
+    pub peer: UserId,
+    /// The highest id that it is true of.
+    pub up_to: MessageId,
+}
+
+/// Why a part was not applied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stop {
+    /// The reference is complete: the message is stored under this id, in these inboxes.
+    Complete(MessageId, Vec<DeviceId>),
+    /// The reference is pending under this other id: append again under it.
+    Pending(MessageId),
+    /// The reference was used for other content.
+    Conflict,
+    /// The device has sent a higher id in the conversation (rule 9).
+    OutOfOrder(MessageId),
+    /// The id is older than the window (rule 10).
+    TooOld,
+    /// The id is further ahead than the window.
+    TooNew,
+    /// The registry has a newer version than the one named (rule 12).
+    StaleRegistry,
+    /// The user has as many devices as one may have.
+    TooManyDevices,
+    /// A record could not be read; for people.
+    Failed(String),
+}
+
+impl Stop {
+    /// The stop of all later units, where this one has one for them. Had they been stored, the
+    /// message that this unit is about would come after them in the end, against the sender's order.
+    pub(super) fn holds_for_later(&self) -> Option<Self> {
+        match self {
+            Self::OutOfOrder(_) | Self::TooOld | Self::TooNew | Self::Failed(_) => {
+                Some(self.clone())
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The stamp of receipts that follow from an acknowledgement, never below one given before.
+pub(super) fn stamp_above(stamp: Stamp, last: Option<MessageId>) -> Stamp {
+    match last {
+        Some(last) if last.stamp() >= stamp => {
+            let mut clock = chatcluster_protocol::id::HybridClock::default();
+            clock.observe(last);
+            clock.next(0)
+        }
+        _ => stamp,
+    }
+}

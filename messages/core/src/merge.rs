@@ -1,0 +1,215 @@
+//! What the pages of several replicas say together.
+//!
+//! Rule 13: sets merge by union, registers by their order, and removals win. What is on one replica
+//! and absent on the others without a tombstone is a write that has not reached them.
+//! Rule 17: a merged page ends at the smallest last key of any truncated page, since behind that key
+//! one of the replicas has not been heard.
+
+use std::{cmp::Ordering, collections::BTreeMap};
+
+use crate::{
+    key::{Key, Table},
+    record::{self, Corrupt, Delivered, Id, ReferenceRecord, ReferenceState, Registry},
+    view::Rows,
+};
+
+/// A merged page: what is there, tombstones left out.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Page {
+    /// Keys and values, in the direction of the scan.
+    pub rows: Vec<(Key, Vec<u8>)>,
+    /// Where the page ended although there may be more: the scan goes on behind this key. It may be
+    /// that of a tombstone, so a page can be empty and not the last.
+    pub ended_at: Option<Key>,
+}
+
+/// Merges the pages that replicas gave for one scan.
+pub fn merge(pages: Vec<Rows>, reverse: bool) -> Result<Page, Corrupt> {
+    let order = |a: &Key, b: &Key| if reverse { b.cmp(a) } else { a.cmp(b) };
+    let ended_at = pages
+        .iter()
+        .filter(|page| page.truncated)
+        .filter_map(|page| page.rows.last().map(|(key, _)| key.clone()))
+        .min_by(order);
+    let inside = |key: &Key| {
+        ended_at.as_ref().is_none_or(|end| order(key, end) != Ordering::Greater)
+    };
+    let mut merged: BTreeMap<Key, Vec<u8>> = BTreeMap::new();
+    for (key, value) in pages.into_iter().flat_map(|page| page.rows) {
+        if !inside(&key) {
+            continue;
+        }
+        let value = match merged.get(&key) {
+            Some(other) => newer(&key, other, &value)?,
+            None => value,
+        };
+        merged.insert(key, value);
+    }
+    let live = merged.into_iter().filter(|(_, value)| !record::is_tombstone(value));
+    let rows = if reverse { live.rev().collect() } else { live.collect() };
+    Ok(Page { rows, ended_at })
+}
+
+/// What two values of one key come to. The order of the two does not matter.
+fn newer(key: &[u8], a: &[u8], b: &[u8]) -> Result<Vec<u8>, Corrupt> {
+    for value in [a, b] {
+        if record::is_tombstone(value) {
+            return Ok(value.to_vec());
+        }
+    }
+    match Table::of(key) {
+        Some(Table::Participation | Table::Order) => both(key, a, b, Id::max),
+        Some(Table::Reference) => both(key, a, b, reference),
+        Some(Table::Registry) => both(key, a, b, registry),
+        Some(Table::Delivered) => both(key, a, b, delivered),
+        // Written once: the values are equal, or one of them is damaged. Any rule will do that
+        // does not depend on the order.
+        _ => Ok(a.max(b).to_vec()),
+    }
+}
+
+fn both<T: serde::Serialize + serde::de::DeserializeOwned>(
+    key: &[u8],
+    a: &[u8],
+    b: &[u8],
+    join: impl FnOnce(T, T) -> T,
+) -> Result<Vec<u8>, Corrupt> {
+    match (record::decode(key, a)?, record::decode(key, b)?) {
+        (Some(a), Some(b)) => Ok(record::encode(join(a, b))),
+        _ => Err(Corrupt::new(key, "a removal was read as a value")),
+    }
+}
+
+fn reference(a: ReferenceRecord, b: ReferenceRecord) -> ReferenceRecord {
+    let rank = |record: &ReferenceRecord| {
+        (matches!(record.state, ReferenceState::Complete(_)), record.id, record.hash)
+    };
+    if rank(&a) >= rank(&b) { a } else { b }
+}
+
+fn registry(a: Registry, b: Registry) -> Registry {
+    let (mut newer, older) = if a.version >= b.version { (a, b) } else { (b, a) };
+    for (device, registration) in older.devices {
+        newer
+            .devices
+            .entry(device)
+            .and_modify(|known| {
+                known.registered_at = known.registered_at.min(registration.registered_at);
+                known.last_seen = known.last_seen.max(registration.last_seen);
+            })
+            .or_insert(registration);
+    }
+    newer
+}
+
+fn delivered(mut a: Delivered, b: Delivered) -> Delivered {
+    a.told = match (a.told, b.told) {
+        (Some(a), Some(b)) if (b.up_to, b.receipt) > (a.up_to, a.receipt) => Some(b),
+        (a, b) => a.or(b),
+    };
+    for (device, id) in b.acknowledged {
+        let known = a.acknowledged.entry(device).or_insert(id);
+        *known = (*known).max(id);
+    }
+    a
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::view::{MemoryView, Scan, View, ViewMut};
+
+    const TAG: u8 = Table::Inbox as u8;
+
+    /// Three replicas, of which each write reached at least two: what the quorum promises.
+    fn islands(writes: &[(u8, bool, u8)]) -> (Vec<MemoryView>, BTreeMap<Key, Vec<u8>>) {
+        let mut replicas = vec![MemoryView::with_tombstones(); 3];
+        let mut truth = BTreeMap::new();
+        for (n, removed, missed) in writes {
+            let key = vec![TAG, *n];
+            for (at, replica) in replicas.iter_mut().enumerate() {
+                if at == usize::from(*missed) {
+                    continue;
+                }
+                let gone = replica.get(&key).unwrap().is_some_and(|v| record::is_tombstone(&v));
+                if *removed {
+                    replica.remove(&key, 1).unwrap();
+                } else if !gone {
+                    replica.put(key.clone(), record::encode(n)).unwrap();
+                }
+            }
+            truth.entry(key.clone()).or_insert_with(|| record::encode(n));
+            if *removed {
+                truth.insert(key, record::tombstone(1));
+            }
+        }
+        truth.retain(|_, value| !record::is_tombstone(value));
+        (replicas, truth)
+    }
+
+    proptest! {
+        /// Rules 13 and 17 together: any two of the three, page by page, give exactly what was
+        /// written and not removed, each once, in order.
+        #[test]
+        fn two_of_three_replicas_read_page_by_page_give_everything_once(
+            writes in prop::collection::vec((0u8..30, prop::bool::weighted(0.3), 0u8..4), 0..80),
+            asked in prop::sample::select(vec![(0, 1), (0, 2), (1, 2)]),
+            rows in 1usize..7,
+            reverse: bool,
+        ) {
+            let (replicas, truth) = islands(&writes);
+            let mut scan = Scan { rows, reverse, ..Scan::prefix(vec![TAG], rows) };
+            let mut read = Vec::new();
+            loop {
+                let pages = [asked.0, asked.1].map(|at: usize| replicas[at].scan(&scan).unwrap());
+                let page = merge(pages.to_vec(), reverse).unwrap();
+                read.extend(page.rows);
+                match page.ended_at {
+                    Some(end) if reverse => scan.to = end,
+                    Some(end) => scan.from = crate::key::behind(&end),
+                    None => break,
+                }
+            }
+            let mut wanted: Vec<_> = truth.into_iter().collect();
+            if reverse {
+                wanted.reverse();
+            }
+            prop_assert_eq!(read, wanted);
+        }
+    }
+
+    #[test]
+    fn registers_merge_the_same_either_way_round() {
+        use chatcluster_protocol::id::{DeviceId, MessageId, UserId};
+
+        use crate::record::{Registration, Told};
+        let device = |name: &str| DeviceId::new(name).unwrap();
+        let seen = |at| Registration { registered_at: at, last_seen: at };
+        let registry = |version, devices: &[(&str, u64)]| Registry {
+            version,
+            devices: devices.iter().map(|(name, at)| (device(name), seen(*at))).collect(),
+        };
+        let key = crate::key::registry(&UserId::new("alice").unwrap());
+        let a = record::encode(registry(2, &[("phone", 5), ("tablet", 9)]));
+        let b = record::encode(registry(1, &[("phone", 7), ("laptop", 8)]));
+        let ab = newer(&key, &a, &b).unwrap();
+        assert_eq!(ab, newer(&key, &b, &a).unwrap());
+        let merged: Registry = record::decode(&key, &ab).unwrap().unwrap();
+        assert_eq!((merged.version, merged.devices.len()), (2, 3));
+        assert_eq!(merged.devices[&device("phone")].last_seen, 7);
+
+        let told = |millis| Told {
+            receipt: MessageId::floor(millis),
+            up_to: MessageId::floor(millis),
+        };
+        let one = |device: DeviceId, millis| Delivered {
+            told: Some(told(millis)),
+            acknowledged: [(device, Id(MessageId::floor(millis)))].into(),
+        };
+        let merged = delivered(one(device("phone"), 4), one(device("laptop"), 3));
+        assert_eq!(merged, delivered(one(device("laptop"), 3), one(device("phone"), 4)));
+        assert_eq!((merged.told, merged.acknowledged.len()), (Some(told(4)), 2));
+    }
+}

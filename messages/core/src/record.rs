@@ -1,0 +1,313 @@
+//! Values: what stands behind the keys.
+//!
+//! A value is the format's version (1 byte), then the postcard encoding of a [`Cell`]: postcard is
+//! compact, has a written specification, and these types are private to the message service. A field
+//! enters under a new version; a version lives as long as any release that may still meet it.
+
+use std::collections::BTreeMap;
+
+use chatcluster_protocol::{
+    Millis,
+    client::{Body, Content, ContentType, Message, Recipient},
+    id::{ConversationId, DeviceId, MessageId, Reference, UserId},
+};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use sha2::{Digest, Sha256};
+
+use crate::key::Table;
+
+const FORMAT: u8 = 1;
+
+/// A value, or that it was removed. Removals win over every write (rule 13).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Cell<T> {
+    /// The value.
+    Live(T),
+    /// Removed at this time, and remembered until every replica knows.
+    Removed(Millis),
+}
+
+/// A record that cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("a record of table {table:?} cannot be read: {reason}")]
+pub struct Corrupt {
+    /// Where it is.
+    pub table: Option<Table>,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+impl Corrupt {
+    pub(crate) fn new(key: &[u8], reason: impl ToString) -> Self {
+        Self { table: Table::of(key), reason: reason.to_string() }
+    }
+}
+
+/// Encodes a value.
+pub fn encode<T: Serialize>(value: T) -> Vec<u8> {
+    write(&Cell::Live(value))
+}
+
+/// What stands in place of a removed value.
+pub fn tombstone(now: Millis) -> Vec<u8> {
+    write(&Cell::<()>::Removed(now))
+}
+
+/// Whether a value is a tombstone; reads no more than that.
+pub fn is_tombstone(value: &[u8]) -> bool {
+    value.first() == Some(&FORMAT) && value.get(1) == Some(&1)
+}
+
+/// Reads the value of `key`; `None` where it was removed.
+pub fn decode<T: DeserializeOwned>(key: &[u8], value: &[u8]) -> Result<Option<T>, Corrupt> {
+    match value.split_first() {
+        Some((&FORMAT, rest)) => match postcard::from_bytes(rest) {
+            Ok(Cell::Live(value)) => Ok(Some(value)),
+            Ok(Cell::Removed(_)) => Ok(None),
+            Err(error) => Err(Corrupt::new(key, error)),
+        },
+        Some((version, _)) => {
+            Err(Corrupt::new(key, format!("format {version} is not known, this is {FORMAT}")))
+        }
+        None => Err(Corrupt::new(key, "it is empty")),
+    }
+}
+
+fn write<T: Serialize>(cell: &Cell<T>) -> Vec<u8> {
+    // Writing plain structs to memory cannot fail; an empty value would be found as corrupt.
+    postcard::to_extend(cell, vec![FORMAT]).unwrap_or_default()
+}
+
+/// A message as it was said.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Archived {
+    /// The sender.
+    pub from: UserId,
+    /// The sender's device.
+    pub device: DeviceId,
+    /// The client's reference; it leads to the reference record.
+    pub reference: Reference,
+    /// To whom.
+    pub to: To,
+    /// Media type of the body.
+    pub kind: ContentType,
+    /// The body.
+    pub body: Body,
+}
+
+/// To whom a message goes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum To {
+    /// One user.
+    User(UserId),
+}
+
+/// SHA-256 of recipient and content, cut to 16 bytes: tells whether a reference is used again for
+/// the same thing (rule 8).
+pub type ContentHash = [u8; 16];
+
+impl Archived {
+    /// The conversation that it belongs to.
+    pub fn conversation(&self) -> ConversationId {
+        let To::User(to) = &self.to;
+        ConversationId::between(&self.from, to)
+    }
+
+    /// Who takes part in the conversation.
+    pub fn participants(&self) -> [&UserId; 2] {
+        let To::User(to) = &self.to;
+        [&self.from, to]
+    }
+
+    /// What makes it the same thing as another one.
+    pub fn hash(&self) -> ContentHash {
+        let To::User(to) = &self.to;
+        let mut hash = Sha256::new();
+        for part in ["user", to.as_str(), self.kind.as_str(), self.body.as_str()] {
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(part.as_bytes());
+        }
+        let mut short = ContentHash::default();
+        short.copy_from_slice(&hash.finalize()[..16]);
+        short
+    }
+
+    /// As clients and backends see it.
+    pub fn into_message(self, id: MessageId, conversation: ConversationId) -> Message {
+        let To::User(to) = self.to;
+        Message {
+            message: id,
+            conversation,
+            from: self.from,
+            device: self.device,
+            to: Recipient::User(to),
+            at: id.millis(),
+            content: Content { kind: self.kind, body: self.body },
+        }
+    }
+}
+
+/// What a client's reference stands for (rule 8).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReferenceRecord {
+    /// The message that was stored under it.
+    #[serde(with = "id_bytes")]
+    pub id: MessageId,
+    /// What it says.
+    pub hash: ContentHash,
+    /// How far it got.
+    pub state: ReferenceState,
+}
+
+/// How far the storing of a message got.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ReferenceState {
+    /// Some inboxes may not have it yet.
+    Pending,
+    /// Every part is on its quorum, in the inboxes of these devices of the recipient.
+    Complete(Vec<DeviceId>),
+}
+
+/// A user's devices (rule 12).
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Registry {
+    /// Rises whenever a device comes or goes.
+    pub version: u64,
+    /// The devices, at most [`crate::apply::DEVICES`].
+    pub devices: BTreeMap<DeviceId, Registration>,
+}
+
+/// When a device was here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Registration {
+    /// When it came first.
+    pub registered_at: Millis,
+    /// When it came last, to the hour.
+    pub last_seen: Millis,
+}
+
+/// A message that a device is owed; the body is in the archive.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InboxEntry {
+    /// Where the body is.
+    pub conversation: ConversationId,
+    /// Who gets the receipt.
+    pub from: UserId,
+}
+
+/// A receipt that a device is owed: `peer` has everything up to `up_to` that this user sent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mark {
+    /// In which conversation.
+    pub conversation: ConversationId,
+    /// Who has received.
+    pub peer: UserId,
+    /// What happened.
+    pub kind: MarkKind,
+    /// The highest id that it is true of.
+    #[serde(with = "id_bytes")]
+    pub up_to: MessageId,
+}
+
+/// What a mark tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum MarkKind {
+    /// A device has it.
+    Delivered,
+}
+
+/// How far a user has received what another one sent in a conversation.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Delivered {
+    /// What the sender was told last: the receipt's id and how far it reached.
+    pub told: Option<Told>,
+    /// The highest id that each of the receiver's devices has acknowledged.
+    pub acknowledged: BTreeMap<DeviceId, Id>,
+}
+
+/// A receipt as it was given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Told {
+    /// Its id.
+    #[serde(with = "id_bytes")]
+    pub receipt: MessageId,
+    /// How far it reached.
+    #[serde(with = "id_bytes")]
+    pub up_to: MessageId,
+}
+
+/// A message id as a value of its own: 16 bytes instead of the text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Id(#[serde(with = "id_bytes")] pub MessageId);
+
+mod id_bytes {
+    use serde::{Deserializer, Serializer, de::Error};
+
+    use super::*;
+
+    pub(super) fn serialize<S: Serializer>(id: &MessageId, serializer: S) -> Result<S::Ok, S::Error> {
+        id.to_bytes().serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<MessageId, D::Error> {
+        MessageId::from_bytes(<[u8; 16]>::deserialize(deserializer)?).map_err(D::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::key;
+
+    fn said(to: &str, body: &str) -> Archived {
+        Archived {
+            from: UserId::new("alice").unwrap(),
+            device: DeviceId::new("phone").unwrap(),
+            reference: Reference::new("r-1").unwrap(),
+            to: To::User(UserId::new(to).unwrap()),
+            kind: ContentType::default(),
+            body: Body::new(body).unwrap(),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_record_comes_back_as_it_was_written(to in "[a-z@.]{1,20}", body in ".{0,200}") {
+            let archived = said(&to, &body);
+            let value = encode(&archived);
+            prop_assert!(!is_tombstone(&value));
+            prop_assert_eq!(decode(&[1], &value), Ok(Some(archived)));
+        }
+
+        #[test]
+        fn whatever_is_on_disk_reading_it_ends(bytes in prop::collection::vec(any::<u8>(), 0..100)) {
+            let _ = decode::<Archived>(&[1], &bytes);
+            let _ = decode::<Delivered>(&[10], &bytes);
+        }
+    }
+
+    #[test]
+    fn a_tombstone_reads_as_nothing_and_garbage_as_an_error_with_its_table() {
+        assert!(is_tombstone(&tombstone(5)));
+        assert_eq!(decode::<Archived>(&[1], &tombstone(5)), Ok(None));
+        let registry = key::registry(&UserId::new("alice").unwrap());
+        for broken in [&[][..], &[9, 0], &[FORMAT, 7], &[FORMAT, 0, 1]] {
+            let error = decode::<Registry>(&registry, broken).unwrap_err();
+            assert_eq!(error.table, Some(Table::Registry));
+        }
+    }
+
+    #[test]
+    fn the_hash_tells_recipient_type_and_body_apart() {
+        let same = said("bob", "hi").hash();
+        assert_eq!(same, said("bob", "hi").hash());
+        assert_ne!(same, said("carol", "hi").hash());
+        assert_ne!(same, said("bob", "hi!").hash());
+        let kind = ContentType::new("text/html").unwrap();
+        assert_ne!(same, Archived { kind, ..said("bob", "hi") }.hash());
+    }
+}

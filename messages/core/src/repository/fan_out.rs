@@ -1,0 +1,66 @@
+//! Finishing what a crash left half done: messages that are stored, but not in all inboxes (rule 11).
+
+use chatcluster_protocol::id::{ConversationId, MessageId};
+
+use super::{Append, Quorum, RepositoryError, append};
+use crate::{
+    apply::{Batch, Part, Unit},
+    key::{self, Table},
+    record::{self, Archived},
+    replica::Replica,
+    view::Scan,
+};
+
+/// Messages finished in one call.
+const PAGE: usize = 256;
+
+pub(super) async fn finish<R: Replica>(
+    quorum: &Quorum<R>,
+    before: MessageId,
+) -> Result<(usize, bool), RepositoryError> {
+    let scan = Scan {
+        from: vec![Table::FanOut as u8],
+        to: key::fan_out(before),
+        reverse: false,
+        rows: PAGE,
+        bytes: usize::MAX,
+    };
+    let pages = quorum.read(vec![scan]).await?;
+    let more = pages.iter().any(|page| page.ended_at.is_some());
+    let mut pending: Vec<(MessageId, ConversationId)> = Vec::new();
+    for (key, value) in pages.into_iter().flat_map(|page| page.rows) {
+        let id = key::id_of(&key);
+        if let (Some(id), Some(conversation)) = (id, record::decode(&key, &value)?) {
+            pending.push((id, conversation));
+        }
+    }
+    let keys: Vec<_> = pending.iter().map(|(id, conv)| key::archive(*conv, *id)).collect();
+    let messages = quorum.get::<Archived>(keys).await?;
+    let there = pending.into_iter().zip(messages).filter_map(|((id, _), message)| {
+        message.map(|message| Append { id, message })
+    });
+    let appends: Vec<Append> = there.collect();
+    let outcomes = append::append(quorum, appends.clone()).await;
+    let finished = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
+    let replaced = appends.into_iter().zip(outcomes).filter_map(|(append, outcome)| match outcome {
+        Ok(stored) if stored.id != append.id => Some(append),
+        _ => None,
+    });
+    close(quorum, replaced).await?;
+    Ok((finished, more && finished > 0))
+}
+
+/// Ends fan-outs whose reference went to another id, under which the message was delivered.
+async fn close<R: Replica>(
+    quorum: &Quorum<R>,
+    replaced: impl Iterator<Item = Append>,
+) -> Result<(), RepositoryError> {
+    let complete = |Append { id, message }| {
+        Batch(vec![Unit(vec![Part::Complete { id, message, devices: Vec::new() }])])
+    };
+    let batches: Vec<Batch> = replaced.map(complete).collect();
+    if !batches.is_empty() {
+        quorum.write(batches).await?;
+    }
+    Ok(())
+}

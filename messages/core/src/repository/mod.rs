@@ -1,0 +1,98 @@
+//! What the services call: a repository of messages.
+//!
+//! [`Quorum`] over replicas is one implementation; an engine that replicates by itself can be another.
+
+mod append;
+mod devices;
+mod fan_out;
+mod inbox;
+mod query;
+mod quorum;
+mod types;
+
+use std::future::Future;
+
+use chatcluster_protocol::{
+    Millis,
+    client::Message,
+    id::{ConversationId, DeviceId, MessageId, UserId},
+};
+pub use query::stable_up_to;
+pub use quorum::Quorum;
+pub use types::{
+    Acknowledge, Append, Direction, InboxCursor, InboxPage, MessagePage, Query, Refused,
+    RepositoryError, Stored, WaitingReceipt,
+};
+
+pub use crate::apply::MarkPlaced;
+
+/// A repository of messages. All calls may run at the same time; each ends within seconds, and all
+/// but reads may be repeated without harm.
+pub trait Repository: Send + Sync + 'static {
+    /// Stores messages; one outcome for each, in order. Messages of one device in one conversation are
+    /// stored in the order given: after one that was refused because of its id, the later ones are
+    /// refused alike.
+    fn append(
+        &self,
+        appends: Vec<Append>,
+    ) -> impl Future<Output = Vec<Result<Stored, Refused>>> + Send;
+
+    /// Finishes what was stored but may not be in all inboxes: messages older than `before`. Says how
+    /// many were finished and whether there may be more.
+    fn finish_pending(
+        &self,
+        before: MessageId,
+    ) -> impl Future<Output = Result<(usize, bool), RepositoryError>> + Send;
+
+    /// Makes a device known, so that messages from now on are kept for it; says whether it is new.
+    fn register(
+        &self,
+        user: UserId,
+        device: DeviceId,
+    ) -> impl Future<Output = Result<bool, RepositoryError>> + Send;
+
+    /// A page of what waits for a device: first messages by id, then receipts. It has at most `limit`
+    /// entries and ends behind the message that brings it to `bytes` of bodies.
+    fn inbox(
+        &self,
+        user: UserId,
+        device: DeviceId,
+        from: InboxCursor,
+        limit: usize,
+        bytes: usize,
+    ) -> impl Future<Output = Result<InboxPage, RepositoryError>> + Send;
+
+    /// Removes what devices have kept; gives the receipts that were stored for their senders.
+    fn acknowledge(
+        &self,
+        acknowledgements: Vec<Acknowledge>,
+    ) -> impl Future<Output = Result<Vec<MarkPlaced>, RepositoryError>> + Send;
+
+    /// Which of these devices have something waiting that is older than `before`? It may say yes for
+    /// a device whose last entry has just gone, never no for one that has something.
+    fn waiting(
+        &self,
+        devices: Vec<(UserId, DeviceId)>,
+        before: MessageId,
+    ) -> impl Future<Output = Result<Vec<bool>, RepositoryError>> + Send;
+
+    /// A message.
+    fn message(
+        &self,
+        id: MessageId,
+    ) -> impl Future<Output = Result<Option<Message>, RepositoryError>> + Send;
+
+    /// Whether anything of this conversation was said by or to a user.
+    fn takes_part(
+        &self,
+        user: UserId,
+        conversation: ConversationId,
+    ) -> impl Future<Output = Result<bool, RepositoryError>> + Send;
+
+    /// A page of messages, as of `now`.
+    fn query(
+        &self,
+        query: Query,
+        now: Millis,
+    ) -> impl Future<Output = Result<MessagePage, RepositoryError>> + Send;
+}

@@ -1,0 +1,198 @@
+//! A repository as a quorum over replicas. Here is who asks whom; what the answers mean is decided in
+//! [`crate::quorum`] and [`crate::merge`].
+
+use std::{
+    future::{Future, poll_fn},
+    sync::Arc,
+    task::Poll,
+};
+
+use chatcluster_protocol::{
+    Millis,
+    client::Message,
+    id::{ConversationId, DeviceId, MessageId, UserId},
+};
+use serde::de::DeserializeOwned;
+
+use super::{
+    Acknowledge, Append, InboxCursor, InboxPage, MarkPlaced, MessagePage, Query, Refused,
+    Repository, RepositoryError, Stored, append, devices, fan_out, inbox, query,
+};
+use crate::{
+    apply::{Batch, UnitReply},
+    key::Key,
+    merge::{self, Page},
+    quorum::{Read, Write},
+    record,
+    replica::{Replica, ReplicaError},
+    view::Scan,
+};
+
+/// A repository over the replicas of one island.
+#[derive(Debug)]
+pub struct Quorum<R> {
+    replicas: Vec<R>,
+}
+
+impl<R: Replica> Quorum<R> {
+    /// Over one replica: its word is the quorum's.
+    pub fn of_one(replica: R) -> Self {
+        Self { replicas: vec![replica] }
+    }
+
+    /// Over an island's replicas, an odd number of them.
+    pub fn new(replicas: Vec<R>) -> Self {
+        Self { replicas }
+    }
+
+    /// One replica is all there is: what it says needs no second opinion.
+    pub(super) fn is_one(&self) -> bool {
+        self.replicas.len() == 1
+    }
+
+    /// Applies batches on a majority.
+    pub(super) async fn write(
+        &self,
+        batches: Vec<Batch>,
+    ) -> Result<Vec<Vec<UnitReply>>, ReplicaError> {
+        let batches: Arc<[Batch]> = batches.into();
+        let mut write = Write::new(self.replicas.len());
+        let asked = self.replicas.iter().map(|replica| replica.apply(batches.clone()));
+        ask(asked, |reply| write.on_reply(reply)).await
+    }
+
+    /// Reads ranges from a majority, merged.
+    pub(super) async fn read(&self, scans: Vec<Scan>) -> Result<Vec<Page>, ReplicaError> {
+        if scans.is_empty() {
+            return Ok(Vec::new());
+        }
+        let scans: Arc<[Scan]> = scans.into();
+        let mut read = Read::new(self.replicas.len());
+        let asked = self.replicas.iter().map(|replica| replica.read(scans.clone()));
+        let answers = ask(asked, |reply| read.on_reply(reply)).await?;
+        let mut answers: Vec<_> = answers.into_iter().map(Vec::into_iter).collect();
+        let merged = scans.iter().map(|scan| {
+            let pages = answers.iter_mut().filter_map(Iterator::next).collect();
+            merge::merge(pages, scan.reverse)
+        });
+        Ok(merged.collect::<Result<_, _>>()?)
+    }
+
+    /// Reads records, `None` for each that is not there.
+    pub(super) async fn get<T: DeserializeOwned>(
+        &self,
+        keys: impl IntoIterator<Item = Key> + Send,
+    ) -> Result<Vec<Option<T>>, ReplicaError> {
+        let scans = keys.into_iter().map(Scan::one).collect();
+        let pages = self.read(scans).await?;
+        let first = |page: Page| match page.rows.first() {
+            Some((key, value)) => record::decode(key, value),
+            None => Ok(None),
+        };
+        Ok(pages.into_iter().map(first).collect::<Result<_, _>>()?)
+    }
+}
+
+/// Asks all at the same time, until the answers so far decide. Each is polled at least once, also when
+/// the first ones decide at once: the others are to do it too.
+async fn ask<T, D>(
+    asked: impl Iterator<Item = impl Future<Output = Result<T, ReplicaError>> + Send>,
+    mut on_reply: impl FnMut(Result<T, ReplicaError>) -> Option<Result<D, ReplicaError>> + Send,
+) -> Result<D, ReplicaError> {
+    let mut asked: Vec<_> = asked.map(|future| Some(Box::pin(future))).collect();
+    poll_fn(move |context| {
+        let mut decision = None;
+        for slot in &mut asked {
+            let Some(future) = slot else { continue };
+            if let Poll::Ready(reply) = future.as_mut().poll(context) {
+                *slot = None;
+                if decision.is_none() {
+                    decision = on_reply(reply);
+                }
+            }
+        }
+        let silent = asked.iter().all(Option::is_none);
+        match decision {
+            Some(decision) => Poll::Ready(decision),
+            None if silent => {
+                let text = "the replicas came to no decision".into();
+                Poll::Ready(Err(ReplicaError::Unavailable(text)))
+            }
+            None => Poll::Pending,
+        }
+    })
+    .await
+}
+
+impl<R: Replica> Repository for Quorum<R> {
+    fn append(
+        &self,
+        appends: Vec<Append>,
+    ) -> impl Future<Output = Vec<Result<Stored, Refused>>> + Send {
+        append::append(self, appends)
+    }
+
+    fn finish_pending(
+        &self,
+        before: MessageId,
+    ) -> impl Future<Output = Result<(usize, bool), RepositoryError>> + Send {
+        fan_out::finish(self, before)
+    }
+
+    fn register(
+        &self,
+        user: UserId,
+        device: DeviceId,
+    ) -> impl Future<Output = Result<bool, RepositoryError>> + Send {
+        devices::register(self, user, device)
+    }
+
+    fn inbox(
+        &self,
+        user: UserId,
+        device: DeviceId,
+        from: InboxCursor,
+        limit: usize,
+        bytes: usize,
+    ) -> impl Future<Output = Result<InboxPage, RepositoryError>> + Send {
+        inbox::page(self, user, device, from, limit, bytes)
+    }
+
+    fn acknowledge(
+        &self,
+        acknowledgements: Vec<Acknowledge>,
+    ) -> impl Future<Output = Result<Vec<MarkPlaced>, RepositoryError>> + Send {
+        devices::acknowledge(self, acknowledgements)
+    }
+
+    fn waiting(
+        &self,
+        devices: Vec<(UserId, DeviceId)>,
+        before: MessageId,
+    ) -> impl Future<Output = Result<Vec<bool>, RepositoryError>> + Send {
+        inbox::waiting(self, devices, before)
+    }
+
+    fn message(
+        &self,
+        id: MessageId,
+    ) -> impl Future<Output = Result<Option<Message>, RepositoryError>> + Send {
+        query::message(self, id)
+    }
+
+    fn takes_part(
+        &self,
+        user: UserId,
+        conversation: ConversationId,
+    ) -> impl Future<Output = Result<bool, RepositoryError>> + Send {
+        query::takes_part(self, user, conversation)
+    }
+
+    fn query(
+        &self,
+        query: Query,
+        now: Millis,
+    ) -> impl Future<Output = Result<MessagePage, RepositoryError>> + Send {
+        query::page(self, query, now)
+    }
+}

@@ -1,0 +1,171 @@
+//! What goes into a repository and what comes out.
+
+use std::collections::BTreeSet;
+
+use chatcluster_protocol::{
+    client::Message,
+    id::{ConversationId, DeviceId, MessageId, Stamp, UserId},
+};
+
+use crate::{
+    key::Ids,
+    record::{Archived, Corrupt, Mark},
+    replica::ReplicaError,
+};
+
+/// A message to store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Append {
+    /// As the gateway stamped it.
+    pub id: MessageId,
+    /// What it says.
+    pub message: Archived,
+}
+
+/// A message is on its quorum, with everything that belongs to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    /// The id under which the reference was stored first.
+    pub id: MessageId,
+    /// Its conversation.
+    pub conversation: ConversationId,
+    /// Whose inboxes have it.
+    pub to: UserId,
+    /// The inboxes of which devices.
+    pub devices: Vec<DeviceId>,
+}
+
+/// A message was not stored.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// The sender's device has a higher id in the conversation: stamp above it.
+    #[error("the device has already sent {0} in this conversation: stamp above it")]
+    OutOfOrder(MessageId),
+    /// Stamp again.
+    #[error("the id is more than 60 s old: stamp again")]
+    TooOld,
+    /// The gateway's clock is ahead, or the service's behind.
+    #[error("the id is more than 60 s ahead of the message service's clock")]
+    TooNew,
+    /// The reference was used for other content.
+    #[error("the reference was used for other content within the last 7 days")]
+    ReferenceConflict,
+    /// Outcome unknown: append again under the same reference.
+    #[error("{0}")]
+    Unavailable(String),
+}
+
+/// A device has kept these.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Acknowledge {
+    /// The user.
+    pub user: UserId,
+    /// The device.
+    pub device: DeviceId,
+    /// Messages.
+    pub messages: BTreeSet<MessageId>,
+    /// Receipts.
+    pub receipts: BTreeSet<MessageId>,
+    /// The gateway's clock, for the receipts that follow.
+    pub stamp: Stamp,
+}
+
+/// Where a page of an inbox starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum InboxCursor {
+    /// At the beginning.
+    #[default]
+    Start,
+    /// With messages above this one.
+    Messages(MessageId),
+    /// With receipts above this one; all of them where there is none.
+    Receipts(Option<MessageId>),
+}
+
+/// A page of an inbox.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct InboxPage {
+    /// Messages, by rising id.
+    pub messages: Vec<Message>,
+    /// Receipts, by rising id.
+    pub receipts: Vec<WaitingReceipt>,
+    /// Where the next page starts; `None` after the last.
+    pub next: Option<InboxCursor>,
+}
+
+/// A receipt that waits for a device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WaitingReceipt {
+    /// Its id.
+    pub id: MessageId,
+    /// What it tells.
+    pub mark: Mark,
+}
+
+/// Which way a page goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Direction {
+    /// Rising ids: the oldest first.
+    Forward,
+    /// Falling ids: the newest first.
+    Backward,
+}
+
+/// Which messages. All that is named must hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Query {
+    /// In a conversation in which this user takes part.
+    pub user: Option<UserId>,
+    /// In this conversation.
+    pub conversation: Option<ConversationId>,
+    /// Sent by this user.
+    pub sender: Option<UserId>,
+    /// With these ids.
+    pub ids: Ids,
+    /// In this order.
+    pub direction: Direction,
+    /// Most messages, at least 1.
+    pub limit: usize,
+    /// The page also ends behind the message that brings it to this many bytes of bodies.
+    pub bytes: usize,
+}
+
+/// A page of messages.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MessagePage {
+    /// In the order asked for.
+    pub messages: Vec<Message>,
+    /// The page goes on behind this id. Forward it is the last one that can have no unseen messages
+    /// below it, so it lies at or before the end of the page; `None` where nothing on the page is as
+    /// old as that.
+    pub next: Option<MessageId>,
+    /// There was more when the page was read.
+    pub more: bool,
+}
+
+/// A repository could not do what was asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RepositoryError {
+    /// The user has as many devices as one may have.
+    #[error("the user has {} devices, as many as one may have", crate::apply::DEVICES)]
+    TooManyDevices,
+    /// Too much to do: the same call may succeed in a moment. Nothing was done.
+    #[error("the message service has too much to do")]
+    Busy,
+    /// No quorum, or its storage failed: the outcome is unknown, the same call may succeed later.
+    #[error("the message service cannot reach its storage: {0}")]
+    Unavailable(String),
+    /// A record cannot be read; trying again does not help.
+    #[error(transparent)]
+    Corrupt(#[from] Corrupt),
+}
+
+impl From<ReplicaError> for RepositoryError {
+    fn from(error: ReplicaError) -> Self {
+        match error {
+            ReplicaError::Busy => Self::Busy,
+            ReplicaError::Unavailable(text) => Self::Unavailable(text),
+            ReplicaError::Corrupt(corrupt) => Self::Corrupt(corrupt),
+        }
+    }
+}

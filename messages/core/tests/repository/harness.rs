@@ -1,0 +1,264 @@
+//! Replicas in memory with a clock that is set by hand, and short words for messages.
+
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicU64, Ordering::SeqCst},
+    },
+};
+
+use chatcluster_protocol::{
+    client::{Body, ContentType, Message},
+    id::{ConversationId, DeviceId, Identity, MessageId, Reference, Stamp, UserId},
+};
+use futures_util::FutureExt;
+use messages_core::{
+    apply::{self, Batch, UnitReply},
+    key::Ids,
+    record::{Archived, To},
+    replica::{Replica, ReplicaError},
+    repository::{
+        Acknowledge, Append, Direction, InboxCursor, InboxPage, MarkPlaced, Quorum, Query,
+        Refused, Repository, Stored,
+    },
+    view::{MemoryView, Rows, Scan, View, ViewMut},
+};
+
+/// The wall clock of all tests, until they set it.
+pub const NOW: u64 = 1_700_000_000_000;
+
+type Interlude = Box<dyn FnOnce(&mut MemoryView) + Send>;
+
+/// A replica in memory, to be shared with the test.
+#[derive(Clone, Default)]
+pub struct MemoryReplica(Arc<Inner>);
+
+#[derive(Default)]
+struct Inner {
+    view: Mutex<MemoryView>,
+    now: AtomicU64,
+    away: AtomicBool,
+    interlude: Mutex<Option<Interlude>>,
+}
+
+impl MemoryReplica {
+    pub fn new(view: MemoryView) -> Self {
+        let inner = Inner { view: Mutex::new(view), now: AtomicU64::new(NOW), ..Inner::default() };
+        Self(Arc::new(inner))
+    }
+
+    pub fn set_now(&self, now: u64) {
+        self.0.now.store(now, SeqCst);
+    }
+
+    pub fn set_away(&self, away: bool) {
+        self.0.away.store(away, SeqCst);
+    }
+
+    pub fn view(&self) -> MemoryView {
+        self.0.view.lock().unwrap().clone()
+    }
+
+    /// Somebody else's write, between the next call's reads and its write.
+    pub fn before_next_write(&self, interlude: impl FnOnce(&mut MemoryView) + Send + 'static) {
+        *self.0.interlude.lock().unwrap() = Some(Box::new(interlude));
+    }
+
+    /// Applies a batch past the repository, as if the service had died behind it.
+    pub fn apply_alone(&self, batch: Batch) -> Vec<UnitReply> {
+        apply::apply(&mut *self.0.view.lock().unwrap(), &batch, self.0.now.load(SeqCst)).unwrap()
+    }
+
+    fn here(&self) -> Result<(), ReplicaError> {
+        let away = self.0.away.load(SeqCst);
+        if away { Err(ReplicaError::Unavailable("away".into())) } else { Ok(()) }
+    }
+}
+
+impl Replica for MemoryReplica {
+    async fn apply(&self, batches: Arc<[Batch]>) -> Result<Vec<Vec<UnitReply>>, ReplicaError> {
+        self.here()?;
+        let mut view = self.0.view.lock().unwrap();
+        if let Some(interlude) = self.0.interlude.lock().unwrap().take() {
+            interlude(&mut view);
+        }
+        let now = self.0.now.load(SeqCst);
+        Ok(batches.iter().map(|batch| apply::apply(&mut *view, batch, now).unwrap()).collect())
+    }
+
+    async fn read(&self, scans: Arc<[Scan]>) -> Result<Vec<Rows>, ReplicaError> {
+        self.here()?;
+        let view = self.0.view.lock().unwrap();
+        Ok(scans.iter().map(|scan| view.scan(scan).unwrap()).collect())
+    }
+}
+
+/// A repository whose calls end at once, and its replicas.
+pub struct Service {
+    pub replicas: Vec<MemoryReplica>,
+    pub quorum: Quorum<MemoryReplica>,
+}
+
+impl Service {
+    pub fn of_one() -> Self {
+        let replica = MemoryReplica::new(MemoryView::default());
+        Self { replicas: vec![replica.clone()], quorum: Quorum::of_one(replica) }
+    }
+
+    pub fn of_three() -> Self {
+        let replicas: Vec<_> =
+            (0..3).map(|_| MemoryReplica::new(MemoryView::with_tombstones())).collect();
+        Self { quorum: Quorum::new(replicas.clone()), replicas }
+    }
+
+    pub fn replica(&self) -> &MemoryReplica {
+        &self.replicas[0]
+    }
+
+    pub fn append(&self, appends: Vec<Append>) -> Vec<Result<Stored, Refused>> {
+        self.quorum.append(appends).now_or_never().unwrap()
+    }
+
+    pub fn store(&self, append: &Append) -> Result<Stored, Refused> {
+        self.append(vec![append.clone()]).pop().unwrap()
+    }
+
+    pub fn register(&self, name: &str, of: &str) -> bool {
+        self.quorum.register(user(name), device(of)).now_or_never().unwrap().unwrap()
+    }
+
+    /// All of an inbox, page by page.
+    pub fn inbox(&self, name: &str, of: &str) -> InboxPage {
+        let (mut all, mut from) = (InboxPage::default(), Some(InboxCursor::Start));
+        while let Some(cursor) = from {
+            let page = self.inbox_page(name, of, cursor, 3, usize::MAX);
+            all.messages.extend(page.messages);
+            all.receipts.extend(page.receipts);
+            from = page.next;
+        }
+        all
+    }
+
+    pub fn inbox_page(
+        &self,
+        name: &str,
+        of: &str,
+        from: InboxCursor,
+        limit: usize,
+        bytes: usize,
+    ) -> InboxPage {
+        let page = self.quorum.inbox(user(name), device(of), from, limit, bytes);
+        page.now_or_never().unwrap().unwrap()
+    }
+
+    /// The ids of the messages in an inbox.
+    pub fn waiting(&self, name: &str, of: &str) -> Vec<MessageId> {
+        self.inbox(name, of).messages.iter().map(|message| message.message).collect()
+    }
+
+    pub fn acknowledge(
+        &self,
+        name: &str,
+        of: &str,
+        messages: impl IntoIterator<Item = MessageId>,
+    ) -> Vec<MarkPlaced> {
+        self.acknowledge_all(name, of, messages, [])
+    }
+
+    pub fn acknowledge_all(
+        &self,
+        name: &str,
+        of: &str,
+        messages: impl IntoIterator<Item = MessageId>,
+        receipts: impl IntoIterator<Item = MessageId>,
+    ) -> Vec<MarkPlaced> {
+        let acknowledge = Acknowledge {
+            user: user(name),
+            device: device(of),
+            messages: messages.into_iter().collect::<BTreeSet<_>>(),
+            receipts: receipts.into_iter().collect(),
+            stamp: Stamp::new(NOW, 0),
+        };
+        self.quorum.acknowledge(vec![acknowledge]).now_or_never().unwrap().unwrap()
+    }
+
+    pub fn finish_pending(&self, before: MessageId) -> usize {
+        self.quorum.finish_pending(before).now_or_never().unwrap().unwrap().0
+    }
+
+    /// All that a query finds, page by page, and how often a forward page came again.
+    pub fn all(&self, mut query: Query, now: u64) -> Vec<Message> {
+        let mut all = Vec::new();
+        loop {
+            let page = self.quorum.query(query.clone(), now).now_or_never().unwrap().unwrap();
+            assert!(page.messages.len() <= query.limit);
+            all.extend(page.messages);
+            match (page.next, query.direction) {
+                (Some(next), _) if !page.more => assert!(next <= MessageId::MAX),
+                (Some(next), Direction::Forward) => {
+                    query.ids = query.ids.above(next);
+                    continue;
+                }
+                (Some(next), Direction::Backward) => {
+                    query.ids = query.ids.below(next);
+                    continue;
+                }
+                (None, _) => {}
+            }
+            return all;
+        }
+    }
+}
+
+pub fn user(name: &str) -> UserId {
+    UserId::new(name).unwrap()
+}
+
+pub fn device(name: &str) -> DeviceId {
+    DeviceId::new(name).unwrap()
+}
+
+pub fn conversation(one: &str, other: &str) -> ConversationId {
+    ConversationId::between(&user(one), &user(other))
+}
+
+/// Everything, newest first, 50 at a time.
+pub fn everything() -> Query {
+    Query {
+        user: None,
+        conversation: None,
+        sender: None,
+        ids: Ids::ALL,
+        direction: Direction::Backward,
+        limit: 50,
+        bytes: usize::MAX,
+    }
+}
+
+/// A message from a sender's device (`alice/phone`) to a user, stamped `millis` after [`NOW`].
+pub fn message(from: &str, to: &str, reference: &str, millis: i64, body: &str) -> Append {
+    let (from, of) = from.split_once('/').unwrap_or((from, "phone"));
+    let message = Archived {
+        from: user(from),
+        device: device(of),
+        reference: Reference::new(reference).unwrap(),
+        to: To::User(user(to)),
+        kind: ContentType::default(),
+        body: Body::new(body).unwrap(),
+    };
+    let identity = Identity::of(&message.from, &message.device, &message.reference);
+    let stamp = Stamp::new(NOW.checked_add_signed(millis).unwrap(), 0);
+    Append { id: MessageId::new(stamp, identity), message }
+}
+
+/// Makes a device known past the repository.
+pub fn register_in(view: &mut MemoryView, name: &str, of: &str) {
+    let part = apply::Part::Register { user: user(name), device: device(of) };
+    apply::apply(view, &Batch(vec![apply::Unit(vec![part])]), NOW).unwrap();
+}
+
+/// The same as [`ViewMut`] has it, for tests that damage records.
+pub fn put(replica: &MemoryReplica, key: Vec<u8>, value: Vec<u8>) {
+    replica.0.view.lock().unwrap().put(key, value).unwrap();
+}

@@ -1,0 +1,136 @@
+//! The same repository over three replicas, of which one may be away at any time.
+
+use std::collections::BTreeSet;
+
+use chatcluster_protocol::id::MessageId;
+use messages_core::{
+    apply::{Batch, Part, Unit},
+    repository::Refused,
+};
+use proptest::prelude::*;
+
+use crate::harness::*;
+
+#[derive(Debug, Clone)]
+enum Step {
+    Send { away: Option<usize> },
+    Acknowledge { away: Option<usize>, which: prop::sample::Index },
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let away = || prop::option::of(0usize..3);
+    prop_oneof![
+        away().prop_map(|away| Step::Send { away }),
+        (away(), any::<prop::sample::Index>())
+            .prop_map(|(away, which)| Step::Acknowledge { away, which }),
+    ]
+}
+
+fn with_away<T>(service: &Service, away: Option<usize>, call: impl FnOnce() -> T) -> T {
+    for (at, replica) in service.replicas.iter().enumerate() {
+        replica.set_away(Some(at) == away);
+    }
+    call()
+}
+
+proptest! {
+    /// P1 and P4 over a quorum: what was stored is in the inbox until it is acknowledged, and in the
+    /// archive, whichever replica is away while writing and while reading.
+    #[test]
+    fn whichever_replica_is_away_nothing_stored_is_lost_and_nothing_removed_returns(
+        steps in prop::collection::vec(step(), 0..25),
+        away in prop::option::of(0usize..3),
+    ) {
+        let service = Service::of_three();
+        service.register("bob", "phone");
+        let (mut stored, mut owed) = (Vec::new(), BTreeSet::new());
+        for (n, step) in (0..).zip(steps) {
+            match step {
+                Step::Send { away } => {
+                    let append = message("alice", "bob", &format!("r{n}"), n, "hi");
+                    let outcome = with_away(&service, away, || service.store(&append));
+                    stored.push(outcome.unwrap().id);
+                    owed.insert(append.id);
+                }
+                Step::Acknowledge { away, which } if !owed.is_empty() => {
+                    let id = *which.get(&owed.iter().copied().collect::<Vec<_>>());
+                    with_away(&service, away, || service.acknowledge("bob", "phone", [id]));
+                    owed.remove(&id);
+                }
+                Step::Acknowledge { .. } => {}
+            }
+        }
+        let (inbox, archive) = with_away(&service, away, || {
+            (service.waiting("bob", "phone"), service.all(everything(), NOW))
+        });
+        prop_assert_eq!(inbox, owed.into_iter().collect::<Vec<_>>());
+        let archive: Vec<_> = archive.iter().rev().map(|message| message.message).collect();
+        prop_assert_eq!(archive, stored);
+    }
+}
+
+#[test]
+fn without_a_majority_nothing_is_acknowledged() {
+    let service = Service::of_three();
+    service.replicas[0].set_away(true);
+    service.replicas[1].set_away(true);
+    let outcome = service.store(&message("alice", "bob", "1", 0, "hi"));
+    assert_eq!(outcome, Err(Refused::Unavailable("the replica cannot be used: away".into())));
+}
+
+/// A message reached one replica only, under an id of its own.
+fn on_one_alone(service: &Service, millis: i64) -> MessageId {
+    let lone = message("alice", "bob", "1", millis, "hi");
+    let home = Part::Home { id: lone.id, message: lone.message, supersede: false };
+    service.replicas[0].apply_alone(Batch(vec![Unit(vec![home])]));
+    lone.id
+}
+
+/// No replica's word may count for more than it knows: whoever of the two others is asked next time
+/// must say the same.
+#[test]
+fn a_repeat_of_what_reached_one_replica_is_stored_on_a_majority() {
+    let service = Service::of_three();
+    service.register("bob", "phone");
+    on_one_alone(&service, 0);
+    let again = message("alice", "bob", "1", 50, "hi");
+    let stored = with_away(&service, Some(2), || service.store(&again)).unwrap();
+    assert_eq!(stored.id, again.id);
+    for away in [0, 1, 2] {
+        let repeat = message("alice", "bob", "1", 90, "hi");
+        assert_eq!(with_away(&service, Some(away), || service.store(&repeat)), Ok(stored.clone()));
+        assert!(with_away(&service, Some(away), || service.waiting("bob", "phone")).contains(&again.id));
+    }
+}
+
+#[test]
+fn a_message_pending_on_a_majority_keeps_its_first_id() {
+    let service = Service::of_three();
+    service.register("bob", "phone");
+    let first = message("alice", "bob", "1", 0, "hi");
+    for replica in &service.replicas[..2] {
+        let home = Part::Home { id: first.id, message: first.message.clone(), supersede: false };
+        replica.apply_alone(Batch(vec![Unit(vec![home])]));
+    }
+    let again = message("alice", "bob", "1", 50, "hi");
+    assert_eq!(service.store(&again).unwrap().id, first.id);
+    assert_eq!(service.waiting("bob", "phone"), [first.id]);
+}
+
+#[test]
+fn an_id_that_is_too_late_for_the_others_is_superseded() {
+    let service = Service::of_three();
+    service.register("bob", "phone");
+    on_one_alone(&service, 0);
+    for replica in &service.replicas {
+        replica.set_now(NOW + 61_000);
+    }
+    let again = message("alice", "bob", "1", 61_000, "hi");
+    for away in [2, 0] {
+        let stored = with_away(&service, Some(away), || service.store(&again)).unwrap();
+        assert_eq!(stored.id, again.id);
+    }
+    let later = message("x", "y", "z", 61_001, "").id;
+    service.finish_pending(later);
+    assert_eq!(service.finish_pending(later), 0, "the lone copy is not asked about for ever");
+}

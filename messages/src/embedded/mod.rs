@@ -1,0 +1,157 @@
+//! The embedded replica: one redb file in this process.
+//!
+//! - [`writer`]: one thread that applies what has gathered, in one transaction with one fsync
+//! - [`store`]: the database behind a lock, and its reopening after a failure
+//! - [`medium`]: where the database lies; [`frozen`]: reading a file that cannot be written
+//! - [`view`]: a transaction as the core sees it
+//!
+//! What is checked and changed is the core's business ([`messages_core::apply`]).
+
+mod frozen;
+mod medium;
+mod store;
+mod view;
+mod writer;
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use messages_core::{
+    apply::{Batch, UnitReply},
+    replica::{Replica, ReplicaError},
+    view::{Rows, Scan},
+};
+use tokio::{
+    sync::{Semaphore, mpsc, oneshot},
+    time::timeout,
+};
+
+pub use self::{
+    frozen::Frozen,
+    medium::{FileMedium, Medium},
+    store::OpenError,
+};
+use self::{
+    store::Store,
+    writer::{Request, Writer},
+};
+use crate::{Clock, Metrics};
+
+/// Writes that wait for their transaction. At a commit of 10 ms and 256 in each, the last of them
+/// waits for 40 ms; more than that is better refused and spread by the senders.
+const QUEUE: usize = 1024;
+
+/// Bytes, in KiB, that waiting writes may hold.
+const QUEUE_KIB: usize = 64 * 1024;
+
+/// Reads at a time. They mostly hit memory; more of them than cores only hold more pages.
+const READS: usize = 16;
+
+/// A commit takes milliseconds. When a disk hangs for longer than this, callers learn that they know
+/// nothing; the write goes on.
+const WITHIN: Duration = Duration::from_secs(8);
+
+/// A replica in one file. Clones are the same replica; the file is closed when the last one and all
+/// calls are gone.
+#[derive(Clone)]
+pub struct Embedded {
+    store: Arc<Store>,
+    queue: mpsc::Sender<Request>,
+    room: Arc<Semaphore>,
+    reads: Arc<Semaphore>,
+    metrics: Arc<Metrics>,
+}
+
+impl std::fmt::Debug for Embedded {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Embedded").finish_non_exhaustive()
+    }
+}
+
+/// The thread that writes. It ends when the last [`Embedded`] is gone.
+#[derive(Debug)]
+pub struct WriterThread(oneshot::Receiver<()>);
+
+impl WriterThread {
+    /// Waits for its end; the file is closed and its lock released.
+    pub async fn ended(&mut self) {
+        let _ = (&mut self.0).await;
+    }
+}
+
+impl Embedded {
+    /// Opens a file, or creates it; its folder must exist.
+    pub fn open(
+        path: &Path,
+        clock: Clock,
+        metrics: Arc<Metrics>,
+    ) -> Result<(Self, WriterThread), OpenError> {
+        Self::open_on(Box::new(FileMedium::new(path)), clock, metrics)
+    }
+
+    /// Opens a database on something else than a plain file.
+    pub fn open_on(
+        medium: Box<dyn Medium>,
+        clock: Clock,
+        metrics: Arc<Metrics>,
+    ) -> Result<(Self, WriterThread), OpenError> {
+        let store = Arc::new(Store::open(medium)?);
+        let (queue, requests) = mpsc::channel(QUEUE);
+        let (ended, end) = oneshot::channel();
+        let writer = Writer::new(store.clone(), clock, metrics.clone());
+        std::thread::Builder::new()
+            .name("writer".into())
+            .spawn(move || {
+                writer.run(requests);
+                let _ = ended.send(());
+            })
+            .map_err(OpenError::Thread)?;
+        let (room, reads) = (Semaphore::new(QUEUE_KIB), Semaphore::new(READS));
+        let embedded =
+            Self { store, queue, room: Arc::new(room), reads: Arc::new(reads), metrics };
+        Ok((embedded, WriterThread(end)))
+    }
+}
+
+impl Replica for Embedded {
+    async fn apply(&self, batches: Arc<[Batch]>) -> Result<Vec<Vec<UnitReply>>, ReplicaError> {
+        let size: usize = batches.iter().map(Batch::size).sum();
+        let kib = u32::try_from(size.div_ceil(1024)).unwrap_or(u32::MAX);
+        let busy = || {
+            self.metrics.writes_refused.inc();
+            ReplicaError::Busy
+        };
+        let room = self.room.clone().try_acquire_many_owned(kib).map_err(|_| busy())?;
+        let (answer, answered) = oneshot::channel();
+        match self.queue.try_send(Request { batches, answer, _room: room }) {
+            Ok(()) => {}
+            Err(mpsc::error::TrySendError::Full(_)) => return Err(busy()),
+            Err(mpsc::error::TrySendError::Closed(_)) => return Err(unavailable("its writer has ended")),
+        }
+        match timeout(WITHIN, answered).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(_)) => Err(unavailable("its writer has ended")),
+            Err(_) => Err(unavailable("its disk does not answer")),
+        }
+    }
+
+    async fn read(&self, scans: Arc<[Scan]>) -> Result<Vec<Rows>, ReplicaError> {
+        let permit = match timeout(WITHIN, self.reads.clone().acquire_owned()).await {
+            Ok(Ok(permit)) => permit,
+            Ok(Err(_)) | Err(_) => return Err(ReplicaError::Busy),
+        };
+        let store = self.store.clone();
+        let read = tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            store.read(&scans)
+        });
+        match timeout(WITHIN, read).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(error)) => Err(unavailable(&format!("a read broke off: {error}"))),
+            Err(_) => Err(unavailable("its disk does not answer")),
+        }
+    }
+}
+
+fn unavailable(text: &str) -> ReplicaError {
+    ReplicaError::Unavailable(text.to_owned())
+}

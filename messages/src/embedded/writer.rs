@@ -1,0 +1,135 @@
+//! The one thread that writes: all that has gathered while the last commit was on its way goes into
+//! the next one, so under load many appends share an fsync, and alone one waits for nothing.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use messages_core::{
+    apply::{self, Batch, UnitReply},
+    replica::ReplicaError,
+    view::ViewError,
+};
+use redb::{Database, Durability};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+
+use super::{
+    store::{State, Store},
+    view::{RECORDS, RedbView},
+};
+use crate::{Clock, Metrics};
+
+/// Requests in one transaction. Each is a batch of appends already; more in one make the first wait
+/// for the last.
+const GROUP: usize = 256;
+
+/// After a failure the disk is left alone for this long. Writes that come meanwhile fail at once.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Batches, and where their outcome goes.
+pub(super) struct Request {
+    pub(super) batches: Arc<[Batch]>,
+    pub(super) answer: oneshot::Sender<Result<Vec<Vec<UnitReply>>, ReplicaError>>,
+    /// Its part of the queue's bytes.
+    pub(super) _room: OwnedSemaphorePermit,
+}
+
+pub(super) struct Writer {
+    store: Arc<Store>,
+    clock: Clock,
+    metrics: Arc<Metrics>,
+    /// Why and until when nothing is tried.
+    failed: Option<(String, Instant)>,
+}
+
+type Replies = Vec<Vec<UnitReply>>;
+
+impl Writer {
+    pub(super) fn new(store: Arc<Store>, clock: Clock, metrics: Arc<Metrics>) -> Self {
+        Self { store, clock, metrics, failed: None }
+    }
+
+    /// Works until nobody can ask any more.
+    pub(super) fn run(mut self, mut requests: mpsc::Receiver<Request>) {
+        while let Some(first) = requests.blocking_recv() {
+            let mut group = vec![first];
+            while group.len() < GROUP
+                && let Ok(next) = requests.try_recv()
+            {
+                group.push(next);
+            }
+            match self.write(&group) {
+                Ok(replies) => {
+                    for (request, replies) in group.into_iter().zip(replies) {
+                        let _ = request.answer.send(Ok(replies));
+                    }
+                }
+                Err(text) => {
+                    for request in group {
+                        let _ = request.answer.send(Err(ReplicaError::Unavailable(text.clone())));
+                    }
+                }
+            }
+        }
+    }
+
+    fn write(&mut self, group: &[Request]) -> Result<Vec<Replies>, String> {
+        if let Some((why, until)) = &self.failed {
+            if Instant::now() < *until {
+                return Err(why.clone());
+            }
+            self.store.reopen(why);
+        }
+        let started = Instant::now();
+        let outcome = match &*self.store.state() {
+            State::Open(database) => self.commit(database, group).map_err(|error| error.to_string()),
+            State::Frozen(_, why) | State::Closed(why) => Err(why.clone()),
+        };
+        match &outcome {
+            Ok(_) => {
+                if self.failed.take().is_some() {
+                    tracing::info!("the database takes writes again");
+                }
+                self.metrics.commit(started.elapsed(), group.len());
+            }
+            Err(why) => {
+                self.metrics.commits_failed.inc();
+                if self.failed.is_none() {
+                    tracing::error!(why, "the database takes no writes; reading goes on");
+                    // At once, so that reading goes on; whether it takes writes is tried later.
+                    self.store.reopen(why);
+                }
+                self.failed = Some((why.clone(), Instant::now() + PAUSE));
+            }
+        }
+        self.metrics.writable.set(i64::from(outcome.is_ok()));
+        outcome
+    }
+
+    /// Applies all of the group in one transaction, and returns once it is synced.
+    fn commit(&self, database: &Database, group: &[Request]) -> Result<Vec<Replies>, redb::Error> {
+        let mut transaction = database.begin_write()?;
+        transaction.set_durability(Durability::Immediate)?;
+        // Two fsyncs instead of one: data first, then the switch to it. After a failed fsync the
+        // pages in the system's cache look written and are not; with one fsync, reopening would
+        // trust them. It also makes opening after a crash instant, however large the file.
+        transaction.set_quick_repair(true);
+        let mut replies = Vec::with_capacity(group.len());
+        {
+            let mut view = RedbView(transaction.open_table(RECORDS)?);
+            let now = (self.clock)();
+            for request in group {
+                let batches = request.batches.iter();
+                let applied: Result<Replies, ViewError> =
+                    batches.map(|batch| apply::apply(&mut view, batch, now)).collect();
+                // Dropping the transaction undoes all of it.
+                replies.push(applied.map_err(|error| {
+                    redb::Error::Io(std::io::Error::other(error.to_string()))
+                })?);
+            }
+        }
+        transaction.commit()?;
+        Ok(replies)
+    }
+}

@@ -1,0 +1,246 @@
+//! The gRPC interface, for gateways. Who may connect is decided by the listener it is given (mutual TLS,
+//! role `gateway`); what may be asked is checked here, field by field ([`read`]).
+
+mod read;
+mod write;
+
+use std::{error::Error, future::Future, io, sync::Arc, time::Duration};
+
+use chatcluster_messages_api::v1::{
+    AcknowledgeRequest, AcknowledgeResponse, AppendRequest, AppendResponse, HistoryRequest,
+    HistoryResponse, ProbeRequest, ProbeResponse, ReadInboxRequest, ReadInboxResponse,
+    RegisterRequest, RegisterResponse,
+    messages_server::{Messages, MessagesServer},
+};
+use chatcluster_protocol::id::MessageId;
+use messages_core::{
+    key::Ids,
+    repository::{
+        Direction, InboxCursor, Query, Refused, Repository, RepositoryError, stable_up_to,
+    },
+};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_stream::Stream;
+use tonic::{Request, Response, Status, transport::Server, transport::server::Connected};
+
+use crate::{
+    Clock, Metrics,
+    metrics::{AppendOutcome, Call},
+};
+
+/// Bodies in a page. Two frames of clients fit into it with room to spare, so that a gateway never
+/// holds much for one session.
+const PAGE_BYTES: usize = 128 * 1024;
+
+/// Largest request: 256 appends whose bodies have 16 KiB on average.
+const REQUEST_BYTES: usize = 4 * 1024 * 1024;
+
+/// Calls of one gateway at a time. Further ones wait on the gateway's side, in HTTP/2's flow control.
+const CALLS: u32 = 256;
+
+/// Serves until the token is cancelled, then lets calls end.
+///
+/// # Errors
+/// When the server could not be set up or the listener broke.
+pub async fn serve<R: Repository, C>(
+    connections: impl Stream<Item = io::Result<C>>,
+    service: GrpcService<R>,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), Box<dyn Error + Send + Sync>>
+where
+    C: AsyncRead + AsyncWrite + Connected + Unpin + Send + 'static,
+{
+    let messages =
+        MessagesServer::new(service).max_decoding_message_size(REQUEST_BYTES);
+    Server::builder()
+        .max_concurrent_streams(CALLS)
+        .concurrency_limit_per_connection(CALLS as usize)
+        .timeout(Duration::from_secs(20))
+        // A gateway whose machine is gone says no goodbye.
+        .http2_keepalive_interval(Some(Duration::from_secs(20)))
+        .http2_keepalive_timeout(Some(Duration::from_secs(10)))
+        .add_service(messages)
+        .serve_with_incoming_shutdown(connections, shutdown)
+        .await?;
+    Ok(())
+}
+
+/// The service behind the interface.
+pub struct GrpcService<R> {
+    repository: Arc<R>,
+    clock: Clock,
+    metrics: Arc<Metrics>,
+}
+
+impl<R: Repository> GrpcService<R> {
+    /// On a repository.
+    pub fn new(repository: Arc<R>, clock: Clock, metrics: Arc<Metrics>) -> Self {
+        Self { repository, clock, metrics }
+    }
+
+    fn count<T>(&self, call: &'static str, outcome: Result<T, Status>) -> Result<Response<T>, Status> {
+        let code = match &outcome {
+            Ok(_) => tonic::Code::Ok,
+            Err(status) => status.code(),
+        };
+        if matches!(code, tonic::Code::Internal | tonic::Code::InvalidArgument) {
+            let text = outcome.as_ref().err().map(Status::message);
+            tracing::warn!(call, ?code, text, "a call failed");
+        }
+        self.metrics.grpc.get_or_create(&Call { call, code: format!("{code:?}") }).inc();
+        outcome.map(Response::new)
+    }
+
+    async fn append(&self, request: AppendRequest) -> Result<AppendResponse, Status> {
+        let appends = read::appends(request).map_err(unbox)?;
+        let outcomes = self.repository.append(appends).await;
+        for outcome in &outcomes {
+            let outcome = AppendOutcome { outcome: outcome_name(outcome) };
+            self.metrics.appends.get_or_create(&outcome).inc();
+        }
+        Ok(AppendResponse { results: outcomes.into_iter().map(write::append_result).collect() })
+    }
+
+    async fn register(&self, request: RegisterRequest) -> Result<RegisterResponse, Status> {
+        let (user, device) = read::device(request.device, "device").map_err(unbox)?;
+        match self.repository.register(user, device).await {
+            Ok(created) => Ok(RegisterResponse { created, too_many_devices: false }),
+            Err(RepositoryError::TooManyDevices) => {
+                Ok(RegisterResponse { created: false, too_many_devices: true })
+            }
+            Err(error) => Err(status(error)),
+        }
+    }
+
+    async fn read_inbox(&self, request: ReadInboxRequest) -> Result<ReadInboxResponse, Status> {
+        let (user, device) = read::device(request.device, "device").map_err(unbox)?;
+        let from = match request.cursor.is_empty() {
+            true => InboxCursor::Start,
+            false => read::inbox_cursor(&request.cursor).map_err(unbox)?,
+        };
+        let limit = read::limit(request.limit, 100, 1000).map_err(unbox)?;
+        let page = self.repository.inbox(user, device, from, limit, PAGE_BYTES).await;
+        Ok(write::inbox(page.map_err(status)?))
+    }
+
+    async fn acknowledge(
+        &self,
+        request: AcknowledgeRequest,
+    ) -> Result<AcknowledgeResponse, Status> {
+        let acknowledgements = read::acknowledgements(request).map_err(unbox)?;
+        let marks = self.repository.acknowledge(acknowledgements).await.map_err(status)?;
+        self.metrics.receipts.inc_by(marks.len() as u64);
+        Ok(AcknowledgeResponse { receipts: marks.into_iter().map(write::stored_receipt).collect() })
+    }
+
+    async fn probe(&self, request: ProbeRequest) -> Result<ProbeResponse, Status> {
+        let devices = read::devices(request.devices).map_err(unbox)?;
+        let before = MessageId::floor((self.clock)().saturating_sub(request.older_than));
+        let waiting = self.repository.waiting(devices, before).await.map_err(status)?;
+        let positions = (0u32..).zip(waiting).filter_map(|(at, waits)| waits.then_some(at));
+        Ok(ProbeResponse { waiting: positions.collect() })
+    }
+
+    async fn history(&self, request: HistoryRequest) -> Result<HistoryResponse, Status> {
+        let read::History { user, conversation, of_peer, before, after, sender, limit } =
+            read::history(request).map_err(unbox)?;
+        // The conversation with a peer is the user's own also while nothing has been said in it.
+        if !of_peer {
+            let part = self.repository.takes_part(user, conversation).await.map_err(status)?;
+            if !part {
+                return Err(Status::permission_denied("the user takes no part in the conversation"));
+            }
+        }
+        let ids = before.map_or(Ids::ALL, |id| Ids::ALL.below(id));
+        let ids = after.map_or(ids, |id| ids.above(id));
+        let direction =
+            if after.is_some() { Direction::Forward } else { Direction::Backward };
+        let query = Query {
+            user: None,
+            conversation: Some(conversation),
+            sender,
+            ids,
+            direction,
+            limit,
+            bytes: PAGE_BYTES,
+        };
+        let now = (self.clock)();
+        let page = self.repository.query(query, now).await.map_err(status)?;
+        Ok(write::history(page, stable_up_to(now)))
+    }
+}
+
+fn unbox(status: Box<Status>) -> Status {
+    *status
+}
+
+fn outcome_name<T>(outcome: &Result<T, Refused>) -> &'static str {
+    match outcome {
+        Ok(_) => "stored",
+        Err(Refused::OutOfOrder(_)) => "out_of_order",
+        Err(Refused::TooOld) => "too_old",
+        Err(Refused::TooNew) => "too_new",
+        Err(Refused::ReferenceConflict) => "reference_conflict",
+        Err(Refused::Unavailable(_)) => "unavailable",
+    }
+}
+
+fn status(error: RepositoryError) -> Status {
+    let text = error.to_string();
+    match error {
+        RepositoryError::TooManyDevices => Status::failed_precondition(text),
+        RepositoryError::Busy | RepositoryError::Unavailable(_) => Status::unavailable(text),
+        RepositoryError::Corrupt(_) => Status::internal(text),
+    }
+}
+
+#[tonic::async_trait]
+impl<R: Repository> Messages for GrpcService<R> {
+    async fn append(
+        &self,
+        request: Request<AppendRequest>,
+    ) -> Result<Response<AppendResponse>, Status> {
+        let outcome = Self::append(self, request.into_inner()).await;
+        self.count("Append", outcome)
+    }
+
+    async fn register(
+        &self,
+        request: Request<RegisterRequest>,
+    ) -> Result<Response<RegisterResponse>, Status> {
+        let outcome = Self::register(self, request.into_inner()).await;
+        self.count("Register", outcome)
+    }
+
+    async fn read_inbox(
+        &self,
+        request: Request<ReadInboxRequest>,
+    ) -> Result<Response<ReadInboxResponse>, Status> {
+        let outcome = Self::read_inbox(self, request.into_inner()).await;
+        self.count("ReadInbox", outcome)
+    }
+
+    async fn acknowledge(
+        &self,
+        request: Request<AcknowledgeRequest>,
+    ) -> Result<Response<AcknowledgeResponse>, Status> {
+        let outcome = Self::acknowledge(self, request.into_inner()).await;
+        self.count("Acknowledge", outcome)
+    }
+
+    async fn probe(
+        &self,
+        request: Request<ProbeRequest>,
+    ) -> Result<Response<ProbeResponse>, Status> {
+        let outcome = Self::probe(self, request.into_inner()).await;
+        self.count("Probe", outcome)
+    }
+
+    async fn history(
+        &self,
+        request: Request<HistoryRequest>,
+    ) -> Result<Response<HistoryResponse>, Status> {
+        let outcome = Self::history(self, request.into_inner()).await;
+        self.count("History", outcome)
+    }
+}

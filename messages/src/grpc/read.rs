@@ -1,0 +1,212 @@
+//! From gRPC messages to the core's types. What is wrong is an INVALID_ARGUMENT that names the field.
+
+use std::{collections::BTreeSet, fmt::Display};
+
+use chatcluster_messages_api::v1;
+use chatcluster_protocol::{
+    client::{Body, ContentType},
+    id::{ConversationId, DeviceId, Identity, MessageId, Reference, UserId},
+    limits::{ACK_IDS, HISTORY_DEFAULT},
+};
+use messages_core::{
+    record::{Archived, To},
+    repository::{Acknowledge, Append, InboxCursor},
+};
+use tonic::Status;
+
+/// Appends in a call, acknowledgements in a call.
+const BATCH: usize = 256;
+
+/// Devices in a probe.
+const PROBE: usize = 1000;
+
+/// Boxed, since a status is large and hardly ever there.
+type Read<T> = Result<T, Box<Status>>;
+
+fn invalid(field: impl Display, what: impl Display) -> Box<Status> {
+    Box::new(Status::invalid_argument(format!("{field}: {what}")))
+}
+
+pub(super) fn appends(request: v1::AppendRequest) -> Read<Vec<Append>> {
+    at_most(request.appends.len(), BATCH, "appends")?;
+    let appends = request.appends.into_iter().enumerate();
+    appends
+        .map(|(at, one)| append(one, &format!("appends[{at}]")))
+        .collect::<Read<_>>()
+        
+}
+
+fn append(append: v1::Append, at: &str) -> Read<Append> {
+    let field = |name: &str| format!("{at}.{name}");
+    let (from, device) = device(append.sender, &field("sender"))?;
+    let reference =
+        Reference::new(append.reference).map_err(|error| invalid(field("reference"), error))?;
+    let id = message_id(&append.id, field("id"))?;
+    // Two copies of one send are told to be one by this (rule 7).
+    if id.identity() != Identity::of(&from, &device, &reference) {
+        return Err(invalid(field("id"), "its identity is not that of sender, device and reference"));
+    }
+    let to = match append.to {
+        Some(v1::append::To::User(to)) => {
+            To::User(UserId::new(to).map_err(|error| invalid(field("to.user"), error))?)
+        }
+        None => return Err(invalid(field("to"), "a message must have a recipient")),
+    };
+    let content = append.content.ok_or_else(|| invalid(field("content"), "is missing"))?;
+    let kind = ContentType::new(content.r#type)
+        .map_err(|error| invalid(field("content.type"), error))?;
+    let body = Body::new(content.body).map_err(|error| invalid(field("content.body"), error))?;
+    Ok(Append { id, message: Archived { from, device, reference, to, kind, body } })
+}
+
+pub(super) fn device(device: Option<v1::Device>, at: &str) -> Read<(UserId, DeviceId)> {
+    let device = device.ok_or_else(|| invalid(at, "is missing"))?;
+    let user = UserId::new(device.user).map_err(|error| invalid(format!("{at}.user"), error))?;
+    let device =
+        DeviceId::new(device.device).map_err(|error| invalid(format!("{at}.device"), error))?;
+    Ok((user, device))
+}
+
+pub(super) fn devices(devices: Vec<v1::Device>) -> Read<Vec<(UserId, DeviceId)>> {
+    at_most(devices.len(), PROBE, "devices")?;
+    let devices = devices.into_iter().enumerate();
+    devices.map(|(at, one)| device(Some(one), &format!("devices[{at}]"))).collect()
+}
+
+pub(super) fn acknowledgements(
+    request: v1::AcknowledgeRequest,
+) -> Read<Vec<Acknowledge>> {
+    let all = request.acknowledgements;
+    at_most(all.len(), BATCH, "acknowledgements")?;
+    all.into_iter()
+        .enumerate()
+        .map(|(at, one)| acknowledgement(one, &format!("acknowledgements[{at}]")))
+        .collect::<Read<_>>()
+        
+}
+
+fn acknowledgement(one: v1::Acknowledgement, at: &str) -> Read<Acknowledge> {
+    let (user, device) = device(one.device, &format!("{at}.device"))?;
+    let stamp = message_id(&one.stamp, format!("{at}.stamp"))?.stamp();
+    let messages = ids(&one.messages, format!("{at}.messages"))?;
+    let receipts = ids(&one.receipts, format!("{at}.receipts"))?;
+    Ok(Acknowledge { user, device, messages, receipts, stamp })
+}
+
+fn ids(ids: &[impl AsRef<[u8]>], at: String) -> Read<BTreeSet<MessageId>> {
+    at_most(ids.len(), ACK_IDS, &at)?;
+    let ids = ids.iter().enumerate();
+    ids.map(|(n, id)| message_id(id.as_ref(), format!("{at}[{n}]"))).collect()
+}
+
+pub(super) fn inbox_cursor(cursor: &[u8]) -> Read<InboxCursor> {
+    let wrong = || invalid("cursor", "must be the `next` of a page, or empty");
+    let (tag, id) = cursor.split_first().ok_or_else(wrong)?;
+    let id = match id.is_empty() {
+        true => None,
+        false => Some(message_id(id, "cursor").map_err(|_| wrong())?),
+    };
+    match (tag, id) {
+        (0, Some(id)) => Ok(InboxCursor::Messages(id)),
+        (1, id) => Ok(InboxCursor::Receipts(id)),
+        _ => Err(wrong()),
+    }
+}
+
+/// The other way round of [`inbox_cursor`]; empty after the last page.
+pub(super) fn write_inbox_cursor(cursor: Option<InboxCursor>) -> Vec<u8> {
+    let tagged = |tag, id: Option<MessageId>| {
+        let mut bytes = vec![tag];
+        bytes.extend(id.into_iter().flat_map(MessageId::to_bytes));
+        bytes
+    };
+    match cursor {
+        None | Some(InboxCursor::Start) => Vec::new(),
+        Some(InboxCursor::Messages(id)) => tagged(0, Some(id)),
+        Some(InboxCursor::Receipts(id)) => tagged(1, id),
+    }
+}
+
+/// A checked `HistoryRequest`.
+#[derive(Debug)]
+pub(super) struct History {
+    pub(super) user: UserId,
+    pub(super) conversation: ConversationId,
+    /// It was named by the other user.
+    pub(super) of_peer: bool,
+    pub(super) before: Option<MessageId>,
+    pub(super) after: Option<MessageId>,
+    pub(super) sender: Option<UserId>,
+    pub(super) limit: usize,
+}
+
+pub(super) fn history(request: v1::HistoryRequest) -> Read<History> {
+    let user = UserId::new(&request.user).map_err(|error| invalid("user", error))?;
+    let (conversation, of_peer) = match &request.of {
+        Some(v1::history_request::Of::Conversation(bytes)) => {
+            let bytes = <[u8; 16]>::try_from(&bytes[..])
+                .map_err(|_| invalid("conversation", "must be 16 bytes"))?;
+            (ConversationId::from_bytes(bytes), false)
+        }
+        Some(v1::history_request::Of::Peer(peer)) => {
+            let peer = UserId::new(peer).map_err(|error| invalid("peer", error))?;
+            (ConversationId::between(&user, &peer), true)
+        }
+        None => return Err(invalid("conversation", "name either a conversation or a peer")),
+    };
+    let bound = |bytes: &[u8], name: &'static str| match bytes.is_empty() {
+        true => Ok(None),
+        false => message_id(bytes, name).map(Some),
+    };
+    let sender = match request.sender.is_empty() {
+        true => None,
+        false => Some(UserId::new(&request.sender).map_err(|error| invalid("sender", error))?),
+    };
+    Ok(History {
+        user,
+        conversation,
+        of_peer,
+        before: bound(&request.before, "before")?,
+        after: bound(&request.after, "after")?,
+        sender,
+        limit: limit(request.limit, HISTORY_DEFAULT as usize, 1000)?,
+    })
+}
+
+pub(super) fn limit(asked: u32, default: usize, most: usize) -> Read<usize> {
+    match asked as usize {
+        0 => Ok(default),
+        asked if asked <= most => Ok(asked),
+        _ => Err(invalid("limit", format!("must be at most {most}"))),
+    }
+}
+
+fn message_id(bytes: &[u8], at: impl Display) -> Read<MessageId> {
+    let bytes = <[u8; 16]>::try_from(bytes).map_err(|_| invalid(&at, "must be 16 bytes"))?;
+    MessageId::from_bytes(bytes).map_err(|error| invalid(at, error))
+}
+
+fn at_most(count: usize, most: usize, at: &str) -> Read<()> {
+    if count <= most { Ok(()) } else { Err(invalid(at, format!("must be at most {most}"))) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_inbox_cursor_comes_back_and_nothing_else_is_one() {
+        let id = MessageId::floor(7);
+        for cursor in [
+            InboxCursor::Messages(id),
+            InboxCursor::Receipts(Some(id)),
+            InboxCursor::Receipts(None),
+        ] {
+            assert_eq!(inbox_cursor(&write_inbox_cursor(Some(cursor))).unwrap(), cursor);
+        }
+        for wrong in [&[0][..], &[2], &[1, 2, 3], &[0; 17]] {
+            let status = inbox_cursor(wrong).unwrap_err();
+            assert!(status.message().starts_with("cursor: "), "{status}");
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! From the core's types to gRPC messages.
+
+use chatcluster_messages_api::v1;
+use chatcluster_protocol::{
+    Millis,
+    client::{Message, Recipient},
+    id::{DeviceId, MessageId, UserId},
+};
+use messages_core::{
+    record::MarkKind,
+    repository::{InboxPage, MarkPlaced, MessagePage, Refused, Stored, WaitingReceipt},
+};
+
+use super::read::write_inbox_cursor;
+
+pub(super) fn append_result(outcome: Result<Stored, Refused>) -> v1::AppendResult {
+    use v1::append_result::Result as Outcome;
+    let result = match outcome {
+        Ok(stored) => Outcome::Stored(v1::Stored {
+            id: id(stored.id),
+            conversation: stored.conversation.to_bytes().to_vec().into(),
+            devices: devices(&stored.to, stored.devices),
+        }),
+        Err(refused) => Outcome::Refused(self::refused(&refused)),
+    };
+    v1::AppendResult { result: Some(result) }
+}
+
+fn refused(refused: &Refused) -> v1::Refused {
+    use v1::refused::Reason;
+    let (reason, highest) = match refused {
+        Refused::OutOfOrder(highest) => (Reason::OutOfOrder, id(*highest)),
+        Refused::TooOld => (Reason::TooOld, Vec::new().into()),
+        Refused::TooNew => (Reason::TooNew, Vec::new().into()),
+        Refused::ReferenceConflict => (Reason::ReferenceConflict, Vec::new().into()),
+        Refused::Unavailable(_) => (Reason::Unavailable, Vec::new().into()),
+    };
+    v1::Refused { reason: reason.into(), highest, text: refused.to_string() }
+}
+
+pub(super) fn inbox(page: InboxPage) -> v1::ReadInboxResponse {
+    v1::ReadInboxResponse {
+        messages: page.messages.into_iter().map(message).collect(),
+        receipts: page.receipts.into_iter().map(waiting_receipt).collect(),
+        next: write_inbox_cursor(page.next).into(),
+    }
+}
+
+pub(super) fn history(page: MessagePage, stable_up_to: Millis) -> v1::HistoryResponse {
+    v1::HistoryResponse {
+        messages: page.messages.into_iter().map(message).collect(),
+        next: page.next.filter(|_| page.more).map(id).unwrap_or_default(),
+        stable_up_to,
+    }
+}
+
+pub(super) fn stored_receipt(mark: MarkPlaced) -> v1::StoredReceipt {
+    let receipt = v1::Receipt {
+        id: id(mark.receipt),
+        kind: v1::receipt::Kind::Delivered.into(),
+        conversation: mark.conversation.to_bytes().to_vec().into(),
+        user: mark.peer.to_string(),
+        up_to: id(mark.up_to),
+    };
+    v1::StoredReceipt { receipt: Some(receipt), devices: devices(&mark.to, mark.devices) }
+}
+
+fn waiting_receipt(WaitingReceipt { id: receipt, mark }: WaitingReceipt) -> v1::Receipt {
+    let kind = match mark.kind {
+        MarkKind::Delivered => v1::receipt::Kind::Delivered,
+    };
+    v1::Receipt {
+        id: id(receipt),
+        kind: kind.into(),
+        conversation: mark.conversation.to_bytes().to_vec().into(),
+        user: mark.peer.to_string(),
+        up_to: id(mark.up_to),
+    }
+}
+
+fn message(message: Message) -> v1::StoredMessage {
+    let Recipient::User(to) = message.to;
+    v1::StoredMessage {
+        id: id(message.message),
+        conversation: message.conversation.to_bytes().to_vec().into(),
+        sender: Some(device(&message.from, &message.device)),
+        to: Some(v1::stored_message::To::User(to.to_string())),
+        content: Some(v1::Content {
+            r#type: message.content.kind.as_str().to_owned(),
+            body: message.content.body.as_str().to_owned(),
+        }),
+    }
+}
+
+fn devices(user: &UserId, devices: Vec<DeviceId>) -> Vec<v1::Device> {
+    devices.iter().map(|one| device(user, one)).collect()
+}
+
+fn device(user: &UserId, device: &DeviceId) -> v1::Device {
+    v1::Device { user: user.to_string(), device: device.to_string() }
+}
+
+fn id(id: MessageId) -> bytes::Bytes {
+    bytes::Bytes::copy_from_slice(&id.to_bytes())
+}

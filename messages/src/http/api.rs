@@ -1,0 +1,164 @@
+//! The routes. [`openapi`] describes them.
+
+use std::sync::Arc;
+
+use axum::{
+    Extension, Json, Router,
+    extract::{MatchedPath, Path, RawQuery, Request, State},
+    http::{HeaderMap, header},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use chatcluster_protocol::{
+    Millis,
+    client::Message,
+    id::MessageId,
+};
+use messages_core::repository::{Repository, stable_up_to};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::{
+    auth::ServiceTokens,
+    cursor,
+    filters::{self, Filters, Scope},
+    openapi,
+    problem::{Problem, ProblemCode},
+};
+use crate::{Clock, Metrics, metrics::Call};
+
+/// What the routes work on.
+pub struct HttpService<R> {
+    /// Where the messages are.
+    pub repository: Arc<R>,
+    /// Whose requests are answered.
+    pub tokens: ServiceTokens,
+    /// The time, for `stable_up_to`.
+    pub clock: Clock,
+    /// Counts requests.
+    pub metrics: Arc<Metrics>,
+}
+
+/// A page of messages.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub(super) struct Messages {
+    /// In the order asked for.
+    messages: Vec<Message>,
+    /// Give this as `cursor` for the next page. `null` at the end; with `order=asc` also where all that
+    /// follows is younger than `stable_up_to`: keep the last cursor and ask again later. Such a page
+    /// may repeat messages and skips none.
+    next: Option<String>,
+    /// Milliseconds UTC: what is older never changes again, except by removal.
+    stable_up_to: Millis,
+}
+
+/// The routes.
+pub fn router<R: Repository>(service: HttpService<R>) -> Router {
+    let service = Arc::new(service);
+    // Encoded once: it never changes.
+    let document: Arc<str> = format!("{:#}", openapi::openapi()).into();
+    Router::new()
+        .route(openapi::ALL, get(list_all::<R>))
+        .route(openapi::MESSAGE, get(one::<R>))
+        .route(openapi::OF_USER, get(list_of_user::<R>))
+        .route(openapi::OF_CONVERSATION, get(list_of_conversation::<R>))
+        // Only routes that exist ask for a token; those below are open.
+        .route_layer(middleware::from_fn_with_state(service.clone(), require_token::<R>))
+        .route("/openapi.json", get(describe).layer(Extension(document)))
+        .route("/health", get(async || Json(serde_json::json!({ "status": "ok" }))))
+        .fallback(async || Problem::not_found("there is no such path; see /openapi.json"))
+        .method_not_allowed_fallback(async || {
+            Problem::new(ProblemCode::MethodNotAllowed, "this can only be read, by GET")
+        })
+        .layer(middleware::from_fn_with_state(service.clone(), count::<R>))
+        .with_state(service)
+}
+
+type Service<R> = State<Arc<HttpService<R>>>;
+
+async fn one<R: Repository>(
+    State(service): Service<R>,
+    Path(id): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<Message>, Problem> {
+    if let Some((name, _)) = form_urlencoded::parse(query.unwrap_or_default().as_bytes()).next() {
+        return Err(Problem::parameter(&name, "there is no such parameter here"));
+    }
+    let id = id.parse::<MessageId>().map_err(|error| Problem::parameter("id", error))?;
+    let found = service.repository.message(id).await?;
+    found.map(Json).ok_or_else(|| Problem::not_found("there is no such message"))
+}
+
+async fn list_all<R: Repository>(
+    State(service): Service<R>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<Messages>, Problem> {
+    list(&service, Filters::parse(query.as_deref(), Scope::All)?).await
+}
+
+async fn list_of_user<R: Repository>(
+    State(service): Service<R>,
+    Path(user): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<Messages>, Problem> {
+    let mut filters = Filters::parse(query.as_deref(), Scope::User)?;
+    filters.user = Some(user.parse().map_err(|error| Problem::parameter("user", error))?);
+    list(&service, filters).await
+}
+
+async fn list_of_conversation<R: Repository>(
+    State(service): Service<R>,
+    Path(conversation): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<Messages>, Problem> {
+    let mut filters = Filters::parse(query.as_deref(), Scope::Conversation)?;
+    filters.conversation = Some(filters::conversation("conversation", &conversation)?);
+    list(&service, filters).await
+}
+
+async fn list<R: Repository>(
+    service: &HttpService<R>,
+    filters: Filters,
+) -> Result<Json<Messages>, Problem> {
+    let (query, whole) = filters.query()?;
+    let now = (service.clock)();
+    let page = service.repository.query(query, now).await?;
+    let next = page.next.map(|id| cursor::write(id, &whole));
+    Ok(Json(Messages { messages: page.messages, next, stable_up_to: stable_up_to(now) }))
+}
+
+async fn describe(Extension(document): Extension<Arc<str>>) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], document.to_string()).into_response()
+}
+
+async fn require_token<R: Repository>(
+    State(service): Service<R>,
+    headers: HeaderMap,
+    request: Request,
+    next: Next,
+) -> Response {
+    match service.tokens.allow_reading(&headers) {
+        Ok(()) => next.run(request).await,
+        Err(problem) => problem.into_response(),
+    }
+}
+
+async fn count<R: Repository>(
+    State(service): Service<R>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
+    let call = match route {
+        Some(openapi::ALL) => "messages",
+        Some(openapi::MESSAGE) => "message",
+        Some(openapi::OF_USER) => "user_messages",
+        Some(openapi::OF_CONVERSATION) => "conversation_messages",
+        _ => "other",
+    };
+    let response = next.run(request).await;
+    let code = response.status().as_str().to_owned();
+    service.metrics.http.get_or_create(&Call { call, code }).inc();
+    response
+}

@@ -1,0 +1,191 @@
+//! Query parameters of the lists. Each may be given once; one that is not known is an error, since
+//! ignoring a misspelt filter would answer with messages that nobody asked for.
+
+use std::borrow::Cow;
+
+use chatcluster_protocol::id::{ConversationId, MessageId, UserId};
+use messages_core::{
+    key::Ids,
+    repository::{Direction, Query},
+};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::{cursor as cursors, problem::Problem};
+
+/// Messages in a page.
+pub(super) const LIMIT: usize = 500;
+pub(super) const LIMIT_DEFAULT: usize = 100;
+
+/// Bytes of bodies in a page.
+const PAGE_BYTES: usize = 1024 * 1024;
+
+/// The largest time that fits into an id, in milliseconds: the year 10889.
+pub(super) const TIME_MAX: u64 = (1 << 48) - 1;
+
+/// Which messages. All filters that are given must hold.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(super) struct Filters {
+    pub(super) user: Option<UserId>,
+    pub(super) conversation: Option<ConversationId>,
+    sender: Option<UserId>,
+    since: Option<u64>,
+    until: Option<u64>,
+    order: Option<Order>,
+    limit: Option<usize>,
+    cursor: Option<String>,
+}
+
+/// Which messages come first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Order {
+    /// The oldest.
+    Asc,
+    /// The newest.
+    Desc,
+}
+
+/// Which of `user` and `conversation` are parameters of a list, beside those of all lists.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Scope {
+    /// Both.
+    All,
+    /// The user is in the path.
+    User,
+    /// The conversation is in the path.
+    Conversation,
+}
+
+impl Filters {
+    /// Reads the query string of a request.
+    pub(super) fn parse(query: Option<&str>, scope: Scope) -> Result<Self, Problem> {
+        let mut filters = Self::default();
+        let mut seen: Vec<Cow<'_, str>> = Vec::new();
+        for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
+            if seen.contains(&name) {
+                return Err(Problem::parameter(&name, "must be given once"));
+            }
+            filters.set(&name, &value, scope)?;
+            seen.push(name);
+        }
+        Ok(filters)
+    }
+
+    fn set(&mut self, name: &str, value: &str, scope: Scope) -> Result<(), Problem> {
+        let wrong = |text: &dyn ToString| Problem::parameter(name, text.to_string());
+        match (name, scope) {
+            ("user", Scope::All | Scope::Conversation) => {
+                self.user = Some(value.parse().map_err(|error| wrong(&error))?);
+            }
+            ("conversation", Scope::All | Scope::User) => {
+                self.conversation = Some(conversation(name, value)?);
+            }
+            ("sender", _) => self.sender = Some(value.parse().map_err(|error| wrong(&error))?),
+            ("since", _) => self.since = Some(number(name, value, 0, TIME_MAX)?),
+            ("until", _) => self.until = Some(number(name, value, 0, TIME_MAX)?),
+            ("limit", _) => self.limit = Some(number(name, value, 1, LIMIT as u64)? as usize),
+            ("order", _) => {
+                self.order = Some(match value {
+                    "asc" => Order::Asc,
+                    "desc" => Order::Desc,
+                    _ => return Err(wrong(&"must be asc or desc")),
+                });
+            }
+            ("cursor", _) => self.cursor = Some(value.to_owned()),
+            _ => {
+                let shown: String = name.chars().take(64).collect();
+                return Err(Problem::parameter(&shown, "there is no such parameter here"));
+            }
+        }
+        Ok(())
+    }
+
+    /// The question, with the cursor's place in it, and the question without it, for the next cursor.
+    pub(super) fn query(self) -> Result<(Query, Query), Problem> {
+        let Self { user, conversation, sender, since, until, order, limit, cursor } = self;
+        let ids = since.map_or(Ids::ALL, |at| Ids::ALL.at_least(MessageId::floor(at)));
+        let ids = until.map_or(ids, |at| ids.below(MessageId::floor(at)));
+        let direction = match order {
+            Some(Order::Asc) => Direction::Forward,
+            Some(Order::Desc) | None => Direction::Backward,
+        };
+        let limit = limit.unwrap_or(LIMIT_DEFAULT);
+        let whole =
+            Query { user, conversation, sender, ids, direction, limit, bytes: PAGE_BYTES };
+        let ids = match cursor {
+            None => ids,
+            Some(text) => {
+                let at = cursors::read(&text, &whole)
+                    .map_err(|error| Problem::parameter("cursor", error))?;
+                match direction {
+                    Direction::Forward => ids.above(at),
+                    Direction::Backward => ids.below(at),
+                }
+            }
+        };
+        Ok((Query { ids, ..whole.clone() }, whole))
+    }
+}
+
+/// A conversation in its usual form: one text per conversation, but for its case.
+pub(super) fn conversation(name: &str, value: &str) -> Result<ConversationId, Problem> {
+    let usual = Some(value).filter(|value| value.len() == 36);
+    let parsed = usual.and_then(|value| value.parse().ok());
+    parsed.ok_or_else(|| Problem::parameter(name, "a conversation must be a UUID"))
+}
+
+fn number(name: &str, value: &str, least: u64, most: u64) -> Result<u64, Problem> {
+    let digits = value.bytes().all(|byte| byte.is_ascii_digit());
+    let number = value.parse().ok().filter(|number| digits && (least..=most).contains(number));
+    let text = format!("must be a whole number from {least} to {most}");
+    number.ok_or_else(|| Problem::parameter(name, text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(query: &str) -> Result<Filters, Problem> {
+        Filters::parse(Some(query), Scope::All)
+    }
+
+    #[test]
+    fn all_filters_are_read() {
+        let conversation = "76a1b0ba-cb1d-8d63-9b52-cd45f9a7c5a0";
+        let query = format!(
+            "user=alice%40x&conversation={conversation}&sender=bob&since=5&until=9&order=asc&limit=7"
+        );
+        let (query, _) = parse(&query).unwrap().query().unwrap();
+        assert_eq!(query.user, Some(UserId::new("alice@x").unwrap()));
+        assert_eq!(query.conversation.unwrap().to_string(), conversation);
+        assert_eq!(query.sender, Some(UserId::new("bob").unwrap()));
+        let range = Ids::ALL.at_least(MessageId::floor(5)).below(MessageId::floor(9));
+        assert_eq!((query.ids, query.direction, query.limit), (range, Direction::Forward, 7));
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        for (query, field) in [
+            ("usr=alice", "usr"),
+            ("user=alice&user=bob", "user"),
+            ("user=", "user"),
+            ("conversation=7", "conversation"),
+            ("conversation=76a1b0bacb1d8d639b52cd45f9a7c5a0", "conversation"),
+            ("sender=a%20b", "sender"),
+            ("since=-1", "since"),
+            ("since=%2B1", "since"),
+            ("until=281474976710656", "until"),
+            ("limit=0", "limit"),
+            ("limit=501", "limit"),
+            ("order=up", "order"),
+        ] {
+            let problem = parse(query).unwrap_err();
+            assert_eq!(problem.field.as_deref(), Some(field), "{query}: {problem:?}");
+        }
+        let in_path = Filters::parse(Some("user=bob"), Scope::User).unwrap_err();
+        assert_eq!(in_path.field.as_deref(), Some("user"));
+        let cursor = parse("cursor=xyz").unwrap().query().unwrap_err();
+        assert_eq!(cursor.field.as_deref(), Some("cursor"));
+    }
+}

@@ -1,0 +1,154 @@
+//! The OpenAPI 3.1 document. Its schemas are JSON Schema, made from the types that are answered; paths
+//! and parameters are written here, beside the one table of routes that the router is built from.
+
+use chatcluster_protocol::{
+    client::Message,
+    id::{ConversationId, MessageId, UserId},
+};
+use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
+use serde_json::{Value, json};
+
+use super::{
+    api::Messages,
+    filters::{LIMIT, LIMIT_DEFAULT, Order, TIME_MAX},
+    problem::Problem,
+};
+
+/// Path of a message.
+pub(super) const MESSAGE: &str = "/v1/messages/{id}";
+/// Path of all messages.
+pub(super) const ALL: &str = "/v1/messages";
+/// Path of a user's messages.
+pub(super) const OF_USER: &str = "/v1/users/{user}/messages";
+/// Path of a conversation's messages.
+pub(super) const OF_CONVERSATION: &str = "/v1/conversations/{conversation}/messages";
+
+const ABOUT: &str = "Messages by user, id, conversation, sender and time, for backends. Every request \
+    carries a service token: a JWT signed by HS256 with `aud`, `exp` and a `scope` that contains \
+    `messages:read`. Unknown parameters are errors.";
+
+/// The document.
+pub fn openapi() -> Value {
+    let settings = SchemaSettings::draft2020_12().with(|settings| {
+        settings.definitions_path = "/components/schemas".into();
+        settings.meta_schema = None;
+    });
+    let mut schemas = settings.into_generator();
+    let paths = paths(&mut schemas);
+    let schemas = schemas.take_definitions(true);
+    json!({
+        "openapi": "3.1.0",
+        "info": { "title": "ChatCluster messages", "version": "1.0.0", "description": ABOUT },
+        "paths": paths,
+        "components": {
+            "schemas": schemas,
+            "securitySchemes": {
+                "service_token": { "type": "http", "scheme": "bearer", "bearerFormat": "JWT" },
+            },
+        },
+        "security": [{ "service_token": [] }],
+    })
+}
+
+fn paths(schemas: &mut SchemaGenerator) -> Value {
+    let user = path::<UserId>(schemas, "user", "The user.");
+    let conversation = path::<ConversationId>(schemas, "conversation", "The conversation.");
+    let by_user = query::<UserId>(
+        schemas,
+        "user",
+        "In a conversation in which this user takes part: what they sent and what they got.",
+    );
+    let by_conversation =
+        query::<ConversationId>(schemas, "conversation", "In this conversation.");
+    let all = "Messages, by any mix of filters";
+    let both = vec![by_user.clone(), by_conversation.clone()];
+    let said = "What was said in a conversation";
+    json!({
+        MESSAGE: { "get": one(schemas) },
+        ALL: { "get": list(schemas, "listMessages", all, both) },
+        OF_USER: {
+            "get": list(schemas, "listUserMessages", "What a user sent and got", vec![user, by_conversation]),
+        },
+        OF_CONVERSATION: {
+            "get": list(schemas, "listConversationMessages", said, vec![conversation, by_user]),
+        },
+    })
+}
+
+fn one(schemas: &mut SchemaGenerator) -> Value {
+    let mut responses = errors(schemas);
+    responses["200"] = answer::<Message>(schemas, "application/json", "The message.");
+    responses["404"] =
+        answer::<Problem>(schemas, "application/problem+json", "There is no such message.");
+    json!({
+        "operationId": "getMessage",
+        "summary": "A message by its id",
+        "parameters": [path::<MessageId>(schemas, "id", "The message's id.")],
+        "responses": responses,
+    })
+}
+
+/// A list with these parameters of its own and those of all lists.
+fn list(schemas: &mut SchemaGenerator, id: &str, summary: &str, own: Vec<Value>) -> Value {
+    let time = json!({ "type": "integer", "minimum": 0, "maximum": TIME_MAX });
+    let limit =
+        json!({ "type": "integer", "minimum": 1, "maximum": LIMIT, "default": LIMIT_DEFAULT });
+    let order = schemas.subschema_for::<Order>();
+    let cursor = json!({ "type": "string", "pattern": "^[0-9a-f]{42}$" });
+    let common = [
+        query::<UserId>(schemas, "sender", "Sent by this user."),
+        parameter("since", "query", "Accepted at this time or later, milliseconds UTC.", &time),
+        parameter("until", "query", "Accepted before this time, milliseconds UTC.", &time),
+        parameter("order", "query", "Which come first; `desc` where none is given.", &order),
+        parameter("limit", "query", "Most messages. There may be fewer although more exist.", &limit),
+        parameter(
+            "cursor",
+            "query",
+            "The `next` of the page before. The other parameters but `limit` must be the same.",
+            &cursor,
+        ),
+    ];
+    let mut responses = errors(schemas);
+    responses["200"] = answer::<Messages>(schemas, "application/json", "A page of messages.");
+    let parameters: Vec<_> = own.into_iter().chain(common).collect();
+    json!({
+        "operationId": id,
+        "summary": summary,
+        "parameters": parameters,
+        "responses": responses,
+    })
+}
+
+fn errors(schemas: &mut SchemaGenerator) -> Value {
+    let mut responses = json!({});
+    for (status, text) in [
+        ("400", "A parameter is unknown or wrong; `field` names it."),
+        ("401", "There is no valid service token."),
+        ("403", "The service token's scope does not allow reading."),
+        ("500", "A record cannot be read."),
+        ("503", "The service cannot answer now. Try again."),
+    ] {
+        responses[status] = answer::<Problem>(schemas, "application/problem+json", text);
+    }
+    responses
+}
+
+fn answer<T: JsonSchema>(schemas: &mut SchemaGenerator, media: &str, text: &str) -> Value {
+    let schema = schemas.subschema_for::<T>();
+    json!({ "description": text, "content": { media: { "schema": schema } } })
+}
+
+fn query<T: JsonSchema>(schemas: &mut SchemaGenerator, name: &str, text: &str) -> Value {
+    let schema = schemas.subschema_for::<T>();
+    parameter(name, "query", text, &schema)
+}
+
+fn path<T: JsonSchema>(schemas: &mut SchemaGenerator, name: &str, text: &str) -> Value {
+    let schema = schemas.subschema_for::<T>();
+    parameter(name, "path", text, &schema)
+}
+
+fn parameter(name: &str, place: &str, text: &str, schema: impl serde::Serialize) -> Value {
+    let required = place == "path";
+    json!({ "name": name, "in": place, "required": required, "description": text, "schema": schema })
+}

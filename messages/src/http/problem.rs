@@ -1,0 +1,117 @@
+//! Errors, as backends see them: the shape of the client protocol's errors, in a problem document.
+
+use axum::{
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use messages_core::repository::RepositoryError;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+/// What went wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub(super) struct Problem {
+    /// What went wrong, for programs.
+    pub(super) code: ProblemCode,
+    /// Which parameter.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) field: Option<String>,
+    /// What went wrong and what would be right, for people.
+    pub(super) text: String,
+    /// The same request may succeed later.
+    pub(super) temporary: bool,
+    /// Milliseconds to wait before trying again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) retry_after: Option<u64>,
+}
+
+/// What went wrong, for programs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum ProblemCode {
+    /// 400: a parameter is unknown, wrong or outside of its limits; `field` names it.
+    BadParameter,
+    /// 401: there is no valid service token.
+    Unauthorized,
+    /// 403: the service token does not allow this.
+    Forbidden,
+    /// 404: there is no such message, or no such path.
+    NotFound,
+    /// 405: the path can only be read.
+    MethodNotAllowed,
+    /// 500: a record cannot be read.
+    Internal,
+    /// 503: the storage cannot be reached, or there is too much to do. Temporary.
+    Unavailable,
+}
+
+impl ProblemCode {
+    /// The HTTP status.
+    pub(super) const fn status(self) -> StatusCode {
+        match self {
+            Self::BadParameter => StatusCode::BAD_REQUEST,
+            Self::Unauthorized => StatusCode::UNAUTHORIZED,
+            Self::Forbidden => StatusCode::FORBIDDEN,
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+}
+
+/// How long to wait when the service cannot answer, in seconds.
+const RETRY_AFTER: u64 = 1;
+
+impl Problem {
+    pub(super) fn new(code: ProblemCode, text: impl Into<String>) -> Self {
+        let temporary = code == ProblemCode::Unavailable;
+        let retry_after = temporary.then_some(RETRY_AFTER * 1000);
+        Self { code, field: None, text: text.into(), temporary, retry_after }
+    }
+
+    pub(super) fn parameter(name: &str, text: impl ToString) -> Self {
+        Self {
+            field: Some(name.to_owned()),
+            ..Self::new(ProblemCode::BadParameter, text.to_string())
+        }
+    }
+
+    pub(super) fn not_found(text: &str) -> Self {
+        Self::new(ProblemCode::NotFound, text)
+    }
+}
+
+impl From<RepositoryError> for Problem {
+    fn from(error: RepositoryError) -> Self {
+        let code = match error {
+            RepositoryError::Busy | RepositoryError::Unavailable(_) => ProblemCode::Unavailable,
+            RepositoryError::Corrupt(_) | RepositoryError::TooManyDevices => ProblemCode::Internal,
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        // A plain struct of strings and numbers: writing it cannot fail.
+        let body = serde_json::to_vec(&self).unwrap_or_default();
+        let mut response = (self.code.status(), body).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        let challenge = match self.code {
+            ProblemCode::Unauthorized => Some("Bearer realm=\"messages\""),
+            ProblemCode::Forbidden => {
+                Some("Bearer error=\"insufficient_scope\", scope=\"messages:read\"")
+            }
+            _ => None,
+        };
+        if let Some(challenge) = challenge {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        }
+        if self.retry_after.is_some() {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER));
+        }
+        response
+    }
+}

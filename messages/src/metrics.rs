@@ -1,0 +1,106 @@
+//! What the service counts. All names start with `chatcluster_messages_`.
+
+use std::time::Duration;
+
+use prometheus_client::{
+    encoding::EncodeLabelSet,
+    metrics::{
+        counter::Counter,
+        family::Family,
+        gauge::Gauge,
+        histogram::{Histogram, exponential_buckets},
+    },
+    registry::Registry,
+};
+
+/// Which call, and how it ended.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Call {
+    /// gRPC method or HTTP route.
+    pub call: &'static str,
+    /// gRPC code or HTTP status.
+    pub code: String,
+}
+
+/// How an append ended.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct AppendOutcome {
+    /// `stored`, or why not.
+    pub outcome: &'static str,
+}
+
+/// The service's metrics.
+#[derive(Debug)]
+pub struct Metrics {
+    /// gRPC calls.
+    pub grpc: Family<Call, Counter>,
+    /// HTTP requests.
+    pub http: Family<Call, Counter>,
+    /// Appended messages.
+    pub appends: Family<AppendOutcome, Counter>,
+    /// Receipts that were stored.
+    pub receipts: Counter,
+    /// Messages whose inboxes were filled after a crash.
+    pub finished: Counter,
+    /// Writes refused because the queue was full.
+    pub writes_refused: Counter,
+    /// Transactions that failed.
+    pub commits_failed: Counter,
+    /// 1 while the database takes writes.
+    pub writable: Gauge,
+    commit_seconds: Histogram,
+    commit_requests: Histogram,
+}
+
+impl Metrics {
+    /// Registers all of them.
+    pub fn new(registry: &mut Registry) -> Self {
+        let metrics = Self {
+            grpc: Family::default(),
+            http: Family::default(),
+            appends: Family::default(),
+            receipts: Counter::default(),
+            finished: Counter::default(),
+            writes_refused: Counter::default(),
+            commits_failed: Counter::default(),
+            writable: Gauge::default(),
+            // 0.25 ms to 4 s: from a commit in memory to a disk that is about to be given up.
+            commit_seconds: Histogram::new(exponential_buckets(0.000_25, 2.0, 15)),
+            commit_requests: Histogram::new(exponential_buckets(1.0, 2.0, 9)),
+        };
+        metrics.writable.set(1);
+        let registry = registry.sub_registry_with_prefix("chatcluster_messages");
+        registry.register("grpc_calls", "gRPC calls by method and code", metrics.grpc.clone());
+        registry.register("http_requests", "HTTP requests by route and status", metrics.http.clone());
+        registry.register("appends", "Appended messages by outcome", metrics.appends.clone());
+        registry.register("receipts", "Receipts stored", metrics.receipts.clone());
+        registry.register(
+            "fan_outs_finished",
+            "Messages whose inboxes were filled after a crash",
+            metrics.finished.clone(),
+        );
+        registry.register(
+            "writes_refused",
+            "Writes refused because the queue was full",
+            metrics.writes_refused.clone(),
+        );
+        registry.register("commits_failed", "Transactions that failed", metrics.commits_failed.clone());
+        registry.register("writable", "1 while the database takes writes", metrics.writable.clone());
+        registry.register(
+            "commit_seconds",
+            "Time from the start of a transaction until it was synced",
+            metrics.commit_seconds.clone(),
+        );
+        registry.register(
+            "commit_requests",
+            "Requests that shared a transaction",
+            metrics.commit_requests.clone(),
+        );
+        metrics
+    }
+
+    pub(crate) fn commit(&self, took: Duration, requests: usize) {
+        self.commit_seconds.observe(took.as_secs_f64());
+        self.commit_requests.observe(requests as f64);
+    }
+}

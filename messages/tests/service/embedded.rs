@@ -1,0 +1,341 @@
+//! The embedded replica: it does as a map in memory does, also after it was opened again, and it comes
+//! back from a disk that fails.
+
+use std::{
+    fs::File,
+    io,
+    ops::Bound,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::SeqCst},
+    },
+};
+
+use chatcluster_messages::embedded::{Embedded, FileMedium, Frozen, Medium, OpenError, WriterThread};
+use chatcluster_protocol::id::{DeviceId, Stamp};
+use messages_core::{
+    apply::{self, Batch, Part, Unit},
+    key::Ids,
+    replica::{Replica, ReplicaError},
+    repository::{Acknowledge, Append, Direction, Quorum, Query, Refused, Repository, Stored},
+    view::{MemoryView, Scan},
+};
+use proptest::prelude::*;
+use redb::{BackendError, Database, DatabaseError, StorageBackend, backends::FileBackend};
+
+use crate::harness::*;
+
+fn open(path: &Path) -> (Embedded, WriterThread) {
+    Embedded::open(path, SetClock::new().clock(), metrics()).unwrap()
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Append { to: usize, reference: u8, millis: u8 },
+    Acknowledge { user: usize, picked: Vec<u8> },
+    Register { user: usize, device: u8 },
+    Reopen,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        6 => (0usize..3, 0u8..30, 0u8..60)
+            .prop_map(|(to, reference, millis)| Step::Append { to, reference, millis }),
+        2 => (0usize..3, prop::collection::vec(0u8..30, 0..5))
+            .prop_map(|(user, picked)| Step::Acknowledge { user, picked }),
+        2 => (0usize..3, 0u8..2).prop_map(|(user, device)| Step::Register { user, device }),
+        1 => Just(Step::Reopen),
+    ]
+}
+
+const NAMES: [&str; 3] = ["alice", "bob", "carol"];
+
+fn batch(step: &Step) -> Option<Batch> {
+    let device = |n: u8| DeviceId::new(["phone", "laptop"][usize::from(n)]).unwrap();
+    let parts = match step {
+        Step::Append { to, reference, millis } => {
+            let message = said("alice", NAMES[*to], &reference.to_string(), "hi");
+            let id = id_of(&message, NOW + u64::from(*millis));
+            let (conversation, from) = (message.conversation(), message.from.clone());
+            let to = user(NAMES[*to]);
+            vec![
+                Part::Home { id, message: message.clone(), supersede: false },
+                Part::Deliver { id, conversation, from, to, devices: vec![device(0)], version: 1 },
+                Part::Complete { id, message, devices: vec![device(0)] },
+            ]
+        }
+        Step::Acknowledge { user: name, picked } => {
+            let id = |n: &u8| {
+                let message = said("alice", NAMES[*name], &n.to_string(), "hi");
+                id_of(&message, NOW + u64::from(*n))
+            };
+            let acknowledge = Acknowledge {
+                user: user(NAMES[*name]),
+                device: device(0),
+                messages: picked.iter().map(id).collect(),
+                receipts: Default::default(),
+                stamp: Stamp::new(NOW, 0),
+            };
+            vec![Part::Acknowledge { acknowledge, there: None }]
+        }
+        Step::Register { user: name, device: n } => {
+            vec![Part::Register { user: user(NAMES[*name]), device: device(*n) }]
+        }
+        Step::Reopen => return None,
+    };
+    Some(Batch(vec![Unit(parts)]))
+}
+
+async fn follow(steps: Vec<Step>) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("messages.redb");
+    let (mut replica, mut writer) = open(&path);
+    let mut model = MemoryView::default();
+    for step in steps.into_iter().chain([Step::Reopen]) {
+        match batch(&step) {
+            Some(batch) => {
+                let wanted = apply::apply(&mut model, &batch, NOW).unwrap();
+                let batches: Arc<[Batch]> = vec![batch].into();
+                assert_eq!(replica.apply(batches).await.unwrap(), [wanted]);
+            }
+            None => {
+                drop(replica);
+                writer.ended().await;
+                (replica, writer) = open(&path);
+            }
+        }
+        let all = Scan { from: vec![0], to: vec![255], ..Scan::prefix(vec![0], usize::MAX) };
+        for scan in [all.clone(), Scan { reverse: true, rows: 7, ..all }] {
+            let wanted = messages_core::view::View::scan(&model, &scan).unwrap();
+            assert_eq!(replica.read(vec![scan].into()).await.unwrap(), [wanted]);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+    #[test]
+    fn it_does_as_a_map_in_memory_does_also_when_opened_again(
+        steps in prop::collection::vec(step(), 0..40),
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(follow(steps));
+    }
+}
+
+#[tokio::test]
+async fn a_file_in_use_is_a_clear_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("messages.redb");
+    let (_replica, _writer) = open(&path);
+    let error = Embedded::open(&path, SetClock::new().clock(), metrics()).unwrap_err();
+    assert!(matches!(error, OpenError::InUse(_)), "{error:?}");
+    assert_eq!(error.to_string(), format!("{} is in use by another process", path.display()));
+}
+
+#[tokio::test]
+async fn a_folder_that_is_not_there_is_a_clear_error() {
+    let path = Path::new("/nowhere/at/all/messages.redb");
+    let error = Embedded::open(path, SetClock::new().clock(), metrics()).unwrap_err().to_string();
+    assert!(error.contains("/nowhere/at/all/messages.redb") && error.contains("No such file"), "{error}");
+}
+
+/// What is wrong with the disk.
+#[derive(Debug, Default)]
+struct Faults {
+    write: AtomicBool,
+    sync: AtomicBool,
+    open: AtomicBool,
+}
+
+#[derive(Debug)]
+struct Faulty {
+    below: FileBackend,
+    faults: Arc<Faults>,
+}
+
+fn fail(fault: &AtomicBool) -> io::Result<()> {
+    if fault.load(SeqCst) { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
+}
+
+impl StorageBackend for Faulty {
+    fn len(&self) -> io::Result<u64> {
+        self.below.len()
+    }
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.below.read(offset, out)
+    }
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        fail(&self.faults.write)?;
+        self.below.set_len(len)
+    }
+    fn sync_data(&self) -> io::Result<()> {
+        fail(&self.faults.sync)?;
+        self.below.sync_data()
+    }
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        fail(&self.faults.write)?;
+        self.below.write(offset, data)
+    }
+    fn close(&self) -> io::Result<()> {
+        self.below.close()
+    }
+    fn try_lock_range(&self, a: Bound<u64>, b: Bound<u64>) -> Result<bool, BackendError> {
+        self.below.try_lock_range(a, b)
+    }
+    fn try_lock_shared_range(&self, a: Bound<u64>, b: Bound<u64>) -> Result<bool, BackendError> {
+        self.below.try_lock_shared_range(a, b)
+    }
+    fn lock_range(&self, a: Bound<u64>, b: Bound<u64>) -> Result<(), BackendError> {
+        self.below.lock_range(a, b)
+    }
+    fn lock_shared_range(&self, a: Bound<u64>, b: Bound<u64>) -> Result<(), BackendError> {
+        self.below.lock_shared_range(a, b)
+    }
+    fn unlock_range(&self, a: Bound<u64>, b: Bound<u64>) -> Result<(), BackendError> {
+        self.below.unlock_range(a, b)
+    }
+    fn query_lock_range(&self, a: Bound<u64>, b: Bound<u64>) -> Result<bool, BackendError> {
+        self.below.query_lock_range(a, b)
+    }
+}
+
+struct FaultyMedium {
+    path: PathBuf,
+    faults: Arc<Faults>,
+}
+
+impl FaultyMedium {
+    fn backend(&self) -> Result<Faulty, DatabaseError> {
+        let mut options = File::options();
+        let options = options.read(true).write(true).create(true).truncate(false);
+        let file = options.open(&self.path).map_err(|error| DatabaseError::Storage(error.into()))?;
+        Ok(Faulty { below: FileBackend::new(file)?, faults: self.faults.clone() })
+    }
+}
+
+impl Medium for FaultyMedium {
+    fn open(&self) -> Result<Database, DatabaseError> {
+        fail(&self.faults.open).map_err(|error| DatabaseError::Storage(error.into()))?;
+        Database::builder().create_with_backend(self.backend()?)
+    }
+    fn open_frozen(&self) -> Result<Database, DatabaseError> {
+        let frozen = Frozen::new(self.backend()?);
+        let frozen = frozen.map_err(|error| DatabaseError::Storage(error.into()))?;
+        Database::builder().create_with_backend(frozen)
+    }
+    fn name(&self) -> String {
+        self.path.display().to_string()
+    }
+}
+
+struct Service {
+    faults: Arc<Faults>,
+    quorum: Quorum<Embedded>,
+    _folder: tempfile::TempDir,
+}
+
+impl Service {
+    fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let faults = Arc::new(Faults::default());
+        let path = folder.path().join("messages.redb");
+        let medium = Box::new(FaultyMedium { path, faults: faults.clone() });
+        let opened = Embedded::open_on(medium, SetClock::new().clock(), metrics());
+        Self { faults, quorum: Quorum::of_one(opened.unwrap().0), _folder: folder }
+    }
+
+    async fn store(&self, n: u64) -> Result<Stored, Refused> {
+        let message = said("alice", "bob", &n.to_string(), "hi");
+        let append = Append { id: id_of(&message, NOW + n), message };
+        self.quorum.append(vec![append]).await.pop().unwrap()
+    }
+
+    async fn archived(&self) -> usize {
+        let query = Query {
+            user: None,
+            conversation: None,
+            sender: None,
+            ids: Ids::ALL,
+            direction: Direction::Backward,
+            limit: 1000,
+            bytes: usize::MAX,
+        };
+        self.quorum.query(query, NOW).await.unwrap().messages.len()
+    }
+
+    async fn fails_until_it_heals(&self, fault: &AtomicBool) {
+        for n in 0..10 {
+            self.store(n).await.unwrap();
+        }
+        fault.store(true, SeqCst);
+        for n in 10..20 {
+            assert!(matches!(self.store(n).await, Err(Refused::Unavailable(_))), "{n}");
+            assert_eq!(self.archived().await, 10, "what was acknowledged can be read");
+        }
+        fault.store(false, SeqCst);
+        eventually("storing", || async { self.store(10).await.ok() }).await;
+        self.store(11).await.unwrap();
+        assert_eq!(self.archived().await, 12);
+    }
+}
+
+#[tokio::test]
+async fn a_full_disk_acknowledges_nothing_and_is_read_on() {
+    let service = Service::start();
+    let faults = service.faults.clone();
+    service.fails_until_it_heals(&faults.write).await;
+}
+
+#[tokio::test]
+async fn a_failed_fsync_acknowledges_nothing_and_is_read_on() {
+    let service = Service::start();
+    let faults = service.faults.clone();
+    service.fails_until_it_heals(&faults.sync).await;
+}
+
+#[tokio::test]
+async fn a_database_that_cannot_be_opened_for_writing_is_read_frozen() {
+    let service = Service::start();
+    let faults = service.faults.clone();
+    faults.open.store(true, SeqCst);
+    let heal = async {
+        // Not before the failing writes are over: opening has to have failed in between.
+        service.fails_until_it_heals(&faults.write).await;
+    };
+    let open = async {
+        eventually("the failure", || async { faults.write.load(SeqCst).then_some(()) }).await;
+        eventually("the healing", || async { (!faults.write.load(SeqCst)).then_some(()) }).await;
+        faults.open.store(false, SeqCst);
+    };
+    tokio::join!(heal, open);
+}
+
+#[tokio::test]
+async fn more_than_the_queue_holds_is_refused_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let (replica, _writer) = open(&folder.path().join("messages.redb"));
+    let message = said("alice", "bob", "1", &"x".repeat(32 * 1024));
+    let id = id_of(&message, NOW);
+    let home = Part::Home { id, message, supersede: false };
+    // 80 MiB in one call: over the queue's 64.
+    let batch = Batch(vec![Unit(vec![home; 2500])]);
+    let refused = replica.apply(vec![batch].into()).await;
+    assert_eq!(refused, Err(ReplicaError::Busy));
+}
+
+#[test]
+fn the_real_medium_freezes_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let medium = FileMedium::new(&folder.path().join("messages.redb"));
+    drop(medium.open().unwrap());
+    let before = std::fs::read(folder.path().join("messages.redb")).unwrap();
+    let frozen = medium.open_frozen().unwrap();
+    let table = redb::TableDefinition::<u64, u64>::new("t");
+    let transaction = frozen.begin_write().unwrap();
+    transaction.open_table(table).unwrap().insert(1, 1).unwrap();
+    transaction.commit().unwrap();
+    drop(frozen);
+    assert!(std::fs::read(folder.path().join("messages.redb")).unwrap() == before);
+}

@@ -1,0 +1,248 @@
+//! The HTTP port.
+
+use std::sync::Arc;
+
+use chatcluster_messages::{
+    embedded::{Embedded, WriterThread},
+    http::{self, HttpService, InvalidKey, ServiceTokens},
+};
+use chatcluster_protocol::id::{ConversationId, MessageId};
+use messages_core::repository::{Append, Quorum, Repository};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::harness::*;
+
+struct Service {
+    port: u16,
+    repository: Arc<Quorum<Embedded>>,
+    stop: CancellationToken,
+    _folder: tempfile::TempDir,
+    _writer: WriterThread,
+}
+
+impl Service {
+    async fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let (clock, metrics) = (SetClock::new(), metrics());
+        let path = folder.path().join("messages.redb");
+        let (replica, writer) = Embedded::open(&path, clock.clock(), metrics.clone()).unwrap();
+        let repository = Arc::new(Quorum::of_one(replica));
+        let tokens = ServiceTokens::new(SECRET, "chatcluster-messages").unwrap();
+        // The pages below are read two minutes after the messages were sent.
+        clock.set(NOW);
+        let later = Arc::new(|| NOW + 120_000);
+        let service =
+            HttpService { repository: repository.clone(), tokens, clock: later, metrics };
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let stop = CancellationToken::new();
+        tokio::spawn(http::serve(listener, http::router(service), stop.clone()));
+        Self { port, repository, stop, _folder: folder, _writer: writer }
+    }
+
+    /// `from>to` pairs, a millisecond apart.
+    async fn said(&self, pairs: &[&str]) -> Vec<MessageId> {
+        let append = |(n, pair): (u64, &&str)| {
+            let (from, to) = pair.split_once('>').unwrap();
+            let message = said(from, to, &format!("r{n}"), &n.to_string());
+            Append { id: id_of(&message, NOW + n), message }
+        };
+        let appends: Vec<_> = (0..).zip(pairs).map(append).collect();
+        let ids = appends.iter().map(|append| append.id).collect();
+        assert!(self.repository.append(appends).await.iter().all(Result::is_ok));
+        ids
+    }
+
+    async fn get(&self, path: &str) -> Answer {
+        get(self.port, path, &good_token()).await
+    }
+
+    /// The bodies of all pages.
+    async fn bodies(&self, path: &str) -> Vec<u64> {
+        let (mut bodies, mut cursor) = (Vec::new(), String::new());
+        loop {
+            let answer = self.get(&format!("{path}{cursor}")).await;
+            assert_eq!(answer.status, 200, "{answer:?}");
+            let messages = answer.json["messages"].as_array().unwrap();
+            let body = |message: &Value| message["content"]["body"].as_str().unwrap().parse().unwrap();
+            bodies.extend(messages.iter().map(body));
+            match &answer.json["next"] {
+                Value::String(next) => cursor = format!("&cursor={next}"),
+                _ => return bodies,
+            }
+        }
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+const TALK: [&str; 6] =
+    ["alice>bob", "bob>alice", "alice>carol", "carol>bob", "alice>bob", "dave>carol"];
+
+#[tokio::test]
+async fn messages_are_found_by_user_conversation_sender_and_time() {
+    let service = Service::start().await;
+    service.said(&TALK).await;
+    let conversation = ConversationId::between(&user("alice"), &user("bob"));
+    let since = NOW + 2;
+    for (path, wanted) in [
+        ("/v1/messages?limit=4".into(), &[5, 4, 3, 2, 1, 0][..]),
+        ("/v1/messages?order=asc&limit=4".into(), &[0, 1, 2, 3, 4, 5]),
+        ("/v1/messages?user=bob&limit=1".into(), &[4, 3, 1, 0]),
+        ("/v1/messages?sender=alice&limit=2".into(), &[4, 2, 0]),
+        ("/v1/messages?user=bob&sender=alice&order=asc".into(), &[0, 4]),
+        (format!("/v1/messages?since={since}&until={}", NOW + 5), &[4, 3, 2]),
+        (format!("/v1/messages?conversation={conversation}&since={since}"), &[4]),
+        ("/v1/users/carol/messages?order=asc&limit=1".into(), &[2, 3, 5]),
+        (format!("/v1/users/carol/messages?conversation={conversation}"), &[]),
+        (format!("/v1/conversations/{conversation}/messages?limit=2"), &[4, 1, 0]),
+        (format!("/v1/conversations/{conversation}/messages?user=dave"), &[]),
+        ("/v1/users/nobody/messages?limit=7".into(), &[]),
+    ] {
+        assert_eq!(service.bodies(&path).await, wanted, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_message_has_the_shape_that_clients_see() {
+    let service = Service::start().await;
+    let id = service.said(&TALK[..1]).await[0];
+    let answer = service.get(&format!("/v1/messages/{id}")).await;
+    let conversation = ConversationId::between(&user("alice"), &user("bob"));
+    assert_eq!(answer.json, json!({
+        "message": id.to_string(),
+        "conversation": conversation.to_string(),
+        "from": "alice",
+        "device": "phone",
+        "to": { "user": "bob" },
+        "at": NOW,
+        "content": { "type": "text/plain", "body": "0" },
+    }));
+    let page = service.get("/v1/messages").await.json;
+    assert_eq!(page["messages"], json!([answer.json]));
+    assert_eq!((&page["next"], &page["stable_up_to"]), (&Value::Null, &json!(NOW + 55_000)));
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_request_is_named() {
+    let service = Service::start().await;
+    let never = "/v1/messages/0193a2c4-7b10-7abc-8def-0123456789ab";
+    for (path, status, code, field) in [
+        ("/v1/messages?usr=alice", 400, "bad_parameter", Some("usr")),
+        ("/v1/messages?limit=501", 400, "bad_parameter", Some("limit")),
+        ("/v1/messages?cursor=00", 400, "bad_parameter", Some("cursor")),
+        ("/v1/messages/7", 400, "bad_parameter", Some("id")),
+        ("/v1/messages/0193a2c4-7b10-7abc-8def-0123456789ab?x=1", 400, "bad_parameter", Some("x")),
+        ("/v1/users/a%20b/messages", 400, "bad_parameter", Some("user")),
+        ("/v1/users/alice/messages?user=bob", 400, "bad_parameter", Some("user")),
+        ("/v1/conversations/7/messages", 400, "bad_parameter", Some("conversation")),
+        (never, 404, "not_found", None),
+        ("/v2/messages", 404, "not_found", None),
+    ] {
+        let answer = service.get(path).await;
+        assert_eq!((answer.status, &answer.json["code"]), (status, &json!(code)), "{path}");
+        assert_eq!(answer.json["field"].as_str(), field, "{path}");
+        assert!(answer.head.contains("content-type: application/problem+json"), "{path}");
+    }
+    let post = "POST /v1/messages HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+    let answer = raw(service.port, post).await;
+    assert_eq!((answer.status, &answer.json["code"]), (405, &json!("method_not_allowed")));
+    assert!(answer.head.contains("allow: get"), "{answer:?}");
+}
+
+#[tokio::test]
+async fn a_cursor_of_another_question_is_refused() {
+    let service = Service::start().await;
+    service.said(&TALK).await;
+    let page = service.get("/v1/messages?limit=1").await.json;
+    let next = page["next"].as_str().unwrap();
+    let other = service.get(&format!("/v1/messages?sender=alice&cursor={next}")).await;
+    assert_eq!((other.status, &other.json["field"]), (400, &json!("cursor")));
+}
+
+#[tokio::test]
+async fn every_way_to_have_no_valid_token_is_refused() {
+    let service = Service::start().await;
+    let with = |change: &dyn Fn(&mut Value)| {
+        let mut claims = good_claims();
+        change(&mut claims);
+        claims
+    };
+    let good = good_token();
+    let parts: Vec<&str> = good.split('.').collect();
+    // {"alg":"none"} and {"alg":"HS512"}
+    let none = format!("eyJhbGciOiJub25lIn0.{}.", parts[1]);
+    let other_algorithm = format!("eyJhbGciOiJIUzUxMiJ9.{}.{}", parts[1], parts[2]);
+    let cut = good[..good.len() - 1].to_owned();
+    let expired = with(&|claims| claims["exp"] = json!(jsonwebtoken::get_current_timestamp() - 3600));
+    let unborn = with(&|claims| claims["nbf"] = json!(jsonwebtoken::get_current_timestamp() + 3600));
+    let no_exp = with(&|claims| drop(claims.as_object_mut().unwrap().remove("exp")));
+    let no_aud = with(&|claims| drop(claims.as_object_mut().unwrap().remove("aud")));
+    let wrong_aud = with(&|claims| claims["aud"] = json!("gateways"));
+    let no_scope = with(&|claims| drop(claims.as_object_mut().unwrap().remove("scope")));
+    let wrong_scope = with(&|claims| claims["scope"] = json!("messages:reader"));
+    let sign = |claims: &Value| token(SECRET, claims);
+    for (name, token, status, text) in [
+        ("none", none, 401, "HS256"),
+        ("other algorithm", other_algorithm, 401, "HS256"),
+        ("cut", cut, 401, "signature"),
+        ("wrong key", token(b"another secret of at least 32 bytes", &good_claims()), 401, "signature"),
+        ("expired", sign(&expired), 401, "expired"),
+        ("not yet", sign(&unborn), 401, "not valid yet"),
+        ("without exp", sign(&no_exp), 401, "exp"),
+        ("without aud", sign(&no_aud), 401, "aud"),
+        ("wrong aud", sign(&wrong_aud), 401, "audience"),
+        ("not a token", "hello".into(), 401, "JWT"),
+        ("empty", String::new(), 401, "JWT"),
+        ("without scope", sign(&no_scope), 403, "messages:read"),
+        ("wrong scope", sign(&wrong_scope), 403, "messages:read"),
+    ] {
+        let answer = get(service.port, "/v1/messages", &token).await;
+        assert_eq!(answer.status, status, "{name}: {answer:?}");
+        let said = answer.json["text"].as_str().unwrap();
+        assert!(said.contains(text), "{name}: {said}");
+        assert!(answer.head.contains("www-authenticate: bearer"), "{name}");
+        assert!(!said.contains(&token) || token.is_empty(), "{name} is repeated");
+    }
+    let without = "GET /v1/messages HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+    assert_eq!(raw(service.port, without).await.status, 401);
+    assert_eq!(service.get("/v1/messages").await.status, 200);
+}
+
+#[tokio::test]
+async fn description_and_health_are_open() {
+    let service = Service::start().await;
+    for path in ["/openapi.json", "/health"] {
+        let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+        assert_eq!(raw(service.port, &request).await.status, 200, "{path}");
+    }
+    let document = service.get("/openapi.json").await.json;
+    assert_eq!(document, http::openapi());
+    // Every path of the document is a route: it asks for a token.
+    for path in document["paths"].as_object().unwrap().keys() {
+        let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+        assert_eq!(raw(service.port, &request).await.status, 401, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn oversized_requests_are_refused() {
+    let service = Service::start().await;
+    let huge = "x".repeat(64 * 1024);
+    let answer = service.get(&format!("/v1/messages?cursor={huge}")).await;
+    assert!([400, 414, 431].contains(&answer.status), "{}", answer.status);
+    assert_eq!(service.get("/v1/messages").await.status, 200);
+}
+
+#[test]
+fn a_short_key_is_refused() {
+    let error = ServiceTokens::new(b"too short", "x").unwrap_err();
+    assert!(matches!(error, InvalidKey::Short(9)));
+    assert!(error.to_string().contains("at least 32"));
+}

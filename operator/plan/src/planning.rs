@@ -1,0 +1,119 @@
+//! The plan: the first thing that is not as it should be, and the step that mends it.
+
+use crate::{
+    Slots,
+    facts::{Facts, Living},
+    invariant::broken_by,
+    picture::{Goal, Picture, Role},
+    step::{Awaited, Step},
+};
+
+/// The next step towards the goal, or `None` when the cluster is as it should be.
+pub fn plan(picture: &Picture, goal: &Goal) -> Option<Step> {
+    let facts = Facts::of(picture);
+    // The order matters. A replica's copy is saved before anything is dropped; the dead are forgotten
+    // before strangers come in, so that these never hear of them; all know each other before slots are
+    // given out, so that every claim on them is seen.
+    let step = too_few(picture, goal)
+        .or_else(|| take_over(&facts))
+        .or_else(|| forget(&facts))
+        .or_else(|| meet(&facts))
+        .or_else(|| replicate(&facts))
+        .or_else(|| add_slots(&facts, goal))
+        .or_else(|| settle(&facts))?;
+    match broken_by(&step, picture) {
+        Some(invariant) => Some(Step::Wait(Awaited::Safety(invariant))),
+        None => Some(step),
+    }
+}
+
+fn too_few(picture: &Picture, goal: &Goal) -> Option<Step> {
+    let (found, needed) = (picture.members.len(), goal.shards * (1 + goal.replicas));
+    (found < needed).then_some(Step::Wait(Awaited::Members { found, needed }))
+}
+
+/// A replica whose master is gone, while nobody living has the shard.
+fn take_over(facts: &Facts<'_>) -> Option<Step> {
+    let orphan = facts.living.iter().find_map(|living| match &living.myself.role {
+        Role::Replica(master) if facts.gone.contains(master) => Some((living, master)),
+        _ => None,
+    });
+    let (replica, from) =
+        orphan.filter(|(replica, _)| facts.owner(replica.member.shard).is_none())?;
+    Some(Step::TakeOver { replica: replica.name(), from: from.clone() })
+}
+
+/// A node that is gone, at all who know it and do not follow it; those follow another first.
+fn forget(facts: &Facts<'_>) -> Option<Step> {
+    facts.gone.iter().find_map(|node| {
+        let knows = |living: &&Living<'_>| living.knows(node) && !living.follows(node);
+        let at: Vec<_> = facts.living.iter().filter(knows).map(Living::name).collect();
+        (!at.is_empty()).then(|| Step::Forget { node: (*node).clone(), at })
+    })
+}
+
+/// Members that do not know each other. One of them introduces all others, gossip does the rest.
+fn meet(facts: &Facts<'_>) -> Option<Step> {
+    let with_slots = facts.living.iter().find(|living| !living.owns().is_empty());
+    let host = with_slots.or(facts.living.first())?;
+    for guest in facts.living.iter().filter(|guest| guest.id() != host.id()) {
+        if host.knows(guest.id()) && guest.knows(host.id()) {
+            continue;
+        }
+        if !host.owns().intersection(guest.owns()).is_empty() {
+            let (one, other) = (host.name(), guest.name());
+            return Some(Step::Wait(Awaited::OneCluster { one, other }));
+        }
+        return Some(Step::Meet { at: host.name(), other: guest.name() });
+    }
+    let ids: Vec<_> = facts.living.iter().map(Living::id).collect();
+    let behind = facts.living.iter().find(|living| !ids.iter().all(|id| living.knows(id)))?;
+    Some(Step::Wait(Awaited::Agreement { member: behind.name() }))
+}
+
+/// A member without slots that does not follow its shard's master.
+fn replicate(facts: &Facts<'_>) -> Option<Step> {
+    facts.living.iter().find_map(|living| {
+        let master = facts.owner(living.member.shard)?;
+        let idle = living.id() != master.id() && living.owns().is_empty();
+        (idle && !living.follows(master.id()))
+            .then(|| Step::Replicate { replica: living.name(), master: master.id().clone() })
+    })
+}
+
+/// Slots that nobody has, for the master of the shard whose part they are.
+fn add_slots(facts: &Facts<'_>, goal: &Goal) -> Option<Step> {
+    let free = Slots::all().without(&facts.owned().union(&facts.owned_unheard()));
+    if free.is_empty() {
+        return None;
+    }
+    let part = |shard| free.intersection(&Slots::part(shard, goal.shards));
+    (0..goal.shards).filter(|shard| !part(*shard).is_empty()).find_map(|shard| {
+        if let Some(silent) = facts.may_own(shard) {
+            return Some(Step::Wait(Awaited::Answer { member: silent.name.clone() }));
+        }
+        let of_shard = |living: &&Living<'_>| living.member.shard == shard && living.is_master();
+        let to = facts.owner(shard).or_else(|| facts.living.iter().find(of_shard).copied())?;
+        Some(Step::AddSlots { to: to.name(), slots: part(shard) })
+    })
+}
+
+/// Nothing is left to do; has everybody heard of it?
+fn settle(facts: &Facts<'_>) -> Option<Step> {
+    let silent = facts
+        .picture
+        .members
+        .iter()
+        .find(|member| !facts.living.iter().any(|living| living.member.name == member.name));
+    if let Some(silent) = silent {
+        return Some(Step::Wait(Awaited::Answer { member: silent.name.clone() }));
+    }
+    let behind = facts.living.iter().find(|living| {
+        let as_told = facts.living.iter().all(|other| {
+            let told = living.view.of(other.id());
+            told.is_some_and(|told| !told.failing && told.slots == other.myself.slots)
+        });
+        !(as_told && living.view.ok)
+    });
+    behind.map(|behind| Step::Wait(Awaited::Agreement { member: behind.name() }))
+}

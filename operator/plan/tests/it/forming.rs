@@ -1,0 +1,120 @@
+//! The steps of two common cases, as people read them in the log.
+
+use operator_plan::{Goal, NodeId, Seen, plan};
+
+use crate::model::World;
+
+fn ping_all(world: &mut World) {
+    for _ in 0..2 {
+        for from in 0..world.len() {
+            for to in 0..world.len() {
+                world.ping(from, to);
+            }
+        }
+    }
+}
+
+/// Runs the plan to its end and returns the steps.
+fn steps(world: &mut World, goal: &Goal) -> Vec<String> {
+    let mut steps = Vec::new();
+    while let Some(step) = plan(&world.picture(), goal) {
+        for command in step.commands(&world.picture()) {
+            world.execute(&command).unwrap();
+        }
+        steps.push(step.to_string());
+        ping_all(world);
+    }
+    assert_eq!(world.lacks(), None);
+    steps
+}
+
+const GOAL: Goal = Goal { shards: 2, replicas: 1 };
+
+#[test]
+fn a_cluster_is_formed_from_empty_nodes() {
+    let mut world = World::new(2, 2);
+    assert_eq!(
+        steps(&mut world, &GOAL),
+        [
+            "introduce redis-1 to redis-0: they do not know each other",
+            "introduce redis-2 to redis-0: they do not know each other",
+            "introduce redis-3 to redis-0: they do not know each other",
+            "give slots 0-8191 to redis-0: no living node has them",
+            "make redis-1 a replica of node 00000000, the master of its shard",
+            "give slots 8192-16383 to redis-2: no living node has them",
+            "make redis-3 a replica of node 00000000, the master of its shard",
+        ]
+    );
+}
+
+#[test]
+fn a_master_that_came_back_as_a_stranger_is_replaced_by_its_replica_and_follows_it() {
+    let mut world = World::new(2, 2);
+    steps(&mut world, &GOAL);
+    world.kill(2, false);
+    world.start(2);
+    ping_all(&mut world);
+    assert_eq!(
+        steps(&mut world, &GOAL),
+        [
+            "have redis-3 take over from node 00000000: it is no more",
+            "have redis-0, redis-1, redis-3 forget node 00000000: it is no more",
+            "introduce redis-2 to redis-0: they do not know each other",
+            "make redis-2 a replica of node 00000000, the master of its shard",
+        ]
+    );
+}
+
+#[test]
+fn without_a_replica_the_stranger_gets_the_slots_of_the_lost_shard() {
+    let goal = Goal { shards: 2, replicas: 0 };
+    let mut world = World::new(2, 1);
+    steps(&mut world, &goal);
+    world.kill(1, false);
+    assert_eq!(
+        plan(&world.picture(), &goal).map(|step| step.to_string()),
+        Some("wait for redis-1 to answer".to_owned())
+    );
+    world.start(1);
+    ping_all(&mut world);
+    assert_eq!(
+        steps(&mut world, &goal),
+        [
+            "have redis-0 forget node 00000000: it is no more",
+            "introduce redis-1 to redis-0: they do not know each other",
+            "give slots 8192-16383 to redis-1: no living node has them",
+        ]
+    );
+}
+
+#[test]
+fn a_replica_takes_over_at_once_when_its_master_has_certainly_ended() {
+    let mut world = World::new(2, 2);
+    steps(&mut world, &GOAL);
+    world.kill(0, true);
+    let step = plan(&world.picture(), &GOAL).unwrap().to_string();
+    assert_eq!(step, "have redis-1 take over from node 00000000: it is no more");
+    // If it may only be cut off, Redis itself decides.
+    world.kill(0, false);
+    let step = plan(&world.picture(), &GOAL).unwrap().to_string();
+    assert_eq!(step, "wait for redis-0 to answer");
+}
+
+#[test]
+fn two_clusters_with_the_same_slots_are_left_to_people() {
+    let goal = Goal { shards: 1, replicas: 0 };
+    let mut worlds = [World::new(1, 1), World::new(1, 1)];
+    for world in &mut worlds {
+        steps(world, &goal);
+    }
+    let [mut mixed, other] = worlds.map(|world| world.picture());
+    mixed.members.extend(other.members);
+    let stranger = &mut mixed.members[1];
+    (stranger.name, stranger.place.ip) = ("redis-1".into(), "10.0.0.1".into());
+    let Seen::Answers(view) = &mut stranger.seen else { panic!() };
+    let id = NodeId("f".repeat(40));
+    (view.known[0].id, view.known[0].ip) = (id.clone(), "10.0.0.1".into());
+    view.me = id;
+    let step = plan(&mixed, &Goal { shards: 1, replicas: 1 }).unwrap().to_string();
+    assert!(step.contains("for a person"), "{step}");
+}
