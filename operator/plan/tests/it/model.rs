@@ -85,6 +85,11 @@ impl Node {
             return;
         }
         let had = self.myself().slots.clone();
+        let master = match &self.myself().role {
+            Role::Replica(master) => self.view.get(master),
+            _ => None,
+        };
+        let masters = master.map_or(Slots::none(), |master| master.slots.clone());
         let mut won = said.slots.clone();
         for (other, entry) in &mut self.view {
             if other == id {
@@ -100,13 +105,14 @@ impl Node {
         entry.slots = entry.slots.union(&won);
         let mine = self.myself().clone();
         let lost_all = !had.is_empty() && mine.slots.is_empty();
-        let master_lost_all = match &mine.role {
-            Role::Replica(master) => {
-                master != id && self.view.get(master).is_some_and(|m| m.slots.is_empty())
-            }
-            _ => false,
+        // Of a master whose last slots this one took, its replicas follow this one.
+        let left = match &mine.role {
+            Role::Replica(master) => self.view.get(master).map(|master| master.slots.clone()),
+            _ => None,
         };
-        if lost_all || (master_lost_all && !won.is_empty()) {
+        let took_last =
+            left.is_some_and(|left| left.is_empty()) && !masters.intersection(&won).is_empty();
+        if lost_all || took_last {
             self.me().role = Role::Replica(id.clone());
         } else if mine.role == Role::Master && mine.epoch == said.epoch && self.id < *id {
             let next = self.highest() + 1;
