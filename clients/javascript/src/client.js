@@ -1,10 +1,10 @@
-/** The client: a WebSocket, a timer and handlers around the core, which decides everything. */
+/** The client: a connection, a timer and handlers around the core, which decides everything. */
 
 import { BACKOFF } from './backoff.js';
+import { Connection } from './connection.js';
 import { Core } from './core.js';
 import { HistoryError, SendError } from './errors.js';
 import { newReference } from './ids.js';
-import { SUBPROTOCOL } from './protocol.js';
 import { memoryStorage } from './storage.js';
 
 /** How long the last frames and the close handshake may take. */
@@ -29,8 +29,8 @@ const SAVE_EVERY = 1_000;
 
 /**
  * What can be listened to. Handlers run one after the other, in order. A message or a receipt is
- * acknowledged when its handler's promise is fulfilled; one that no handler took, or whose handler threw,
- * stays in the inbox and comes again with the next session.
+ * acknowledged when its handler's promise is fulfilled; one whose handler threw, and a message that has no
+ * handler, stays in the inbox and comes again with the next session.
  * @typedef {object} Events
  * @property {{ user: string, device: string, session: string, gateway: string }} connected
  * @property {undefined} caught_up what waited while the device was away has been shown
@@ -58,8 +58,8 @@ export class ChatClient {
   #WebSocket;
   /** @type {Core | undefined} */
   #core;
-  /** @type {any} */
-  #socket;
+  /** @type {Connection | undefined} */
+  #connection;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
   /** @type {Map<string, { resolve: (sent: any) => void, reject: (error: Error) => void }>} */
@@ -70,12 +70,12 @@ export class ChatClient {
   #handlers = new Map();
   #tickets = 0;
   #delivering = false;
-  #saved = '';
   #savedAt = -Infinity;
+  #unsaved = false;
   /** @type {Promise<void> | undefined} */
   #starting;
   /** @type {(() => void)[]} */
-  #whenEnded = [];
+  #whenClosed = [];
 
   /** @param {Options} options */
   constructor(options) {
@@ -170,17 +170,17 @@ export class ChatClient {
   /** Writes the acks that are due, closes the connection, saves, and ends the client. */
   async close() {
     await this.#started();
-    const open = this.#socket !== undefined;
+    const open = this.#connection?.isUp === true;
     const ended = new Promise((resolve) => {
       const timer = setTimeout(resolve, GOODBYE_WITHIN);
-      this.#whenEnded.push(() => {
+      this.#whenClosed.push(() => {
         clearTimeout(timer);
         resolve(undefined);
       });
     });
     this.#run((core) => core.close());
     if (open) await ended;
-    else for (const done of this.#whenEnded.splice(0)) done();
+    else for (const done of this.#whenClosed.splice(0)) done();
     await this.#save();
   }
 
@@ -192,21 +192,23 @@ export class ChatClient {
   /**
    * Brings something to the core, then carries out what it wants.
    * @param {(core: Core) => void} input
+   * @param {boolean} [changes] it may have changed what is to be saved
    */
-  #run(input) {
+  #run(input, changes = true) {
     const core = this.#core;
     if (!core) return;
     input(core);
+    this.#unsaved ||= changes;
     for (let effect = core.pollEffect(now()); effect; effect = core.pollEffect(now())) this.#act(effect);
     const stopped = core.link.is === 'stopped';
     const due = this.#savedAt + SAVE_EVERY;
-    if (now() >= due || stopped) void this.#save();
+    if (this.#unsaved && (now() >= due || stopped)) void this.#save();
     clearTimeout(this.#timer);
-    const next = Math.min(core.deadline(now()), now() < due && !stopped ? due : Infinity);
+    const next = Math.min(core.deadline(now()), this.#unsaved ? due : Infinity);
     if (next < Infinity) {
       // Timers take 31 bits; an earlier tick does no harm.
       const wait = Math.min(Math.max(next - now(), 0), 2 ** 31 - 1);
-      this.#timer = setTimeout(() => this.#run((it) => it.tick(now())), wait);
+      this.#timer = setTimeout(() => this.#run((it) => it.tick(now()), false), wait);
     }
     void this.#deliver(core);
   }
@@ -215,13 +217,15 @@ export class ChatClient {
   #act(effect) {
     switch (effect.do) {
       case 'dial':
-        return void this.#dial(effect.url);
+        this.#connection = new Connection(effect.url, this.#options.token, this.#WebSocket, this.#listener());
+        return;
       case 'write':
-        return this.#socket?.send(effect.text);
+        return this.#connection?.write(effect.text);
       case 'drop':
-        return this.#drop(undefined);
       case 'goodbye':
-        return this.#drop(1000);
+        this.#connection?.end(effect.do === 'goodbye' ? 1000 : undefined);
+        this.#connection = undefined;
+        return;
       case 'sent':
         settle(this.#sends, effect.ref, effect.result, SendError);
         return;
@@ -230,65 +234,23 @@ export class ChatClient {
     }
   }
 
-  /** @param {string} url */
-  async #dial(url) {
-    const attempt = {};
-    this.#attempt = attempt;
-    let token;
-    try {
-      const { token: source } = this.#options;
-      token = typeof source === 'function' ? await source() : source;
-    } catch (error) {
-      if (this.#attempt === attempt) this.#run((core) => core.ended(now(), { why: `no token: ${error}` }));
-      return;
-    }
-    if (this.#attempt !== attempt) return; // it took too long
-    /** @type {any} */
-    const socket = new this.#WebSocket(url, SUBPROTOCOL);
-    this.#socket = socket;
-    const mine = (/** @type {(core: Core) => void} */ input) => {
-      if (this.#socket === socket) this.#run(input);
+  /** @returns {import('./connection.js').Listener} */
+  #listener() {
+    return {
+      opened: (token) => this.#run((core) => core.opened(now(), token)),
+      received: (frame) => this.#run((core) => {
+        if (frame) core.frame(now(), frame);
+        else core.heard(now());
+        core.checkOverrun(now());
+      }),
+      ended: (end) => this.#run((core) => {
+        this.#connection = undefined;
+        core.ended(now(), end);
+      }),
+      closed: () => {
+        for (const done of this.#whenClosed.splice(0)) done();
+      },
     };
-    socket.onopen = () => {
-      // A server that does not confirm the subprotocol must not see the token.
-      if (socket.protocol === SUBPROTOCOL) return mine((core) => core.opened(now(), token));
-      mine((core) => {
-        this.#drop(undefined);
-        core.ended(now(), { why: `the server does not speak ${SUBPROTOCOL}` });
-      });
-    };
-    socket.onmessage = (/** @type {{ data: unknown }} */ { data }) => mine((core) => {
-      const frame = read(data);
-      if (frame) core.frame(now(), frame);
-      else core.heard(now());
-      core.checkOverrun(now());
-    });
-    socket.onerror = () => {}; // the close event that follows says it all
-    socket.onclose = (/** @type {{ code: number, reason: string }} */ { code, reason }) => {
-      for (const ended of this.#whenEnded.splice(0)) ended();
-      mine((core) => {
-        this.#socket = undefined;
-        // 1006: there was no close frame, so no code that means anything.
-        const why = reason || (code === 1006 ? 'the connection could not be opened, or broke' : 'the connection was closed');
-        core.ended(now(), code === 1006 ? { why } : { why, code });
-      });
-    };
-  }
-
-  /** @type {object | undefined} the dial that is under way */
-  #attempt;
-
-  /** @param {number | undefined} code */
-  #drop(code) {
-    this.#attempt = undefined;
-    const socket = this.#socket;
-    this.#socket = undefined;
-    if (!socket) return;
-    try {
-      socket.close(code);
-    } catch {
-      // closing what never opened
-    }
   }
 
   /**
@@ -307,12 +269,12 @@ export class ChatClient {
   }
 
   /**
-   * Whether every handler took the event, and there was one.
+   * Whether every handler took the event. A message must have one; receipts that nobody wants are done with.
    * @param {import('./core.js').Event} event
    */
   async #handle({ name, value }) {
     const handlers = [...(this.#handlers.get(name) ?? [])];
-    let kept = handlers.length > 0;
+    let kept = handlers.length > 0 || name !== 'message';
     for (const handler of handlers) {
       try {
         await handler(value);
@@ -326,13 +288,10 @@ export class ChatClient {
 
   async #save() {
     if (!this.#core) return;
-    const resume = this.#core.resume();
-    const text = JSON.stringify(resume);
-    if (text === this.#saved) return;
-    this.#saved = text;
+    this.#unsaved = false;
     this.#savedAt = now();
     try {
-      await this.#storage.save(resume);
+      await this.#storage.save(this.#core.resume());
     } catch (error) {
       console.error('chatcluster: the resume state was not saved', error);
     }
@@ -362,21 +321,6 @@ function settle(waiting, key, result, failure) {
   waiting.delete(key);
   if (result instanceof failure) answer?.reject(result);
   else answer?.resolve(result);
-}
-
-/**
- * A frame, or nothing where it is none that can be read: it stays unacknowledged, so nothing is lost.
- * @param {unknown} data
- * @returns {import('./protocol.js').ServerFrame | undefined}
- */
-function read(data) {
-  if (typeof data !== 'string') return undefined;
-  try {
-    const frame = JSON.parse(data);
-    return frame !== null && typeof frame.type === 'string' ? frame : undefined;
-  } catch {
-    return undefined;
-  }
 }
 
 /** Milliseconds of a clock that never goes back. */

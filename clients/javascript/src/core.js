@@ -13,6 +13,8 @@ import { Heartbeat } from './heartbeat.js';
 import { byteLength, highest, identity } from './ids.js';
 import { Seen } from './inbox.js';
 import { Outbox } from './outbox.js';
+import { Queries } from './queries.js';
+import { Retries } from './retries.js';
 import { REFERENCE_LIFETIME } from './protocol.js';
 
 /** @typedef {import('./protocol.js').ServerFrame} ServerFrame */
@@ -29,49 +31,13 @@ const STEADY = 10_000;
 const ASKED_AT_MOST = 300_000;
 /** Messages whose acks may have been lost: twice what one `ack` holds. */
 const RECENT = 512;
-/** Requests for history that wait, and those asked at a time. */
-const QUERIES = 64;
-const QUERIES_AT_ONCE = 4;
 /** Events that the application has not taken; then the connection is given up until it has. */
 const EVENTS = 1024;
 
-/**
- * @typedef {object} CoreOptions
- * @property {string[]} endpoints
- * @property {string} device
- * @property {import('./backoff.js').Backoff} backoff
- * @property {number} outbox
- * @property {boolean} tokenRenews
- * @property {() => number} random
- * @property {Resume} [resume]
- */
-
-/**
- * What the shell is to do.
- * @typedef {{ do: 'dial', url: string } | { do: 'write', text: string } | { do: 'drop' } | { do: 'goodbye' }
- *   | { do: 'sent', ref: string, result: import('./protocol.js').Sent | SendError }
- *   | { do: 'page', ticket: number, result: import('./protocol.js').HistoryPage | HistoryError }} Effect
- */
-
-/**
- * What the application is told, in order.
- * @typedef {{ name: 'connected', value: { user: string, device: string, session: string, gateway: string } }
- *   | { name: 'caught_up', value: undefined }
- *   | { name: 'message', value: import('./protocol.js').Message }
- *   | { name: 'receipt', value: import('./protocol.js').Receipt }
- *   | { name: 'disconnected', value: { why: string, code?: number, retryIn: number } }
- *   | { name: 'fatal', value: FatalError }} Event
- */
-
-/**
- * Where the client is with its connection.
- * @typedef {{ is: 'waiting', until: number }
- *   | { is: 'dialing', until: number }
- *   | { is: 'opening', until: number, hello: number, words?: ProtocolError }
- *   | { is: 'live', heartbeat: Heartbeat, limits: import('./protocol.js').Limits, since: number,
- *       leave?: number, words?: ProtocolError }
- *   | { is: 'stopped', error?: FatalError }} Link
- */
+/** @typedef {import('./core-types.js').CoreOptions} CoreOptions */
+/** @typedef {import('./core-types.js').Effect} Effect */
+/** @typedef {import('./core-types.js').Event} Event */
+/** @typedef {import('./core-types.js').Link} Link */
 
 export class Core {
   /** @type {Link} */
@@ -80,19 +46,19 @@ export class Core {
   events = [];
   /** @type {Effect[]} */
   #effects = [];
-  #endpoint = 0;
-  #failures = 0;
+  /** @type {Retries} */
+  #retries;
   #tokenWorked = false;
   #requests = 0;
   #messages = new Seen(identity);
   #receipts = new Seen((id) => id);
-  /** @type {{ ticket: number, query: object, id?: number, asked?: number }[]} */
-  #queries = [];
+  #queries = new Queries();
 
   /** @param {CoreOptions} options */
   constructor(options) {
     this.options = options;
     this.outbox = new Outbox(options.outbox);
+    this.#retries = new Retries(options);
     this.highest = options.resume?.highest;
     this.epoch = options.resume?.epoch;
     for (const id of options.resume?.recent ?? []) this.#messages.remember(id);
@@ -123,10 +89,7 @@ export class Core {
    */
   history(ticket, query) {
     if (this.link.is === 'stopped') throw stoppedHistory(this.link.error);
-    if (this.#queries.length >= QUERIES) {
-      throw new HistoryError('full', `${QUERIES} requests for history wait already`);
-    }
-    this.#queries.push({ ticket, query });
+    this.#queries.push(ticket, query);
   }
 
   /**
@@ -191,11 +154,8 @@ export class Core {
       const problem = `the message is too large: ${size} bytes as a frame, ${limits.frame} are allowed, and ${limits.body} for its body`;
       return { do: 'sent', ref, result: new SendError('too_large', problem) };
     }
-    const waiting = this.#queries.find((query) => query.asked === undefined);
-    const asked = this.#queries.filter((query) => query.asked !== undefined).length;
-    if (!waiting || asked >= QUERIES_AT_ONCE) return undefined;
-    Object.assign(waiting, { id, asked: now });
-    return { do: 'write', text: JSON.stringify({ ...waiting.query, type: 'history', id }) };
+    const query = this.#queries.next(now, id);
+    return query && { do: 'write', text: JSON.stringify({ ...query, type: 'history', id }) };
   }
 
   /**
@@ -261,7 +221,7 @@ export class Core {
       }
       case 'history': {
         const { type, ...page } = frame;
-        const ticket = this.#answeredQuery(page.id);
+        const ticket = this.#queries.answered(page.id);
         if (ticket !== undefined) this.#effects.push({ do: 'page', ticket, result: page });
         return;
       }
@@ -282,7 +242,7 @@ export class Core {
     this.#tokenWorked = true;
     this.epoch = epoch;
     this.link = { is: 'live', heartbeat: new Heartbeat(heartbeat, now), limits, since: now };
-    this.#tell({ name: 'connected', value: { user, device, session, gateway: this.#gateway() } });
+    this.#tell({ name: 'connected', value: { user, device, session, gateway: this.#retries.endpoint } });
   }
 
   /**
@@ -304,19 +264,13 @@ export class Core {
       this.#effects.push({ do: 'sent', ref: entry.ref, result });
       return;
     }
-    const ticket = error.id === undefined ? undefined : this.#answeredQuery(error.id);
+    const ticket = error.id === undefined ? undefined : this.#queries.answered(error.id);
     if (ticket !== undefined) {
       const result = new HistoryError('refused', `history was refused: ${error.text}`, error);
       this.#effects.push({ do: 'page', ticket, result });
     } else if (this.link.is === 'opening' || this.link.is === 'live') {
       this.link.words = error;
     }
-  }
-
-  /** @param {number} id the request */
-  #answeredQuery(id) {
-    const index = this.#queries.findIndex((query) => query.asked !== undefined && query.id === id);
-    return index < 0 ? undefined : this.#queries.splice(index, 1)[0]?.ticket;
   }
 
   /**
@@ -328,21 +282,19 @@ export class Core {
     const { link } = this;
     if (link.is === 'waiting' || link.is === 'stopped') return;
     this.outbox.disconnected();
-    for (const query of this.#queries) query.asked = undefined;
+    this.#queries.disconnected();
     const words = link.is === 'opening' || link.is === 'live' ? link.words : undefined;
     const judged = end.code === undefined ? undefined : verdict(end.code);
     if (end.code !== undefined && judged && this.#mustChange(judged)) {
       const change = 'change' in judged ? judged.change : '';
       return this.#stop(new FatalError(end.code, words?.text ?? end.why, change));
     }
-    const steady = link.is === 'live' && now - link.since >= STEADY;
-    this.#failures = steady ? 0 : this.#failures + 1;
-    const leaveIn = link.is === 'live' && link.leave !== undefined ? Math.max(link.leave - now, 0) : undefined;
-    const atOnce = (judged?.next === 'at_once' || end.leaving === true) && this.#failures <= 1;
-    const round = Math.floor(Math.max(this.#failures - 1, 0) / this.options.endpoints.length);
-    const most = atOnce ? 0 : ceiling(this.options.backoff, round);
-    const retryIn = jitter(this.options.random, most, leaveIn ?? asked(words));
-    this.#endpoint = (this.#endpoint + 1) % this.options.endpoints.length;
+    const leave = link.is === 'live' ? link.leave : undefined;
+    const retryIn = this.#retries.lost({
+      steady: link.is === 'live' && now - link.since >= STEADY,
+      atOnce: judged?.next === 'at_once' || end.leaving === true,
+      asked: leave === undefined ? asked(words) : Math.max(leave - now, 0),
+    });
     this.link = { is: 'waiting', until: now + retryIn };
     this.#tell({ name: 'disconnected', value: { why: end.why, code: end.code, retryIn } });
   }
@@ -393,7 +345,7 @@ export class Core {
     if (link.is === 'waiting') {
       if (now < link.until || !this.#hasRoom()) return;
       this.link = { is: 'dialing', until: now + OPEN_WITHIN };
-      this.#effects.push({ do: 'dial', url: this.#gateway() });
+      this.#effects.push({ do: 'dial', url: this.#retries.endpoint });
     } else if (link.is === 'dialing' && now >= link.until) {
       this.#drop(now, { why: 'the gateway did not answer in time' });
     } else if (link.is === 'opening' && now >= link.until) {
@@ -464,7 +416,7 @@ export class Core {
   }
 
   #oldestRequest() {
-    return Math.min(this.outbox.oldestInFlight(), ...this.#queries.map((query) => query.asked ?? Infinity));
+    return Math.min(this.outbox.oldestInFlight(), this.#queries.oldestAsked());
   }
 
   /** @param {FatalError | undefined} error */
@@ -472,15 +424,11 @@ export class Core {
     for (const { ref } of this.outbox.drain()) {
       this.#effects.push({ do: 'sent', ref, result: stoppedSend(error) });
     }
-    for (const { ticket } of this.#queries.splice(0)) {
+    for (const ticket of this.#queries.drain()) {
       this.#effects.push({ do: 'page', ticket, result: stoppedHistory(error) });
     }
     this.link = { is: 'stopped', error };
     if (error) this.events.push({ name: 'fatal', value: error });
-  }
-
-  #gateway() {
-    return /** @type {string} */ (this.options.endpoints[this.#endpoint]);
   }
 
   #request() {

@@ -80,6 +80,11 @@ class Connection {
     });
   }
 
+  /** Frames that came and were not read. */
+  get pending() {
+    return this.#frames.length;
+  }
+
   /** The next frame. @returns {Promise<any>} */
   read() {
     return this.#frames.length > 0 ? Promise.resolve(this.#frames.shift())
@@ -260,6 +265,24 @@ test('a server that does not confirm the protocol gets no token', () => world(as
   it.connect();
   const { hello } = await good.session();
   assert.equal(hello.token, 'a.b.c');
+}));
+
+test('a WebSocket that takes any subprotocol for the right one gives no token away', () => world(async ({ peer, client }) => {
+  class Careless extends WebSocket {
+    /** @param {string} url @param {string} protocols */
+    constructor(url, protocols) {
+      super(url, protocols);
+      Object.defineProperty(this, 'protocol', { value: '' });
+    }
+  }
+  const server = await peer();
+  const it = client([server], { WebSocket: Careless });
+  const refused = event(it, 'disconnected');
+  it.connect();
+  const connection = await server.accept();
+  assert.match((await refused).why, /does not speak/);
+  await within('the end', connection.closed);
+  assert.equal(connection.pending, 0);
 }));
 
 test('an expired token is replaced by a new one', () => world(async ({ peer, client }) => {

@@ -284,6 +284,34 @@ test('a message that no gateway would take is refused here', () => {
   assert.equal(/** @type {any} */ (effect).result.reason, 'too_large');
 });
 
+test('every copy of a message is acknowledged once the message was taken', () => {
+  const it = live();
+  for (const at of [1, 2]) {
+    it.frame(0, {
+      type: 'message', message: id(at, 7), conversation: 'c', from: 'bob', device: 'd', to: { user: 'alice' }, at: 0,
+      content: { body: 'hi' },
+    });
+  }
+  assert.deepEqual(drain(it, 0), []);
+  const [event, ...more] = it.events.splice(0);
+  assert.deepEqual(more, []);
+  it.taken(/** @type {any} */ (event), true);
+  const [effect] = drain(it, 0);
+  assert.deepEqual(JSON.parse(/** @type {any} */ (effect).text).messages, [id(1, 7), id(2, 7)]);
+});
+
+test('a send that failed waits for the answers of those after it', () => {
+  const it = live();
+  const sends = (/** @type {number} */ now) => drain(it, now).map((effect) => JSON.parse(/** @type {any} */ (effect).text).ref);
+  const fail = (/** @type {string} */ ref) => it.frame(0, { type: 'error', ref, code: 'unavailable', text: 'away', temporary: true });
+  for (const ref of ['r1', 'r2']) it.send({ ref, to: { user: 'bob' }, content: { body: ref } });
+  assert.deepEqual(sends(0), ['r1', 'r2']);
+  fail('r1');
+  assert.deepEqual(sends(1_000), []);
+  fail('r2');
+  assert.deepEqual(sends(1_000), ['r1', 'r2']);
+});
+
 test('an application that is too far behind gives its connection up and loses nothing', () => {
   const it = live();
   const push = (/** @type {number} */ n) => it.frame(0, {

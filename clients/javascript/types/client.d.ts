@@ -14,8 +14,8 @@
  */
 /**
  * What can be listened to. Handlers run one after the other, in order. A message or a receipt is
- * acknowledged when its handler's promise is fulfilled; one that no handler took, or whose handler threw,
- * stays in the inbox and comes again with the next session.
+ * acknowledged when its handler's promise is fulfilled; one whose handler threw, and a message that has no
+ * handler, stays in the inbox and comes again with the next session.
  * @typedef {object} Events
  * @property {{ user: string, device: string, session: string, gateway: string }} connected
  * @property {undefined} caught_up what waited while the device was away has been shown
@@ -106,8 +106,8 @@ export type Options = {
 };
 /**
  * What can be listened to. Handlers run one after the other, in order. A message or a receipt is
- * acknowledged when its handler's promise is fulfilled; one that no handler took, or whose handler threw,
- * stays in the inbox and comes again with the next session.
+ * acknowledged when its handler's promise is fulfilled; one whose handler threw, and a message that has no
+ * handler, stays in the inbox and comes again with the next session.
  */
 export type Events = {
     connected: {

@@ -1,37 +1,7 @@
-/**
- * @typedef {object} CoreOptions
- * @property {string[]} endpoints
- * @property {string} device
- * @property {import('./backoff.js').Backoff} backoff
- * @property {number} outbox
- * @property {boolean} tokenRenews
- * @property {() => number} random
- * @property {Resume} [resume]
- */
-/**
- * What the shell is to do.
- * @typedef {{ do: 'dial', url: string } | { do: 'write', text: string } | { do: 'drop' } | { do: 'goodbye' }
- *   | { do: 'sent', ref: string, result: import('./protocol.js').Sent | SendError }
- *   | { do: 'page', ticket: number, result: import('./protocol.js').HistoryPage | HistoryError }} Effect
- */
-/**
- * What the application is told, in order.
- * @typedef {{ name: 'connected', value: { user: string, device: string, session: string, gateway: string } }
- *   | { name: 'caught_up', value: undefined }
- *   | { name: 'message', value: import('./protocol.js').Message }
- *   | { name: 'receipt', value: import('./protocol.js').Receipt }
- *   | { name: 'disconnected', value: { why: string, code?: number, retryIn: number } }
- *   | { name: 'fatal', value: FatalError }} Event
- */
-/**
- * Where the client is with its connection.
- * @typedef {{ is: 'waiting', until: number }
- *   | { is: 'dialing', until: number }
- *   | { is: 'opening', until: number, hello: number, words?: ProtocolError }
- *   | { is: 'live', heartbeat: Heartbeat, limits: import('./protocol.js').Limits, since: number,
- *       leave?: number, words?: ProtocolError }
- *   | { is: 'stopped', error?: FatalError }} Link
- */
+/** @typedef {import('./core-types.js').CoreOptions} CoreOptions */
+/** @typedef {import('./core-types.js').Effect} Effect */
+/** @typedef {import('./core-types.js').Event} Event */
+/** @typedef {import('./core-types.js').Link} Link */
 export class Core {
     /** @param {CoreOptions} options */
     constructor(options: CoreOptions);
@@ -39,7 +9,7 @@ export class Core {
     link: Link;
     /** @type {Event[]} */
     events: Event[];
-    options: CoreOptions;
+    options: import("./core-types.js").CoreOptions;
     outbox: Outbox;
     highest: string | undefined;
     epoch: number | undefined;
@@ -119,95 +89,8 @@ export class Core {
 export type ServerFrame = import("./protocol.js").ServerFrame;
 export type ProtocolError = import("./protocol.js").ProtocolError;
 export type Resume = import("./storage.js").Resume;
-export type CoreOptions = {
-    endpoints: string[];
-    device: string;
-    backoff: import("./backoff.js").Backoff;
-    outbox: number;
-    tokenRenews: boolean;
-    random: () => number;
-    resume?: import("./storage.js").Resume | undefined;
-};
-/**
- * What the shell is to do.
- */
-export type Effect = {
-    do: "dial";
-    url: string;
-} | {
-    do: "write";
-    text: string;
-} | {
-    do: "drop";
-} | {
-    do: "goodbye";
-} | {
-    do: "sent";
-    ref: string;
-    result: import("./protocol.js").Sent | SendError;
-} | {
-    do: "page";
-    ticket: number;
-    result: import("./protocol.js").HistoryPage | HistoryError;
-};
-/**
- * What the application is told, in order.
- */
-export type Event = {
-    name: "connected";
-    value: {
-        user: string;
-        device: string;
-        session: string;
-        gateway: string;
-    };
-} | {
-    name: "caught_up";
-    value: undefined;
-} | {
-    name: "message";
-    value: import("./protocol.js").Message;
-} | {
-    name: "receipt";
-    value: import("./protocol.js").Receipt;
-} | {
-    name: "disconnected";
-    value: {
-        why: string;
-        code?: number;
-        retryIn: number;
-    };
-} | {
-    name: "fatal";
-    value: FatalError;
-};
-/**
- * Where the client is with its connection.
- */
-export type Link = {
-    is: "waiting";
-    until: number;
-} | {
-    is: "dialing";
-    until: number;
-} | {
-    is: "opening";
-    until: number;
-    hello: number;
-    words?: ProtocolError;
-} | {
-    is: "live";
-    heartbeat: Heartbeat;
-    limits: import("./protocol.js").Limits;
-    since: number;
-    leave?: number;
-    words?: ProtocolError;
-} | {
-    is: "stopped";
-    error?: FatalError;
-};
+export type CoreOptions = import("./core-types.js").CoreOptions;
+export type Effect = import("./core-types.js").Effect;
+export type Event = import("./core-types.js").Event;
+export type Link = import("./core-types.js").Link;
 import { Outbox } from './outbox.js';
-import { SendError } from './errors.js';
-import { HistoryError } from './errors.js';
-import { FatalError } from './errors.js';
-import { Heartbeat } from './heartbeat.js';

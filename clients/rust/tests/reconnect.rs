@@ -60,8 +60,9 @@ async fn a_send_is_answered_and_a_message_is_acknowledged_once_it_was_taken() {
     // The next frame is not the ack yet: the application is still busy with the message.
     let ticket = client.send(to_bob(), text("busy")).await;
     assert_eq!(conn.read_send().await.reference, *ticket.reference());
-    events.taken().await;
+    let asking = tokio::spawn(async move { events.next().await });
     assert_eq!(conn.read_acks(1).await, [id(7, "hi")]);
+    asking.abort();
 }
 
 #[tokio::test]
@@ -196,6 +197,43 @@ async fn a_device_that_was_replaced_stops_and_says_what_to_change() {
     assert_eq!(within("the end of the events", events.next()).await, None);
     let late = client.send(to_bob(), text("late")).await;
     assert_eq!(within("an answer", late).await, Err(SendError::Fatal(fatal)));
+}
+
+#[tokio::test]
+async fn an_application_that_takes_no_events_can_close_nevertheless() {
+    let ca = Ca::new();
+    let peer = Peer::new(&ca).await;
+    let (client, events) = connect(config(&ca, &[&peer]));
+    let (mut conn, _) = peer.session().await;
+    for n in 0..200 {
+        conn.write(&message(id(n, &format!("m{n}")), "flood")).await;
+    }
+    let ticket = client.send(to_bob(), text("after the flood")).await;
+    let send = conn.read_send().await;
+    conn.answer(&send, id(900, "mine")).await;
+    within("the answer", ticket).await.unwrap();
+    let closing = tokio::spawn(client.close());
+    assert_eq!(conn.read_close().await, 1000);
+    conn.close(1000).await;
+    let resume = within("the end", closing).await.unwrap();
+    assert_eq!(resume.recent, []);
+    drop(events);
+}
+
+#[tokio::test]
+async fn what_to_keep_is_told_soon_and_not_only_at_the_end() {
+    let ca = Ca::new();
+    let peer = Peer::new(&ca).await;
+    let (client, mut events) = connect(config(&ca, &[&peer]));
+    let mut resume = client.resume();
+    let (mut conn, _) = peer.session().await;
+    conn.write(&message(id(7, "seen"), "seen")).await;
+    next_text(&mut events).await;
+    events.taken().await;
+    // Nothing else happens on this connection for a heartbeat.
+    let kept = resume.wait_for(|resume| resume.recent == [id(7, "seen")]);
+    let kept = within("the state", kept).await.unwrap();
+    assert_eq!((kept.epoch, kept.highest), (Some(1), Some(id(7, "seen"))));
 }
 
 #[tokio::test]

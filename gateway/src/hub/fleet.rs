@@ -110,6 +110,7 @@ impl<M: Manager> Hub<M> {
                 machines.evictions.gateways(asked, &alive, &mut out.evictions);
                 machines.drainer.gateways(&alive);
             }),
+            Effect::ProbeAll => self.tell(|machines, now, _| machines.prober.probe_all(now)),
             Effect::GatewayLost(other) => {
                 tracing::info!(incarnation = %other, "a gateway's lease is over: probing all sessions");
                 self.tell(|machines, now, _| machines.prober.probe_all(now));

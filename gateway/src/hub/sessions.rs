@@ -174,7 +174,7 @@ impl<M: Manager> Hub<M> {
         Ok(match self.asked(touched).await? {
             Touched::Held => Found::Held,
             Touched::Gone => Found::Gone,
-            Touched::Replaced(_) => Found::Replaced,
+            Touched::Replaced(by) => Found::Replaced(route_of(&by)),
         })
     }
 

@@ -9,6 +9,7 @@ use chatcluster_messages_api::v1;
 use chatcluster_protocol::{
     client::{History, HistoryPage},
     id::MessageId,
+    limits::ACK_IDS,
 };
 use gateway_core::{
     Away, Device, Push,
@@ -29,11 +30,11 @@ use crate::metrics::{Metrics, count};
 /// is longer than the slowest fsync that is worth waiting for.
 const WITHIN: Duration = Duration::from_secs(5);
 
-/// 512 messages are one transaction of the service; with 8 calls under way it never waits for us, and
-/// 16,384 waiting jobs are about a second's work of one island. gRPC servers take 4 MiB at most unless
-/// told otherwise; one session's lane of 64 sends of 32 KiB is 2 MiB by itself.
-const APPENDS: Limits = Limits { queue: 16_384, items: 512, bytes: 3 << 20, calls: 8 };
-const ACKS: Limits = Limits { queue: 16_384, items: 512, bytes: 1 << 20, calls: 8 };
+/// The service takes 256 items and 4 MiB in a call, and joins what several calls bring into one
+/// transaction. With 8 calls under way it never waits for us; 16,384 waiting jobs are about a second's
+/// work of one island. One session's lane of 64 sends of 32 KiB is 2 MiB by itself.
+const APPENDS: Limits = Limits { queue: 16_384, items: 256, bytes: 3 << 20, calls: 8 };
+const ACKS: Limits = Limits { queue: 16_384, items: 256, bytes: 1 << 20, calls: 8 };
 
 /// Calls of single sessions under way at the same time; further ones wait within their deadline.
 const SINGLE: usize = 256;
@@ -88,14 +89,17 @@ impl Messages {
         stamp: MessageId,
     ) -> Result<(), Away> {
         let ids = |ids: &[MessageId]| ids.iter().map(|id| convert::bytes(*id)).collect();
-        let item = v1::Acknowledgement {
+        let item = |messages: &[MessageId], receipts: &[MessageId]| v1::Acknowledgement {
             device: Some(convert::device(device)),
             messages: ids(messages),
             receipts: ids(receipts),
             stamp: convert::bytes(stamp),
         };
-        let bytes = item.encoded_len();
-        self.submitted("acknowledge", self.acks.submit(vec![item], bytes)).await.map(|_| ())
+        let of_messages = messages.chunks(ACK_IDS).map(|messages| item(messages, &[]));
+        let of_receipts = receipts.chunks(ACK_IDS).map(|receipts| item(&[], receipts));
+        let items: Vec<_> = of_messages.chain(of_receipts).collect();
+        let bytes = items.iter().map(Message::encoded_len).sum();
+        self.submitted("acknowledge", self.acks.submit(items, bytes)).await.map(|_| ())
     }
 
     /// Makes a device known.

@@ -83,7 +83,9 @@ impl Writer {
         }
         let started = Instant::now();
         let outcome = match &*self.store.state() {
-            State::Open(database) => self.commit(database, group).map_err(|error| error.to_string()),
+            State::Open(database) => {
+                self.commit(database, group).map_err(|error| error.to_string())
+            }
             State::Frozen(_, why) | State::Closed(why) => Err(why.clone()),
         };
         match &outcome {
@@ -124,9 +126,11 @@ impl Writer {
                 let applied: Result<Replies, ViewError> =
                     batches.map(|batch| apply::apply(&mut view, batch, now)).collect();
                 // Dropping the transaction undoes all of it.
-                replies.push(applied.map_err(|error| {
-                    redb::Error::Io(std::io::Error::other(error.to_string()))
-                })?);
+                replies.push(
+                    applied.map_err(|error| {
+                        redb::Error::Io(std::io::Error::other(error.to_string()))
+                    })?,
+                );
             }
         }
         transaction.commit()?;

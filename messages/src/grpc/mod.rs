@@ -50,8 +50,7 @@ pub async fn serve<R: Repository, C>(
 where
     C: AsyncRead + AsyncWrite + Connected + Unpin + Send + 'static,
 {
-    let messages =
-        MessagesServer::new(service).max_decoding_message_size(REQUEST_BYTES);
+    let messages = MessagesServer::new(service).max_decoding_message_size(REQUEST_BYTES);
     Server::builder()
         .max_concurrent_streams(CALLS)
         .concurrency_limit_per_connection(CALLS as usize)
@@ -78,7 +77,11 @@ impl<R: Repository> GrpcService<R> {
         Self { repository, clock, metrics }
     }
 
-    fn count<T>(&self, call: &'static str, outcome: Result<T, Status>) -> Result<Response<T>, Status> {
+    fn count<T>(
+        &self,
+        call: &'static str,
+        outcome: Result<T, Status>,
+    ) -> Result<Response<T>, Status> {
         let code = match &outcome {
             Ok(_) => tonic::Code::Ok,
             Err(status) => status.code(),
@@ -148,13 +151,14 @@ impl<R: Repository> GrpcService<R> {
         if !of_peer {
             let part = self.repository.takes_part(user, conversation).await.map_err(status)?;
             if !part {
-                return Err(Status::permission_denied("the user takes no part in the conversation"));
+                return Err(Status::permission_denied(
+                    "the user takes no part in the conversation",
+                ));
             }
         }
         let ids = before.map_or(Ids::ALL, |id| Ids::ALL.below(id));
         let ids = after.map_or(ids, |id| ids.above(id));
-        let direction =
-            if after.is_some() { Direction::Forward } else { Direction::Backward };
+        let direction = if after.is_some() { Direction::Forward } else { Direction::Backward };
         let query = Query {
             user: None,
             conversation: Some(conversation),

@@ -28,11 +28,7 @@ pub async fn serve<L: Listener>(mut listener: L, router: Router, shutdown: Cance
     let room = Arc::new(Semaphore::new(CONNECTIONS));
     let graceful = GracefulShutdown::new();
     let mut server = auto::Builder::new(hyper_util::rt::TokioExecutor::new());
-    server
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_WITHIN)
-        .max_buf_size(HEAD);
+    server.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_WITHIN).max_buf_size(HEAD);
     server
         .http2()
         .timer(TokioTimer::new())

@@ -12,13 +12,15 @@ use std::{
     },
 };
 
-use chatcluster_messages::embedded::{Embedded, FileMedium, Frozen, Medium, OpenError, WriterThread};
+use chatcluster_messages::embedded::{
+    Embedded, FileMedium, Frozen, Medium, OpenError, WriterThread,
+};
 use chatcluster_protocol::id::{DeviceId, Stamp};
 use messages_core::{
     apply::{self, Batch, Part, Unit},
     key::Ids,
     replica::{Replica, ReplicaError},
-    repository::{Acknowledge, Append, Direction, Quorum, Query, Refused, Repository, Stored},
+    repository::{Acknowledge, Append, Direction, Query, Quorum, Refused, Repository, Stored},
     view::{MemoryView, Scan},
 };
 use proptest::prelude::*;
@@ -138,7 +140,10 @@ async fn a_file_in_use_is_a_clear_error() {
 async fn a_folder_that_is_not_there_is_a_clear_error() {
     let path = Path::new("/nowhere/at/all/messages.redb");
     let error = Embedded::open(path, SetClock::new().clock(), metrics()).unwrap_err().to_string();
-    assert!(error.contains("/nowhere/at/all/messages.redb") && error.contains("No such file"), "{error}");
+    assert!(
+        error.contains("/nowhere/at/all/messages.redb") && error.contains("No such file"),
+        "{error}"
+    );
 }
 
 /// What is wrong with the disk.
@@ -210,7 +215,8 @@ impl FaultyMedium {
     fn backend(&self) -> Result<Faulty, DatabaseError> {
         let mut options = File::options();
         let options = options.read(true).write(true).create(true).truncate(false);
-        let file = options.open(&self.path).map_err(|error| DatabaseError::Storage(error.into()))?;
+        let file =
+            options.open(&self.path).map_err(|error| DatabaseError::Storage(error.into()))?;
         Ok(Faulty { below: FileBackend::new(file)?, faults: self.faults.clone() })
     }
 }

@@ -33,8 +33,7 @@ impl Service {
         // The pages below are read two minutes after the messages were sent.
         clock.set(NOW);
         let later = Arc::new(|| NOW + 120_000);
-        let service =
-            HttpService { repository: repository.clone(), tokens, clock: later, metrics };
+        let service = HttpService { repository: repository.clone(), tokens, clock: later, metrics };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let stop = CancellationToken::new();
@@ -66,7 +65,9 @@ impl Service {
             let answer = self.get(&format!("{path}{cursor}")).await;
             assert_eq!(answer.status, 200, "{answer:?}");
             let messages = answer.json["messages"].as_array().unwrap();
-            let body = |message: &Value| message["content"]["body"].as_str().unwrap().parse().unwrap();
+            let body = |message: &Value| {
+                message["content"]["body"].as_str().unwrap().parse::<u64>().unwrap()
+            };
             bodies.extend(messages.iter().map(body));
             match &answer.json["next"] {
                 Value::String(next) => cursor = format!("&cursor={next}"),
@@ -115,15 +116,18 @@ async fn a_message_has_the_shape_that_clients_see() {
     let id = service.said(&TALK[..1]).await[0];
     let answer = service.get(&format!("/v1/messages/{id}")).await;
     let conversation = ConversationId::between(&user("alice"), &user("bob"));
-    assert_eq!(answer.json, json!({
-        "message": id.to_string(),
-        "conversation": conversation.to_string(),
-        "from": "alice",
-        "device": "phone",
-        "to": { "user": "bob" },
-        "at": NOW,
-        "content": { "type": "text/plain", "body": "0" },
-    }));
+    assert_eq!(
+        answer.json,
+        json!({
+            "message": id.to_string(),
+            "conversation": conversation.to_string(),
+            "from": "alice",
+            "device": "phone",
+            "to": { "user": "bob" },
+            "at": NOW,
+            "content": { "type": "text/plain", "body": "0" },
+        })
+    );
     let page = service.get("/v1/messages").await.json;
     assert_eq!(page["messages"], json!([answer.json]));
     assert_eq!((&page["next"], &page["stable_up_to"]), (&Value::Null, &json!(NOW + 55_000)));
@@ -150,7 +154,8 @@ async fn what_is_wrong_with_a_request_is_named() {
         assert_eq!(answer.json["field"].as_str(), field, "{path}");
         assert!(answer.head.contains("content-type: application/problem+json"), "{path}");
     }
-    let post = "POST /v1/messages HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+    let post =
+        "POST /v1/messages HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
     let answer = raw(service.port, post).await;
     assert_eq!((answer.status, &answer.json["code"]), (405, &json!("method_not_allowed")));
     assert!(answer.head.contains("allow: get"), "{answer:?}");
@@ -180,8 +185,10 @@ async fn every_way_to_have_no_valid_token_is_refused() {
     let none = format!("eyJhbGciOiJub25lIn0.{}.", parts[1]);
     let other_algorithm = format!("eyJhbGciOiJIUzUxMiJ9.{}.{}", parts[1], parts[2]);
     let cut = good[..good.len() - 1].to_owned();
-    let expired = with(&|claims| claims["exp"] = json!(jsonwebtoken::get_current_timestamp() - 3600));
-    let unborn = with(&|claims| claims["nbf"] = json!(jsonwebtoken::get_current_timestamp() + 3600));
+    let expired =
+        with(&|claims| claims["exp"] = json!(jsonwebtoken::get_current_timestamp() - 3600));
+    let unborn =
+        with(&|claims| claims["nbf"] = json!(jsonwebtoken::get_current_timestamp() + 3600));
     let no_exp = with(&|claims| drop(claims.as_object_mut().unwrap().remove("exp")));
     let no_aud = with(&|claims| drop(claims.as_object_mut().unwrap().remove("aud")));
     let wrong_aud = with(&|claims| claims["aud"] = json!("gateways"));
@@ -192,7 +199,12 @@ async fn every_way_to_have_no_valid_token_is_refused() {
         ("none", none, 401, "HS256"),
         ("other algorithm", other_algorithm, 401, "HS256"),
         ("cut", cut, 401, "signature"),
-        ("wrong key", token(b"another secret of at least 32 bytes", &good_claims()), 401, "signature"),
+        (
+            "wrong key",
+            token(b"another secret of at least 32 bytes", &good_claims()),
+            401,
+            "signature",
+        ),
         ("expired", sign(&expired), 401, "expired"),
         ("not yet", sign(&unborn), 401, "not valid yet"),
         ("without exp", sign(&no_exp), 401, "exp"),

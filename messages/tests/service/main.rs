@@ -7,3 +7,4 @@ mod grpc;
 mod harness;
 mod http;
 mod process;
+mod schemathesis;

@@ -109,6 +109,10 @@ fn settle(facts: &Facts<'_>) -> Option<Step> {
     if let Some(silent) = silent {
         return Some(Step::Wait(Awaited::Answer { member: silent.name.clone() }));
     }
+    let slots = Slots::all().without(&facts.owned());
+    if !slots.is_empty() {
+        return Some(Step::Wait(Awaited::Owner { slots }));
+    }
     let behind = facts.living.iter().find(|living| {
         let as_told = facts.living.iter().all(|other| {
             let told = living.view.of(other.id());

@@ -93,6 +93,7 @@ impl Core {
         }
         self.token_worked = true;
         self.epoch = Some(welcome.epoch);
+        self.resume_changed = true;
         self.tell(Event::Connected(Session::new(welcome, self.gateway())));
         self.link = Link::Live(Box::new(Live {
             heartbeat: Heartbeat::new(welcome.heartbeat, now),

@@ -91,6 +91,8 @@ pub(crate) struct Core {
     requests: u64,
     highest: Option<MessageId>,
     epoch: Option<u64>,
+    /// What to keep for the next run is not what it was when it was last asked for.
+    resume_changed: bool,
     /// Nobody takes events any more: messages stay in the inbox, unacknowledged.
     deaf: bool,
     effects: VecDeque<Effect>,
@@ -126,6 +128,7 @@ impl Core {
             requests: 0,
             highest: options.resume.highest,
             epoch: options.resume.epoch,
+            resume_changed: false,
             deaf: false,
             effects: VecDeque::new(),
             events: VecDeque::new(),
@@ -136,6 +139,24 @@ impl Core {
     /// What to keep for the next run.
     pub(crate) fn resume(&self) -> Resume {
         Resume { highest: self.highest, epoch: self.epoch, recent: self.inbox.recent() }
+    }
+
+    /// The same, once after each change.
+    pub(crate) fn changed_resume(&mut self) -> Option<Resume> {
+        std::mem::take(&mut self.resume_changed).then(|| self.resume())
+    }
+
+    /// Whether [`Core::changed_resume`] has something.
+    pub(crate) fn resume_has_changed(&self) -> bool {
+        self.resume_changed
+    }
+
+    /// Why the client has stopped, if it was not the application that closed it.
+    pub(crate) fn fatal(&self) -> Option<&Fatal> {
+        match &self.link {
+            Link::Stopped(fatal) => fatal.as_ref(),
+            _ => None,
+        }
     }
 
     /// Whether another [`Core::send`] finds room.
@@ -174,6 +195,7 @@ impl Core {
 
     /// The application has taken a message or a receipt, which is therefore acknowledged.
     pub(crate) fn take(&mut self, taken: Taken) {
+        self.resume_changed = true;
         match taken {
             Taken::Message(id) => self.inbox.messages.take(id.identity(), id),
             Taken::Receipt(id) => self.inbox.receipts.take(id, id),
@@ -258,7 +280,10 @@ impl Core {
     }
 
     fn saw(&mut self, id: MessageId) {
-        self.highest = self.highest.max(Some(id));
+        if self.highest < Some(id) {
+            self.highest = Some(id);
+            self.resume_changed = true;
+        }
     }
 
     fn request_id(&mut self) -> RequestId {

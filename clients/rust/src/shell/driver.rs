@@ -11,7 +11,6 @@ use chatcluster_protocol::{
     client::{History, HistoryPage, Sent, ServerFrame},
     id::Reference,
 };
-use futures_util::future::BoxFuture;
 use tokio::{
     sync::{mpsc, oneshot, watch},
     time::{Instant, sleep_until},
@@ -19,12 +18,13 @@ use tokio::{
 
 use super::{
     dial::Dialer,
-    socket::{Incoming, Socket},
+    line::{Input, Line},
+    socket::Incoming,
 };
 use crate::{
     core::{Core, Effect, Outgoing, Taken},
     error::{HistoryError, SendError},
-    event::{Cause, Event, Fatal},
+    event::{Event, Fatal},
     resume::Resume,
 };
 
@@ -68,19 +68,6 @@ pub(crate) struct Driver {
     pages: HashMap<u64, oneshot::Sender<Result<HistoryPage, HistoryError>>>,
     tickets: u64,
     published: Option<Instant>,
-}
-
-/// The connection, as far as it is there.
-enum Line {
-    None,
-    Dialing(BoxFuture<'static, Result<(Box<Socket>, String), Cause>>),
-    Open(Box<Socket>),
-}
-
-/// What the connection brought.
-enum Input {
-    Opened(String),
-    Incoming(Incoming),
 }
 
 /// What ended a wait.
@@ -166,6 +153,8 @@ impl Driver {
     async fn wait(&mut self) {
         let now = self.now();
         let deadline = self.core.deadline(now).map(|at| self.began + at);
+        let publish = self.published.filter(|_| self.core.resume_has_changed());
+        let deadline = deadline.into_iter().chain(publish.map(|at| at + PUBLISH_EVERY)).min();
         let read = self.core.wants_frames();
         let Channels { sends, commands, events, .. } = &mut self.channels;
         let may_send = self.core.has_room() && !(sends.is_closed() && sends.is_empty());
@@ -252,58 +241,36 @@ impl Driver {
 
     fn publish(&mut self) {
         let due = self.published.is_none_or(|at| at.elapsed() >= PUBLISH_EVERY);
-        if due || self.core.has_stopped() {
-            let resume = self.core.resume();
-            let changed = self.channels.resume.send_if_modified(|kept| {
-                let changed = *kept != resume;
-                *kept = resume;
-                changed
-            });
-            if changed {
-                self.published = Some(Instant::now());
-            }
+        if (due || self.core.has_stopped())
+            && let Some(resume) = self.core.changed_resume()
+        {
+            self.channels.resume.send_replace(resume);
+            self.published = Some(Instant::now());
         }
     }
 
-    /// The end: the last frames and the last events, then the channels close.
+    /// The end: the last frames, then the last events. An application that closed the client gets none
+    /// of these, and one that does not take them holds up nothing else.
     async fn finish(mut self) {
-        self.channels.sends.close();
-        self.channels.commands.close();
-        if let (true, Line::Open(socket)) =
-            (self.goodbye, std::mem::replace(&mut self.line, Line::None))
-        {
-            socket.goodbye().await;
+        let Channels { mut sends, mut commands, events, resume, fatal } = self.channels;
+        if let Some(why) = self.core.fatal() {
+            // Set once: the core stops once.
+            let _ = fatal.set(why.clone());
         }
-        while let Some(event) = self.core.poll_event() {
-            if let Event::Fatal(fatal) = &event {
-                // Set once: the core stops once.
-                let _ = self.channels.fatal.set(fatal.clone());
+        sends.close();
+        commands.close();
+        if self.goodbye {
+            if let Line::Open(socket) = self.line {
+                socket.goodbye().await;
             }
-            if self.channels.events.send(event).await.is_err() {
+            return;
+        }
+        drop((sends, commands, resume));
+        while let Some(event) = self.core.poll_event() {
+            if events.send(event).await.is_err() {
                 return;
             }
         }
-    }
-}
-
-impl Line {
-    /// Without a connection this waits for ever. Dropping the future loses nothing.
-    async fn next(&mut self, read: bool) -> Input {
-        let input = match self {
-            Self::None => pending().await,
-            Self::Open(socket) => Input::Incoming(socket.next(read).await),
-            Self::Dialing(dial) => match dial.await {
-                Ok((socket, token)) => {
-                    *self = Self::Open(socket);
-                    return Input::Opened(token);
-                }
-                Err(cause) => Input::Incoming(Incoming::Ended(cause)),
-            },
-        };
-        if matches!(input, Input::Incoming(Incoming::Ended(_))) {
-            *self = Self::None;
-        }
-        input
     }
 }
 

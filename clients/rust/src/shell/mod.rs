@@ -3,6 +3,7 @@
 mod dial;
 mod driver;
 mod endpoint;
+mod line;
 mod socket;
 mod trust;
 

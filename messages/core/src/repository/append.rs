@@ -120,7 +120,8 @@ async fn registries<R: Replica>(
     quorum: &Quorum<R>,
     works: &[Work],
 ) -> Result<HashMap<UserId, Registry>, ReplicaError> {
-    let mut users: Vec<UserId> = works.iter().map(|work| recipient(&work.message).clone()).collect();
+    let mut users: Vec<UserId> =
+        works.iter().map(|work| recipient(&work.message).clone()).collect();
     users.sort_unstable();
     users.dedup();
     let read = quorum.get(users.iter().map(key::registry).collect::<Vec<_>>()).await?;

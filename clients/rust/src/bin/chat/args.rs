@@ -80,6 +80,8 @@ pub(crate) enum Command {
     History(HistoryArgs),
     /// Make a token for a user of a local cluster
     Token(TokenArgs),
+    /// Watch a short conversation between two users on two gateways of a local cluster
+    Demo,
 }
 
 #[derive(Debug, clap::Args)]

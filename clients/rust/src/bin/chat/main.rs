@@ -2,6 +2,7 @@
 
 mod args;
 mod connection;
+mod demo;
 mod failure;
 mod history;
 mod listen;
@@ -45,5 +46,6 @@ async fn run(args: Args, clock: Clock) -> Result<(), Failure> {
         Some(Command::Listen(listen)) => listen::run(args.target, listen, clock).await,
         Some(Command::History(history)) => history::run(args.target, history, clock).await,
         Some(Command::Token(token)) => token::run(&args.target, &token),
+        Some(Command::Demo) => demo::run(args.target).await,
     }
 }

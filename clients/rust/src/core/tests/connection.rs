@@ -347,6 +347,22 @@ fn a_temporary_failure_keeps_the_order_of_a_recipient_and_holds_nobody_else_up()
 }
 
 #[test]
+fn a_send_that_failed_waits_for_the_answers_of_those_after_it() {
+    let mut bench = Bench::live();
+    for reference in ["r1", "r2"] {
+        bench.send(reference, "bob");
+    }
+    bench.sends();
+    bench.frame(failed("r1", ErrorCode::Unavailable, None));
+    bench.pass(s(1));
+    assert_eq!(bench.sends(), []);
+    bench.frame(failed("r2", ErrorCode::Unavailable, None));
+    bench.pass(s(1));
+    let references: Vec<_> = bench.sends().into_iter().map(|(reference, _)| reference).collect();
+    assert_eq!(references, ["r1", "r2"]);
+}
+
+#[test]
 fn an_error_that_names_the_request_only_answers_the_send_too() {
     let mut bench = Bench::live();
     bench.send("r1", "bob");

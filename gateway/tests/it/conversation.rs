@@ -1,0 +1,178 @@
+use std::time::Duration;
+
+use chatcluster_testkit::wait_until;
+use serde_json::json;
+
+use crate::{
+    client::Client,
+    world::{DEADLINE, World},
+};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_message_crosses_two_gateways_and_its_receipt_comes_back() {
+    let world = World::new().await;
+    let (one, two) = (world.gateway("one").await, world.gateway("two").await);
+    let mut alice = world.login(one.client, "alice", "phone").await;
+    let mut bob = world.login(two.client, "bob", "laptop").await;
+
+    let id = alice.send("r-1", "bob", "hello, bob").await;
+    let sent = alice.until("sent").await;
+    assert_eq!((&sent["id"], &sent["ref"]), (&json!(id), &json!("r-1")));
+    let message = bob.expect("message").await;
+    assert_eq!(message["content"], json!({"type": "text/plain", "body": "hello, bob"}));
+    assert_eq!((&message["from"], &message["message"]), (&json!("alice"), &sent["message"]));
+
+    bob.ack(&message).await;
+    let receipt = alice.expect("receipt").await;
+    assert_eq!(receipt["kind"], "delivered");
+    assert_eq!((&receipt["user"], &receipt["up_to"]), (&json!("bob"), &sent["message"]));
+    alice.ack_receipt(&receipt).await;
+    bob.quiet().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_came_while_offline_waits_and_is_pushed_on_the_other_gateway() {
+    let world = World::new().await;
+    let (one, two) = (world.gateway("one").await, world.gateway("two").await);
+    let bob = world.login(two.client, "bob", "laptop").await;
+    drop(bob);
+    let mut alice = world.login(one.client, "alice", "phone").await;
+    for reference in ["a", "b", "c"] {
+        alice.send(reference, "bob", reference).await;
+        alice.until("sent").await;
+    }
+    let mut bob = Client::connect(one.client).await;
+    bob.hello(&world.token("bob"), "laptop").await;
+    bob.expect("welcome").await;
+    let mut before = String::new();
+    for body in ["a", "b", "c"] {
+        let message = bob.expect("message").await;
+        assert_eq!(message["content"]["body"], body);
+        let id = message["message"].as_str().unwrap().to_owned();
+        assert!(id > before, "ids rise in the order sent");
+        before = id;
+        bob.ack(&message).await;
+    }
+    bob.expect("caught_up").await;
+    assert_eq!(alice.until("receipt").await["user"], "bob");
+    // What was acknowledged is not pushed again.
+    drop(bob);
+    world.login(two.client, "bob", "laptop").await.quiet().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_newer_connection_of_a_device_takes_over_on_any_gateway() {
+    let world = World::new().await;
+    let (one, two) = (world.gateway("one").await, world.gateway("two").await);
+    for (first, second) in [(one.client, one.client), (one.client, two.client)] {
+        let mut older = world.login(first, "bob", "phone").await;
+        let mut newer = world.login(second, "bob", "phone").await;
+        assert_eq!(older.closed().await, Some(4204));
+        let mut alice = world.login(one.client, "alice", "phone").await;
+        alice.send(&format!("to-{second}"), "bob", "which of you?").await;
+        let message = newer.until("message").await;
+        newer.ack(&message).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_same_reference_makes_one_message() {
+    let world = World::new().await;
+    let (one, two) = (world.gateway("one").await, world.gateway("two").await);
+    let mut bob = world.login(two.client, "bob", "phone").await;
+    let mut alice = world.login(one.client, "alice", "phone").await;
+    alice.send("same", "bob", "once").await;
+    let first = alice.until("sent").await;
+    drop(alice);
+    let mut alice = world.login(two.client, "alice", "phone").await;
+    alice.send("same", "bob", "once").await;
+    assert_eq!(alice.until("sent").await["message"], first["message"]);
+    alice.send("same", "bob", "twice").await;
+    assert_eq!(alice.until("error").await["code"], "reference_conflict");
+    let message = bob.expect("message").await;
+    assert_eq!(message["message"], first["message"]);
+    bob.quiet().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn history_is_for_those_who_take_part() {
+    let world = World::new().await;
+    let one = world.gateway("one").await;
+    world.login(one.client, "bob", "phone").await;
+    let mut alice = world.login(one.client, "alice", "phone").await;
+    alice.send("h-1", "bob", "for the record").await;
+    let sent = alice.until("sent").await;
+    alice.request(json!({"type": "history", "user": "bob"})).await;
+    let page = alice.until("history").await;
+    assert_eq!(page["messages"][0]["message"], sent["message"]);
+    let mut eve = world.login(one.client, "eve", "phone").await;
+    eve.request(json!({"type": "history", "conversation": sent["conversation"]})).await;
+    assert_eq!(eve.until("error").await["code"], "forbidden");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_the_message_service_is_away_sends_say_so_and_later_succeed() {
+    let world = World::new().await;
+    let one = world.gateway("one").await;
+    let mut bob = world.login(one.client, "bob", "phone").await;
+    let mut alice = world.login(one.client, "alice", "phone").await;
+    world.kill_messages().await;
+    alice.send("s", "bob", "still there?").await;
+    let error = alice.until("error").await;
+    assert_eq!((&error["code"], &error["temporary"]), (&json!("unavailable"), &json!(true)));
+    assert_eq!(error["ref"], "s");
+    let mut carol = Client::connect(one.client).await;
+    carol.hello(&world.token("carol"), "phone").await;
+    assert_eq!(carol.until("error").await["code"], "unavailable");
+    assert_eq!(carol.closed().await, Some(4103));
+    world.start_messages();
+    let sent = async {
+        loop {
+            alice.send("s", "bob", "still there?").await;
+            let frame = alice.next().await;
+            if frame["type"] == "sent" {
+                return frame;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    let sent = tokio::time::timeout(DEADLINE, sent).await.unwrap();
+    assert_eq!(bob.until("message").await["message"], sent["message"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_the_manager_is_away_clients_are_welcome_and_what_they_send_is_stored() {
+    let world = World::new().await;
+    let (one, two) = (world.gateway("one").await, world.gateway("two").await);
+    let mut bob = world.login(two.client, "bob", "phone").await;
+    world.manager.set_away(true);
+    let mut alice = world.login(one.client, "alice", "phone").await;
+    alice.send("m", "bob", "no directory").await;
+    let sent = alice.until("sent").await;
+    assert!(crate::client::get(one.admin, "/readyz").await.starts_with("HTTP/1.1 200"));
+    world.manager.set_away(false);
+    let message = bob.until("message").await;
+    assert_eq!(message["message"], sent["message"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_gateway_that_stops_asks_its_clients_to_move_and_ends() {
+    let world = World::new().await;
+    let (one, two) = (world.gateway("one").await, world.gateway("two").await);
+    let mut bob = world.login(one.client, "bob", "phone").await;
+    let at = one.client;
+    let stopping = tokio::spawn(one.stop());
+    let reconnect = bob.expect("reconnect").await;
+    assert_eq!(reconnect["reason"], "draining");
+    wait_until("new connections are refused", DEADLINE, async || {
+        Client::try_connect(at).await.is_err()
+    })
+    .await;
+    // The session goes on until the client has moved: then the old one is replaced.
+    let mut moved = world.login(two.client, "bob", "phone").await;
+    assert_eq!(bob.closed().await, Some(4204));
+    stopping.await.unwrap().unwrap();
+    let mut alice = world.login(two.client, "alice", "phone").await;
+    alice.send("after", "bob", "moved?").await;
+    moved.until("message").await;
+}

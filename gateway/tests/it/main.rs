@@ -1,0 +1,10 @@
+//! Gateways as clients and peers meet them: real sockets, real TLS, the real message service, and the
+//! manager in a real Redis Cluster where the test is about it.
+
+mod client;
+mod conversation;
+mod hostile;
+mod process;
+mod slow;
+mod upgrade;
+mod world;

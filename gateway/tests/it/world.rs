@@ -1,0 +1,216 @@
+//! Everything around a gateway: certificates, keys, the message service, the manager, and the gateways
+//! themselves.
+
+use std::{
+    net::SocketAddr,
+    path::PathBuf,
+    sync::{Arc, Mutex},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use chatcluster_config::{
+    Auth, ClientPort, Drain, GatewayConfig, GoDuration, JwtAlgorithm, JwtKey, ManagerHome,
+    MessagesClient, PeerPort, Role,
+};
+use chatcluster_gateway::{
+    listener::bind,
+    run::{Ports, RunError, run},
+};
+use chatcluster_manager::{Manager, MemoryManager};
+use chatcluster_messages::{
+    Metrics,
+    embedded::{Embedded, WriterThread},
+    grpc::{self, GrpcService},
+    wall_clock,
+};
+use chatcluster_runtime::tls::{Handshakes, RoleCertificate, TlsListener};
+use chatcluster_testkit::certificates::Certificates;
+use jsonwebtoken::{EncodingKey, Header};
+use messages_core::repository::Quorum;
+use prometheus_client::registry::Registry;
+use serde_json::json;
+use tempfile::TempDir;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::client::Client;
+
+/// For whatever must happen; many times what it takes.
+pub const DEADLINE: Duration = Duration::from_secs(30);
+
+const SECRET: &[u8] = b"a secret of at least 32 bytes, for tests";
+
+/// A ChatCluster's surroundings.
+pub struct World {
+    pub certificates: Certificates,
+    pub folder: TempDir,
+    pub manager: MemoryManager,
+    messages: SocketAddr,
+    service: Mutex<Option<Service>>,
+}
+
+struct Service {
+    stop: CancellationToken,
+    serving: JoinHandle<()>,
+    writer: WriterThread,
+}
+
+/// A gateway of this process.
+pub struct Gateway {
+    pub client: SocketAddr,
+    pub admin: SocketAddr,
+    shutdown: CancellationToken,
+    running: Option<JoinHandle<Result<(), RunError>>>,
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        self.shutdown.cancel();
+    }
+}
+
+impl World {
+    /// With a message service that runs.
+    pub async fn new() -> Self {
+        let certificates = Certificates::new().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("token.key"), SECRET).unwrap();
+        let messages = ([127, 0, 0, 1], chatcluster_testkit::free_port()).into();
+        let manager = MemoryManager::new(now);
+        let world = Self { certificates, folder, manager, messages, service: Mutex::new(None) };
+        world.start_messages();
+        world
+    }
+
+    /// The message service, on the same address and file each time.
+    pub fn start_messages(&self) {
+        let tls = self.certificates.role("messages", Role::Messages).unwrap();
+        let tls = RoleCertificate::load(&tls).unwrap();
+        let tls = tls.server_config(&[Role::Gateway], &["h2"]).unwrap();
+        let metrics = Arc::new(Metrics::new(&mut Registry::default()));
+        let path = self.folder.path().join("messages.redb");
+        let (replica, writer) = Embedded::open(&path, wall_clock(), metrics.clone()).unwrap();
+        let repository = Arc::new(Quorum::of_one(replica));
+        let service = GrpcService::new(repository, wall_clock(), metrics);
+        let listener = bind(self.messages).unwrap();
+        let connections = TlsListener::new(listener, tls, Handshakes::default()).into_stream();
+        let stop = CancellationToken::new();
+        let stopped = stop.clone().cancelled_owned();
+        let serving = tokio::spawn(async move {
+            grpc::serve(connections, service, stopped).await.unwrap();
+        });
+        *self.service.lock().unwrap() = Some(Service { stop, serving, writer });
+    }
+
+    /// Ends the message service as a crash would: calls under way get no answer.
+    pub async fn kill_messages(&self) {
+        let service = self.service.lock().unwrap().take();
+        let Some(Service { stop, serving, mut writer }) = service else { return };
+        serving.abort();
+        let _ = serving.await;
+        stop.cancel();
+        writer.ended().await;
+    }
+
+    /// A configuration with free ports.
+    pub fn config(&self, name: &str) -> GatewayConfig {
+        let loopback = "127.0.0.1:0".parse().unwrap();
+        GatewayConfig {
+            name: name.into(),
+            client: ClientPort {
+                listen: loopback,
+                tls: None,
+                origins: vec![],
+                page: None,
+                connections: 10_000,
+                heartbeat: GoDuration::from_secs(25),
+            },
+            peer: PeerPort {
+                listen: loopback,
+                host: "127.0.0.1".into(),
+                port: None,
+                tls: self.certificates.role(name, Role::Gateway).unwrap(),
+            },
+            admin: loopback,
+            manager: ManagerHome::Memory,
+            messages: MessagesClient { address: self.messages.to_string() },
+            auth: Auth {
+                keys: vec![JwtKey { algorithm: JwtAlgorithm::HS256, file: self.key(), id: None }],
+                issuer: None,
+                audience: None,
+            },
+            drain: Drain {
+                grace: GoDuration::from_millis(200),
+                rate_per_second: 1000,
+                timeout: GoDuration::from_secs(20),
+            },
+        }
+    }
+
+    fn key(&self) -> PathBuf {
+        self.folder.path().join("token.key")
+    }
+
+    /// A gateway with the world's manager.
+    pub async fn gateway(&self, name: &str) -> Gateway {
+        self.run(self.config(name), self.manager.clone()).await
+    }
+
+    /// A gateway.
+    pub async fn run(&self, config: GatewayConfig, manager: impl Manager) -> Gateway {
+        let ports = Ports::open(&config).unwrap();
+        let client = ports.client.local_addr().unwrap();
+        let admin = ports.admin.local_addr().unwrap();
+        let shutdown = CancellationToken::new();
+        let running = tokio::spawn(run(config, ports, manager, shutdown.clone()));
+        Gateway { client, admin, shutdown, running: Some(running) }
+    }
+
+    /// A good token.
+    pub fn token(&self, user: &str) -> String {
+        self.token_for(user, 3600)
+    }
+
+    /// A token that expires in so many seconds.
+    pub fn token_for(&self, user: &str, seconds: i64) -> String {
+        let claims = json!({"sub": user, "exp": now() as i64 / 1000 + seconds});
+        let key = EncodingKey::from_secret(SECRET);
+        jsonwebtoken::encode(&Header::default(), &claims, &key).unwrap()
+    }
+
+    /// A client past its `caught_up`.
+    pub async fn login(&self, at: SocketAddr, user: &str, device: &str) -> Client {
+        let mut client = Client::connect(at).await;
+        client.hello(&self.token(user), device).await;
+        client.expect("welcome").await;
+        client.expect("caught_up").await;
+        client
+    }
+}
+
+impl Gateway {
+    /// As SIGTERM does it; returns when it has ended.
+    pub async fn stop(mut self) -> Result<(), RunError> {
+        self.shutdown.cancel();
+        let running = self.running.take().unwrap();
+        tokio::time::timeout(DEADLINE, running).await.expect("the gateway does not end").unwrap()
+    }
+
+    /// Begins to stop.
+    pub fn begin_stop(&self) {
+        self.shutdown.cancel();
+    }
+
+    /// One figure of its metrics, summed over labels.
+    pub async fn figure(&self, name: &str) -> f64 {
+        let text = crate::client::get(self.admin, "/metrics").await;
+        let wanted = format!("chatcluster_gateway_{name}");
+        let lines = text.lines().filter_map(|line| line.strip_prefix(&wanted));
+        let of_it = lines.filter(|rest| rest.starts_with([' ', '{']));
+        of_it.filter_map(|rest| rest.rsplit(' ').next()?.parse::<f64>().ok()).sum()
+    }
+}
+
+pub fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as u64
+}
