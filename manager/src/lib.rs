@@ -8,7 +8,6 @@
 //! - [`Manager`]: what can be asked
 //! - [`RedisManager`]: its home in a Redis Cluster, for a fleet
 //! - [`MemoryManager`]: its home in the memory of this process, for one gateway alone and for tests
-//! - [`RouteCache`]: what a gateway remembers of the answers
 //! - [`slot`]: which part of the users somebody belongs to
 //!
 //! Both homes pass the same tests (`tests/it/conformance.rs`).
@@ -17,7 +16,6 @@ use std::{future::Future, time::Duration};
 
 use chatcluster_protocol::id::{DeviceId, UserId};
 
-mod cache;
 mod drain;
 mod encoding;
 mod epoch;
@@ -26,7 +24,6 @@ mod redis_cluster;
 mod slot;
 mod types;
 
-pub use cache::RouteCache;
 pub use memory::MemoryManager;
 pub use redis_cluster::{InvalidNode, RedisManager, RedisSettings};
 pub use slot::{SLOTS, slot};

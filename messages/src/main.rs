@@ -60,8 +60,7 @@ async fn run(config: MessagesConfig, shutdown: CancellationToken) -> Result<()> 
     let admin_at = admin_port.local_addr()?;
     // Ends last: probes and metrics are wanted while the rest stops.
     let admin_end = CancellationToken::new();
-    let admin =
-        admin::serve(admin_port, readiness.clone(), Arc::new(registry), admin_end.clone());
+    let admin = admin::serve(admin_port, readiness.clone(), Arc::new(registry), admin_end.clone());
     let admin = tokio::spawn(admin);
 
     let clock = wall_clock();
@@ -124,11 +123,8 @@ async fn serve_grpc(config: &MessagesConfig, parts: &Parts) -> Result<Serving> {
     let listener = bind(config.grpc.listen).await?;
     let address = listener.local_addr()?;
     let connections = TlsListener::new(listener, tls, Handshakes::default()).into_stream();
-    let service = GrpcService::new(
-        parts.repository.clone(),
-        parts.clock.clone(),
-        parts.metrics.clone(),
-    );
+    let service =
+        GrpcService::new(parts.repository.clone(), parts.clock.clone(), parts.metrics.clone());
     let stop = shutdown.clone().cancelled_owned();
     let server = async move {
         if let Err(error) = grpc::serve(connections, service, stop).await {
@@ -153,7 +149,7 @@ async fn serve_http(config: &MessagesConfig, parts: &Parts) -> Result<Serving> {
         None => tokio::spawn(http::serve(listener, router, shutdown)),
         Some(tls) => {
             let certificate = ServerCertificate::load(tls)?;
-            let tls = certificate.server_config(&["h2", "http/1.1"])?;
+            let tls = certificate.server_config(&["http/1.1"])?;
             tokio::spawn(certificate.keep_current(shutdown.clone()));
             let listener = TlsListener::new(listener, tls, Handshakes::default());
             tokio::spawn(http::serve(listener, router, shutdown))

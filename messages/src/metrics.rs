@@ -71,7 +71,11 @@ impl Metrics {
         metrics.writable.set(1);
         let registry = registry.sub_registry_with_prefix("chatcluster_messages");
         registry.register("grpc_calls", "gRPC calls by method and code", metrics.grpc.clone());
-        registry.register("http_requests", "HTTP requests by route and status", metrics.http.clone());
+        registry.register(
+            "http_requests",
+            "HTTP requests by route and status",
+            metrics.http.clone(),
+        );
         registry.register("appends", "Appended messages by outcome", metrics.appends.clone());
         registry.register("receipts", "Receipts stored", metrics.receipts.clone());
         registry.register(
@@ -84,8 +88,16 @@ impl Metrics {
             "Writes refused because the queue was full",
             metrics.writes_refused.clone(),
         );
-        registry.register("commits_failed", "Transactions that failed", metrics.commits_failed.clone());
-        registry.register("writable", "1 while the database takes writes", metrics.writable.clone());
+        registry.register(
+            "commits_failed",
+            "Transactions that failed",
+            metrics.commits_failed.clone(),
+        );
+        registry.register(
+            "writable",
+            "1 while the database takes writes",
+            metrics.writable.clone(),
+        );
         registry.register(
             "commit_seconds",
             "Time from the start of a transaction until it was synced",

@@ -4,7 +4,7 @@ use std::fmt;
 
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
-    Issuer, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PublicKeyData,
+    Issuer, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256,
 };
 
 use crate::{Certificate, Names, PkiError, Validity};
@@ -40,10 +40,10 @@ impl Ca {
 
     /// The CA whose certificate and key these are.
     pub fn from_pem(certificate: &str, key: &str) -> Result<Self, PkiError> {
-        let key = KeyPair::from_pem(key).map_err(|error| PkiError::Key(error.to_string()))?;
-        if Certificate::from_pem(certificate)?.public_key != key.subject_public_key_info() {
+        if !Certificate::from_pem(certificate)?.has_key(key)? {
             return Err(PkiError::KeyMismatch);
         }
+        let key = KeyPair::from_pem(key).map_err(|error| PkiError::Key(error.to_string()))?;
         let issuer = Issuer::from_ca_cert_pem(certificate, key)
             .map_err(|error| PkiError::Certificate(error.to_string()))?;
         Ok(Self { certificate: certificate.to_owned(), issuer })

@@ -5,6 +5,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use rcgen::{KeyPair, PublicKeyData};
 use rustls_pki_types::{CertificateDer, pem::PemObject};
 use x509_parser::prelude::{GeneralName, ParsedExtension, X509Certificate};
 
@@ -56,6 +57,12 @@ impl Certificate {
     pub fn is_from(&self, ca: &Ca) -> Result<bool, PkiError> {
         let ca = Self::from_pem(ca.certificate())?;
         Ok(ca.subject_key_id.is_some() && self.authority_key_id == ca.subject_key_id)
+    }
+
+    /// Whether this private key, in PEM, is the certificate's.
+    pub fn has_key(&self, key: &str) -> Result<bool, PkiError> {
+        let key = KeyPair::from_pem(key).map_err(|error| PkiError::Key(error.to_string()))?;
+        Ok(key.subject_public_key_info() == self.public_key)
     }
 
     /// Whether it should be replaced at `now`: a third or less of its life is left, or it is not yet valid.

@@ -32,13 +32,18 @@ pub enum LogsError {
 
 /// Sets up logs for the process; once, before anything that logs.
 pub fn init() -> Result<(), LogsError> {
+    init_with("info")
+}
+
+/// As [`init`], with another filter where `RUST_LOG` says nothing.
+pub fn init_with(default_filter: &str) -> Result<(), LogsError> {
     let wanted = std::env::var("CHATCLUSTER_LOG_FORMAT").ok();
     let format = choose(wanted.as_deref(), io::stderr().is_terminal())?;
     let filter = match std::env::var("RUST_LOG") {
         Ok(text) if !text.is_empty() => {
             EnvFilter::try_new(text).map_err(|error| LogsError::Filter(error.to_string()))?
         }
-        _ => EnvFilter::new("info"),
+        _ => EnvFilter::new(default_filter),
     };
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
     let set = match format {

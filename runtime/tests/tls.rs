@@ -1,4 +1,5 @@
 //! Real TLS on loopback: who gets in, what a change of files does, what slow handshakes cost.
+#![allow(clippy::unwrap_used)] // in the helpers too
 
 use std::{io, sync::Arc, time::Duration};
 

@@ -165,6 +165,22 @@ async fn a_cluster_that_lost_everything_tells_so() {
 }
 
 #[tokio::test]
+async fn a_cluster_that_moved_is_found_though_its_old_addresses_swallow_everything() {
+    let (old, new) = (RedisNode::start().await, RedisNode::start().await);
+    old.command::<()>("CLUSTER ADDSLOTSRANGE 0 16383").await;
+    let settings = RedisSettings::new(vec![old.address(), new.address()]);
+    let manager = RedisManager::new(settings).unwrap();
+    let a = lease("a");
+    wait_for("the old node is used", 5 * CALL, async || manager.renew(&a, LONG).await.ok()).await;
+    // Connections to it neither fail nor answer, as to the address of a pod that is no more.
+    old.pause();
+    new.command::<()>("CLUSTER ADDSLOTSRANGE 0 16383").await;
+    let renewal =
+        wait_for("the new node is used", 10 * CALL, async || manager.renew(&a, LONG).await.ok());
+    assert_eq!(renewal.await, Renewal::Created);
+}
+
+#[tokio::test]
 async fn keys_are_where_the_slot_function_says() {
     let home = Redis::start(3, 0).await;
     let a = lease("a");

@@ -31,9 +31,8 @@ pub fn merge(pages: Vec<Rows>, reverse: bool) -> Result<Page, Corrupt> {
         .filter(|page| page.truncated)
         .filter_map(|page| page.rows.last().map(|(key, _)| key.clone()))
         .min_by(order);
-    let inside = |key: &Key| {
-        ended_at.as_ref().is_none_or(|end| order(key, end) != Ordering::Greater)
-    };
+    let inside =
+        |key: &Key| ended_at.as_ref().is_none_or(|end| order(key, end) != Ordering::Greater);
     let mut merged: BTreeMap<Key, Vec<u8>> = BTreeMap::new();
     for (key, value) in pages.into_iter().flat_map(|page| page.rows) {
         if !inside(&key) {
@@ -200,10 +199,8 @@ mod tests {
         assert_eq!((merged.version, merged.devices.len()), (2, 3));
         assert_eq!(merged.devices[&device("phone")].last_seen, 7);
 
-        let told = |millis| Told {
-            receipt: MessageId::floor(millis),
-            up_to: MessageId::floor(millis),
-        };
+        let told =
+            |millis| Told { receipt: MessageId::floor(millis), up_to: MessageId::floor(millis) };
         let one = |device: DeviceId, millis| Delivered {
             told: Some(told(millis)),
             acknowledged: [(device, Id(MessageId::floor(millis)))].into(),

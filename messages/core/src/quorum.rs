@@ -58,9 +58,10 @@ impl Write {
             self.replies.iter().filter(done).count()
         };
         let Some(first) = self.replies.first() else { return false };
-        first.iter().enumerate().all(|(batch, units)| {
-            (0..units.len()).all(|unit| applied(batch, unit) >= needed)
-        })
+        first
+            .iter()
+            .enumerate()
+            .all(|(batch, units)| (0..units.len()).all(|unit| applied(batch, unit) >= needed))
     }
 
     fn merged(&self) -> Replies {
@@ -93,8 +94,7 @@ fn merge_unit(replies: &[&UnitReply], needed: usize) -> UnitReply {
     // The effects of those that stopped: each replica got as far as it got, so only the shortest
     // way is true of all.
     let shortest = replies.iter().filter(|reply| reply.stop.is_some());
-    let effects =
-        shortest.map(|reply| &reply.effects).min_by_key(|effects| effects.len()).cloned();
+    let effects = shortest.map(|reply| &reply.effects).min_by_key(|effects| effects.len()).cloned();
     UnitReply { effects: effects.unwrap_or_default(), stop: stop.cloned() }
 }
 
@@ -161,7 +161,10 @@ impl<T> Read<T> {
     }
 
     /// An answer came in. What a majority answered, as soon as there is one.
-    pub fn on_reply(&mut self, reply: Result<T, ReplicaError>) -> Option<Result<Vec<T>, ReplicaError>> {
+    pub fn on_reply(
+        &mut self,
+        reply: Result<T, ReplicaError>,
+    ) -> Option<Result<Vec<T>, ReplicaError>> {
         let needed = majority(self.replicas);
         match reply {
             Ok(answer) => self.answers.push(answer),
@@ -196,7 +199,9 @@ mod tests {
         Err(ReplicaError::Unavailable("gone".into()))
     }
 
-    fn outcome(answers: Vec<Result<Replies, ReplicaError>>) -> Option<Result<Replies, ReplicaError>> {
+    fn outcome(
+        answers: Vec<Result<Replies, ReplicaError>>,
+    ) -> Option<Result<Replies, ReplicaError>> {
         let mut write = Write::new(3);
         answers.into_iter().find_map(|answer| write.on_reply(answer))
     }
@@ -252,9 +257,8 @@ mod tests {
             up_to: MessageId::floor(up_to),
         };
         let marked = |marks| UnitReply { effects: vec![Effect::Marked(marks)], stop: None };
-        let merged = |replies: [UnitReply; 2]| {
-            merge_unit(&replies.iter().collect::<Vec<_>>(), 2).effects
-        };
+        let merged =
+            |replies: [UnitReply; 2]| merge_unit(&replies.iter().collect::<Vec<_>>(), 2).effects;
         let lagging = merged([marked(vec![mark(5)]), marked(vec![mark(3)])]);
         assert_eq!(lagging, vec![Effect::Marked(vec![mark(3)])]);
         assert_eq!(merged([marked(vec![mark(5)]), marked(vec![])]), vec![Effect::Marked(vec![])]);

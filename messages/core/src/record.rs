@@ -245,7 +245,10 @@ mod id_bytes {
 
     use super::*;
 
-    pub(super) fn serialize<S: Serializer>(id: &MessageId, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(super) fn serialize<S: Serializer>(
+        id: &MessageId,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
         id.to_bytes().serialize(serializer)
     }
 

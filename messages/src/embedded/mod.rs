@@ -106,8 +106,7 @@ impl Embedded {
             })
             .map_err(OpenError::Thread)?;
         let (room, reads) = (Semaphore::new(QUEUE_KIB), Semaphore::new(READS));
-        let embedded =
-            Self { store, queue, room: Arc::new(room), reads: Arc::new(reads), metrics };
+        let embedded = Self { store, queue, room: Arc::new(room), reads: Arc::new(reads), metrics };
         Ok((embedded, WriterThread(end)))
     }
 }
@@ -125,7 +124,9 @@ impl Replica for Embedded {
         match self.queue.try_send(Request { batches, answer, _room: room }) {
             Ok(()) => {}
             Err(mpsc::error::TrySendError::Full(_)) => return Err(busy()),
-            Err(mpsc::error::TrySendError::Closed(_)) => return Err(unavailable("its writer has ended")),
+            Err(mpsc::error::TrySendError::Closed(_)) => {
+                return Err(unavailable("its writer has ended"));
+            }
         }
         match timeout(WITHIN, answered).await {
             Ok(Ok(outcome)) => outcome,

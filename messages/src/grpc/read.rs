@@ -20,20 +20,16 @@ const BATCH: usize = 256;
 /// Devices in a probe.
 const PROBE: usize = 1000;
 
-/// Boxed, since a status is large and hardly ever there.
-type Read<T> = Result<T, Box<Status>>;
+type Read<T> = Result<T, Status>;
 
-fn invalid(field: impl Display, what: impl Display) -> Box<Status> {
-    Box::new(Status::invalid_argument(format!("{field}: {what}")))
+fn invalid(field: impl Display, what: impl Display) -> Status {
+    Status::invalid_argument(format!("{field}: {what}"))
 }
 
 pub(super) fn appends(request: v1::AppendRequest) -> Read<Vec<Append>> {
     at_most(request.appends.len(), BATCH, "appends")?;
     let appends = request.appends.into_iter().enumerate();
-    appends
-        .map(|(at, one)| append(one, &format!("appends[{at}]")))
-        .collect::<Read<_>>()
-        
+    appends.map(|(at, one)| append(one, &format!("appends[{at}]"))).collect::<Read<_>>()
 }
 
 fn append(append: v1::Append, at: &str) -> Read<Append> {
@@ -44,7 +40,10 @@ fn append(append: v1::Append, at: &str) -> Read<Append> {
     let id = message_id(&append.id, field("id"))?;
     // Two copies of one send are told to be one by this (rule 7).
     if id.identity() != Identity::of(&from, &device, &reference) {
-        return Err(invalid(field("id"), "its identity is not that of sender, device and reference"));
+        return Err(invalid(
+            field("id"),
+            "its identity is not that of sender, device and reference",
+        ));
     }
     let to = match append.to {
         Some(v1::append::To::User(to)) => {
@@ -53,8 +52,8 @@ fn append(append: v1::Append, at: &str) -> Read<Append> {
         None => return Err(invalid(field("to"), "a message must have a recipient")),
     };
     let content = append.content.ok_or_else(|| invalid(field("content"), "is missing"))?;
-    let kind = ContentType::new(content.r#type)
-        .map_err(|error| invalid(field("content.type"), error))?;
+    let kind =
+        ContentType::new(content.r#type).map_err(|error| invalid(field("content.type"), error))?;
     let body = Body::new(content.body).map_err(|error| invalid(field("content.body"), error))?;
     Ok(Append { id, message: Archived { from, device, reference, to, kind, body } })
 }
@@ -73,16 +72,13 @@ pub(super) fn devices(devices: Vec<v1::Device>) -> Read<Vec<(UserId, DeviceId)>>
     devices.map(|(at, one)| device(Some(one), &format!("devices[{at}]"))).collect()
 }
 
-pub(super) fn acknowledgements(
-    request: v1::AcknowledgeRequest,
-) -> Read<Vec<Acknowledge>> {
+pub(super) fn acknowledgements(request: v1::AcknowledgeRequest) -> Read<Vec<Acknowledge>> {
     let all = request.acknowledgements;
     at_most(all.len(), BATCH, "acknowledgements")?;
     all.into_iter()
         .enumerate()
         .map(|(at, one)| acknowledgement(one, &format!("acknowledgements[{at}]")))
         .collect::<Read<_>>()
-        
 }
 
 fn acknowledgement(one: v1::Acknowledgement, at: &str) -> Read<Acknowledge> {

@@ -10,11 +10,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use chatcluster_protocol::{
-    Millis,
-    client::Message,
-    id::MessageId,
-};
+use chatcluster_protocol::{Millis, client::Message, id::MessageId};
 use messages_core::repository::{Repository, stable_up_to};
 use schemars::JsonSchema;
 use serde::Serialize;

@@ -111,8 +111,7 @@ impl Filters {
             Some(Order::Desc) | None => Direction::Backward,
         };
         let limit = limit.unwrap_or(LIMIT_DEFAULT);
-        let whole =
-            Query { user, conversation, sender, ids, direction, limit, bytes: PAGE_BYTES };
+        let whole = Query { user, conversation, sender, ids, direction, limit, bytes: PAGE_BYTES };
         let ids = match cursor {
             None => ids,
             Some(text) => {

@@ -3,7 +3,7 @@
 
 use chatcluster_protocol::{
     client::Message,
-    id::{ConversationId, MessageId, UserId},
+    id::{ConversationId, UserId},
 };
 use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Value, json};
@@ -23,13 +23,17 @@ pub(super) const OF_USER: &str = "/v1/users/{user}/messages";
 /// Path of a conversation's messages.
 pub(super) const OF_CONVERSATION: &str = "/v1/conversations/{conversation}/messages";
 
+/// A UUID of version 7, in either case.
+const UUID_V7: &str =
+    "^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-7[0-9a-fA-F]{3}-[89abAB][0-9a-fA-F]{3}-[0-9a-fA-F]{12}$";
+
 const ABOUT: &str = "Messages by user, id, conversation, sender and time, for backends. Every request \
     carries a service token: a JWT signed by HS256 with `aud`, `exp` and a `scope` that contains \
     `messages:read`. Unknown parameters are errors.";
 
 /// The document.
 pub fn openapi() -> Value {
-    let settings = SchemaSettings::draft2020_12().with(|settings| {
+    let settings = SchemaSettings::draft2020_12().for_serialize().with(|settings| {
         settings.definitions_path = "/components/schemas".into();
         settings.meta_schema = None;
     });
@@ -58,8 +62,7 @@ fn paths(schemas: &mut SchemaGenerator) -> Value {
         "user",
         "In a conversation in which this user takes part: what they sent and what they got.",
     );
-    let by_conversation =
-        query::<ConversationId>(schemas, "conversation", "In this conversation.");
+    let by_conversation = query::<ConversationId>(schemas, "conversation", "In this conversation.");
     let all = "Messages, by any mix of filters";
     let both = vec![by_user.clone(), by_conversation.clone()];
     let said = "What was said in a conversation";
@@ -76,6 +79,7 @@ fn paths(schemas: &mut SchemaGenerator) -> Value {
 }
 
 fn one(schemas: &mut SchemaGenerator) -> Value {
+    let id = json!({ "type": "string", "format": "uuid", "pattern": UUID_V7 });
     let mut responses = errors(schemas);
     responses["200"] = answer::<Message>(schemas, "application/json", "The message.");
     responses["404"] =
@@ -83,7 +87,7 @@ fn one(schemas: &mut SchemaGenerator) -> Value {
     json!({
         "operationId": "getMessage",
         "summary": "A message by its id",
-        "parameters": [path::<MessageId>(schemas, "id", "The message's id.")],
+        "parameters": [parameter("id", "path", "The message's id.", &id)],
         "responses": responses,
     })
 }
@@ -100,7 +104,12 @@ fn list(schemas: &mut SchemaGenerator, id: &str, summary: &str, own: Vec<Value>)
         parameter("since", "query", "Accepted at this time or later, milliseconds UTC.", &time),
         parameter("until", "query", "Accepted before this time, milliseconds UTC.", &time),
         parameter("order", "query", "Which come first; `desc` where none is given.", &order),
-        parameter("limit", "query", "Most messages. There may be fewer although more exist.", &limit),
+        parameter(
+            "limit",
+            "query",
+            "Most messages. There may be fewer although more exist.",
+            &limit,
+        ),
         parameter(
             "cursor",
             "query",

@@ -7,7 +7,9 @@ use chatcluster_messages::{
     embedded::{Embedded, WriterThread},
     grpc::{self, GrpcService},
 };
-use chatcluster_messages_api::v1::{self, append_result::Result as Outcome, messages_client::MessagesClient};
+use chatcluster_messages_api::v1::{
+    self, append_result::Result as Outcome, messages_client::MessagesClient,
+};
 use chatcluster_protocol::id::{ConversationId, MessageId};
 use chatcluster_runtime::tls::{Handshakes, RoleCertificate, TlsListener};
 use chatcluster_testkit::certificates::Certificates;
@@ -65,7 +67,11 @@ async fn store(client: &mut MessagesClient<Channel>, appends: Vec<v1::Append>) -
     answer.results.into_iter().map(|one| one.result.unwrap()).collect()
 }
 
-async fn register(client: &mut MessagesClient<Channel>, user: &str, of: &str) -> v1::RegisterResponse {
+async fn register(
+    client: &mut MessagesClient<Channel>,
+    user: &str,
+    of: &str,
+) -> v1::RegisterResponse {
     client.register(v1::RegisterRequest { device: device(user, of) }).await.unwrap().into_inner()
 }
 
@@ -78,7 +84,9 @@ async fn a_message_travels_from_append_to_receipt() {
     register(&mut gateway, "alice", "phone").await;
 
     let hi = append("alice", "bob", "r-1", NOW, "hi");
-    let [Outcome::Stored(stored)] = &store(&mut gateway, vec![hi.clone()]).await[..] else { panic!() };
+    let [Outcome::Stored(stored)] = &store(&mut gateway, vec![hi.clone()]).await[..] else {
+        panic!()
+    };
     let conversation = ConversationId::between(&user("alice"), &user("bob"));
     assert_eq!((&stored.id, &stored.conversation[..]), (&hi.id, &conversation.to_bytes()[..]));
     assert_eq!(stored.devices, [device("bob", "phone").unwrap()]);
@@ -108,13 +116,16 @@ async fn refusals_say_what_to_do() {
     let service = Service::start().await;
     let mut gateway = service.gateway().await;
     let high = append("alice", "bob", "1", NOW + 10, "hi");
-    let outcomes = store(&mut gateway, vec![
-        high.clone(),
-        append("alice", "bob", "2", NOW + 9, "low"),
-        append("alice", "carol", "3", NOW - 60_001, "old"),
-        append("alice", "dave", "4", NOW + 60_001, "new"),
-        append("alice", "erin", "1", NOW + 11, "other content"),
-    ])
+    let outcomes = store(
+        &mut gateway,
+        vec![
+            high.clone(),
+            append("alice", "bob", "2", NOW + 9, "low"),
+            append("alice", "carol", "3", NOW - 60_001, "old"),
+            append("alice", "dave", "4", NOW + 60_001, "new"),
+            append("alice", "erin", "1", NOW + 11, "other content"),
+        ],
+    )
     .await;
     use v1::refused::Reason;
     assert!(matches!(&outcomes[0], Outcome::Stored(_)));
@@ -139,7 +150,11 @@ async fn history_is_for_those_who_take_part() {
     }
     let conversation = ConversationId::between(&user("alice"), &user("bob")).to_bytes();
     use v1::history_request::Of;
-    let ask = |user: &str, of| v1::HistoryRequest { user: user.into(), of: Some(of), ..Default::default() };
+    let ask = |user: &str, of| v1::HistoryRequest {
+        user: user.into(),
+        of: Some(of),
+        ..Default::default()
+    };
     let named = || Of::Conversation(conversation.to_vec().into());
     let page = gateway.history(ask("bob", named())).await.unwrap().into_inner();
     assert_eq!((page.messages.len(), page.next.len(), page.stable_up_to), (5, 0, NOW - 65_000));
@@ -184,7 +199,8 @@ async fn bad_fields_are_named() {
     let service = Service::start().await;
     let mut gateway = service.gateway().await;
     let good = append("alice", "bob", "1", NOW, "hi");
-    let broken: [(&str, Box<dyn Fn(&mut v1::Append)>); 8] = [
+    type Break = Box<dyn Fn(&mut v1::Append)>;
+    let broken: [(&str, Break); 8] = [
         ("appends[1].id", Box::new(|a| a.id = vec![1].into())),
         ("appends[1].id", Box::new(|a| a.reference = "another".into())),
         ("appends[1].sender", Box::new(|a| a.sender = None)),
@@ -208,7 +224,8 @@ async fn bad_fields_are_named() {
     let too_many = v1::AppendRequest { appends: vec![good; 257] };
     let status = gateway.append(too_many).await.unwrap_err();
     assert_eq!(status.message(), "appends: must be at most 256");
-    let request = v1::ReadInboxRequest { cursor: vec![9].into(), device: device("bob", "x"), limit: 0 };
+    let request =
+        v1::ReadInboxRequest { cursor: vec![9].into(), device: device("bob", "x"), limit: 0 };
     let status = gateway.read_inbox(request).await.unwrap_err();
     assert!(status.message().starts_with("cursor: "), "{status}");
 }

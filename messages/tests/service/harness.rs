@@ -103,7 +103,10 @@ pub fn append(from: &str, to: &str, reference: &str, millis: u64, body: &str) ->
 }
 
 /// A gateway's client.
-pub async fn client(tls: &MutualTls, port: u16) -> Result<MessagesClient<Channel>, tonic::transport::Error> {
+pub async fn client(
+    tls: &MutualTls,
+    port: u16,
+) -> Result<MessagesClient<Channel>, tonic::transport::Error> {
     let connector = RoleCertificate::load(tls).unwrap().connector(Role::Messages, &["h2"]).unwrap();
     let connect = tower::service_fn(move |_: tonic::codegen::http::Uri| {
         let connector = connector.clone();
@@ -117,7 +120,11 @@ pub async fn client(tls: &MutualTls, port: u16) -> Result<MessagesClient<Channel
 }
 
 /// Everything that waits for a device.
-pub async fn inbox(client: &mut MessagesClient<Channel>, user: &str, of: &str) -> v1::ReadInboxResponse {
+pub async fn inbox(
+    client: &mut MessagesClient<Channel>,
+    user: &str,
+    of: &str,
+) -> v1::ReadInboxResponse {
     let mut all = v1::ReadInboxResponse::default();
     loop {
         let cursor = std::mem::take(&mut all.next);
@@ -183,7 +190,10 @@ pub fn good_claims() -> serde_json::Value {
 }
 
 /// Tries until it works out, under the deadline.
-pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut attempt: impl FnMut() -> F) -> T {
+pub async fn eventually<T, F: Future<Output = Option<T>>>(
+    what: &str,
+    mut attempt: impl FnMut() -> F,
+) -> T {
     let end = Instant::now() + DEADLINE;
     loop {
         if let Some(done) = attempt().await {

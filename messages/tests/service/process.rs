@@ -10,8 +10,8 @@ use std::{
 };
 
 use chatcluster_config::Role;
-use chatcluster_messages_api::v1::{self, append_result::Result as Outcome};
 use chatcluster_messages_api::v1::messages_client::MessagesClient;
+use chatcluster_messages_api::v1::{self, append_result::Result as Outcome};
 use chatcluster_protocol::id::MessageId;
 use chatcluster_testkit::certificates::{Certificates, IDENTITY};
 use serde_json::Value;
@@ -25,13 +25,13 @@ use tonic::transport::Channel;
 use crate::harness::*;
 
 /// A folder with all that the program needs.
-struct Home {
+pub struct Home {
     certificates: Certificates,
     folder: tempfile::TempDir,
 }
 
 impl Home {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let home = Self {
             certificates: Certificates::new().unwrap(),
             folder: tempfile::tempdir().unwrap(),
@@ -63,22 +63,22 @@ impl Home {
         command
     }
 
-    async fn start(&self) -> Program {
+    pub async fn start(&self) -> Program {
         Program::start(self.command()).await
     }
 
-    async fn gateway(&self, program: &Program) -> MessagesClient<Channel> {
+    pub async fn gateway(&self, program: &Program) -> MessagesClient<Channel> {
         let tls = self.certificates.role("gateway", Role::Gateway).unwrap();
         client(&tls, program.grpc).await.unwrap()
     }
 }
 
 /// The running program; killed when this is dropped.
-struct Program {
+pub struct Program {
     child: Child,
     lines: Lines<BufReader<ChildStderr>>,
     grpc: u16,
-    http: u16,
+    pub http: u16,
     admin: u16,
 }
 
@@ -88,14 +88,15 @@ impl Program {
         let mut child = command.stderr(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let ready = tokio::time::timeout(DEADLINE, async {
+            let mut said = Vec::new();
             while let Some(line) = lines.next_line().await.unwrap() {
                 let event: Value = serde_json::from_str(&line).unwrap_or_default();
                 if event["message"] == "ready" {
                     return event;
                 }
-                eprintln!("{line}");
+                said.push(line);
             }
-            panic!("the program ended before it was ready");
+            panic!("the program ended before it was ready: {said:#?}");
         });
         let ready = ready.await.expect("the program gets ready");
         let port = |name: &str| {
@@ -105,7 +106,7 @@ impl Program {
         Self { grpc: port("grpc"), http: port("http"), admin: port("admin"), child, lines }
     }
 
-    async fn kill(mut self) {
+    pub async fn kill(mut self) {
         self.child.start_kill().unwrap();
         self.child.wait().await.unwrap();
     }
@@ -116,12 +117,15 @@ impl Program {
     }
 }
 
-fn now() -> u64 {
+pub fn now() -> u64 {
     chatcluster_messages::wall_clock()()
 }
 
 /// Whether an append was answered with `stored`.
-async fn stored(client: &mut MessagesClient<Channel>, append: v1::Append) -> Result<bool, tonic::Status> {
+pub async fn stored(
+    client: &mut MessagesClient<Channel>,
+    append: v1::Append,
+) -> Result<bool, tonic::Status> {
     let answer = client.append(v1::AppendRequest { appends: vec![append] }).await?.into_inner();
     Ok(matches!(answer.results[0].result, Some(Outcome::Stored(_))))
 }
@@ -240,7 +244,8 @@ async fn it_is_ready_and_counts_and_stops_in_good_order() {
     let request = "GET /metrics HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
     let text = {
         use tokio::io::{AsyncReadExt, AsyncWriteExt};
-        let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", program.admin)).await.unwrap();
+        let mut stream =
+            tokio::net::TcpStream::connect(("127.0.0.1", program.admin)).await.unwrap();
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut text = String::new();
         stream.read_to_string(&mut text).await.unwrap();

@@ -108,6 +108,14 @@ impl<'a> Facts<'a> {
         owners.max_by_key(|living| living.myself.epoch).copied()
     }
 
+    /// Whether a living replica has a copy of slots that only this node, which is gone, is known to own.
+    pub(crate) fn has_heir(&self, gone: &NodeId) -> bool {
+        let shown = self.living.iter().filter_map(|living| living.view.of(gone));
+        let owned = self.owned();
+        let lost = shown.map(|known| known.slots.without(&owned)).any(|slots| !slots.is_empty());
+        lost && self.living.iter().any(|living| living.follows(gone))
+    }
+
     /// A silent member that may own slots of a shard without anybody having heard of it yet: one of
     /// the shard; or, as long as nobody owns anything, any that nobody has met, for it may belong to a
     /// cluster that exists.

@@ -2,11 +2,7 @@
 
 use std::fmt;
 
-use crate::{
-    facts::Facts,
-    picture::{NodeId, Picture},
-    step::Step,
-};
+use crate::{facts::Facts, picture::Picture, step::Step};
 
 /// A rule that no step may break.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,9 +56,8 @@ pub fn broken_by(step: &Step, picture: &Picture) -> Option<Invariant> {
             ]
         }
         Step::Forget { node, at } => {
-            let replica = facts.living.iter().any(|living| {
-                living.follows(node) && (at.contains(&living.member.name) || owns(&facts, node))
-            });
+            let follows = |name| living(name).is_some_and(|living| living.follows(node));
+            let replica = facts.has_heir(node) || at.iter().any(follows);
             vec![
                 (facts.gone.contains(node), OnlyTheGoneAreForgotten),
                 (!replica, ReplicasComeFirst),
@@ -85,10 +80,4 @@ pub fn broken_by(step: &Step, picture: &Picture) -> Option<Invariant> {
         Step::Wait(_) => Vec::new(),
     };
     rules.into_iter().find(|(holds, _)| !holds).map(|(_, invariant)| invariant)
-}
-
-/// Whether somebody still holds a gone node for the owner of slots that no living node owns.
-fn owns(facts: &Facts<'_>, node: &NodeId) -> bool {
-    let shown = facts.living.iter().filter_map(|living| living.view.of(node));
-    shown.map(|known| &known.slots).any(|slots| !slots.without(&facts.owned()).is_empty())
 }

@@ -43,9 +43,10 @@ fn take_over(facts: &Facts<'_>) -> Option<Step> {
     Some(Step::TakeOver { replica: replica.name(), from: from.clone() })
 }
 
-/// A node that is gone, at all who know it and do not follow it; those follow another first.
+/// A node that is gone, at all who know it and do not follow it; those follow another first. Nobody
+/// forgets it while a replica of it has what would be lost.
 fn forget(facts: &Facts<'_>) -> Option<Step> {
-    facts.gone.iter().find_map(|node| {
+    facts.gone.iter().filter(|node| !facts.has_heir(node)).find_map(|node| {
         let knows = |living: &&Living<'_>| living.knows(node) && !living.follows(node);
         let at: Vec<_> = facts.living.iter().filter(knows).map(Living::name).collect();
         (!at.is_empty()).then(|| Step::Forget { node: (*node).clone(), at })
@@ -107,6 +108,10 @@ fn settle(facts: &Facts<'_>) -> Option<Step> {
         .find(|member| !facts.living.iter().any(|living| living.member.name == member.name));
     if let Some(silent) = silent {
         return Some(Step::Wait(Awaited::Answer { member: silent.name.clone() }));
+    }
+    let slots = Slots::all().without(&facts.owned());
+    if !slots.is_empty() {
+        return Some(Step::Wait(Awaited::Owner { slots }));
     }
     let behind = facts.living.iter().find(|living| {
         let as_told = facts.living.iter().all(|other| {

@@ -67,6 +67,11 @@ pub enum Awaited {
         /// Which.
         member: String,
     },
+    /// Slots belong to a node that is no member, so nobody may have them, and they are not healed either.
+    Owner {
+        /// Which slots.
+        slots: Slots,
+    },
     /// Gossip: not all members know the same yet.
     Agreement {
         /// Who is behind.
@@ -159,6 +164,9 @@ impl fmt::Display for Awaited {
                 write!(f, "for more nodes: there are {found} of {needed}")
             }
             Self::Answer { member } => write!(f, "for {member} to answer"),
+            Self::Owner { slots } => {
+                write!(f, "for the owner of slots {slots}, which is no member")
+            }
             Self::Agreement { member } => {
                 write!(f, "for {member} to hear what the others know")
             }

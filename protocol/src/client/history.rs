@@ -12,6 +12,10 @@ use crate::{
 /// A page of a conversation that the user takes part in. With `after` it goes forward in time, else
 /// backward from `before` or from the newest message.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(extend(
+    "oneOf" = [{ "required": ["conversation"] }, { "required": ["user"] }],
+    "not" = { "required": ["before", "after"] },
+))]
 pub struct History {
     /// Chosen by the client; the answer carries it.
     pub id: RequestId,

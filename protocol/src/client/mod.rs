@@ -25,7 +25,8 @@ pub use send::{Recipient, Send, Sent};
 use serde::{Deserialize, Serialize};
 pub use session::{Hello, Ping, Pong, Reconnect, ReconnectReason, Resume, Welcome};
 
-/// What a client sends. Gateways read it with [`decode`], whose errors name the field.
+// Gateways read it with `decode`, whose errors name the field, and not by a derived `Deserialize`.
+/// What a client sends.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum ClientFrame {

@@ -72,6 +72,6 @@ mod tests {
         let conversation = ConversationId::between(&alice, &bob);
         assert_eq!(conversation, ConversationId::between(&bob, &alice));
         assert_ne!(conversation, ConversationId::between(&alice, &carol));
-        assert_eq!(conversation.to_string(), "76a1b0ba-cb1d-8d63-9b52-cd45f9a7c5a0");
+        assert_eq!(conversation.to_string(), "884a4521-52d3-8f04-8cc0-51df8f708aff");
     }
 }

@@ -113,6 +113,7 @@ impl JsonSchema for MessageId {
         json_schema!({
             "type": "string",
             "format": "uuid",
+            "pattern": "^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-7[0-9a-fA-F]{3}-[89abAB][0-9a-fA-F]{3}-[0-9a-fA-F]{12}$",
             "description": "A UUID of version 7. Ids sort by time; the low 62 bits are the message's identity: \
                             two ids that share them are copies of one message.",
         })

@@ -7,7 +7,7 @@ use std::{
 };
 
 /// The `redis-server` that tests run: the one named by `CHATCLUSTER_REDIS_SERVER`, else one in PATH,
-/// else the one unpacked by `scripts/install-redis`.
+/// else the one unpacked by `scripts/need redis`.
 pub fn redis_server() -> PathBuf {
     find(|name| env::var_os(name), |path| path.is_file()).unwrap_or_else(|why| panic!("{why}"))
 }
@@ -25,13 +25,13 @@ fn find(
     let cache = env("XDG_CACHE_HOME")
         .map(PathBuf::from)
         .or_else(|| env("HOME").map(|home| Path::new(&home).join(".cache")))
-        .map(|cache| cache.join("chatcluster/redis/bin"));
+        .map(|cache| cache.join("chatcluster/bin"));
     env::split_paths(&path)
         .chain(cache)
         .map(|folder| folder.join("redis-server"))
         .find(|candidate| exists(candidate))
         .ok_or_else(|| {
-            "found no redis-server: run scripts/install-redis, or name one in CHATCLUSTER_REDIS_SERVER"
+            "found no redis-server: run scripts/need redis, or name one in CHATCLUSTER_REDIS_SERVER"
                 .to_owned()
         })
 }
@@ -50,7 +50,7 @@ mod tests {
     #[test]
     fn the_named_one_wins_then_the_path_then_the_cache() {
         let vars = [("PATH", "/bin:/opt/bin"), ("HOME", "/home/me")];
-        let cached = "/home/me/.cache/chatcluster/redis/bin/redis-server";
+        let cached = "/home/me/.cache/chatcluster/bin/redis-server";
         assert_eq!(
             found(&vars, &["/opt/bin/redis-server", cached]).unwrap(),
             Path::new("/opt/bin/redis-server")
@@ -58,8 +58,8 @@ mod tests {
         assert_eq!(found(&vars, &[cached]).unwrap(), Path::new(cached));
         let other_cache = [("XDG_CACHE_HOME", "/cache"), ("HOME", "/home/me")];
         assert_eq!(
-            found(&other_cache, &["/cache/chatcluster/redis/bin/redis-server"]).unwrap(),
-            Path::new("/cache/chatcluster/redis/bin/redis-server")
+            found(&other_cache, &["/cache/chatcluster/bin/redis-server"]).unwrap(),
+            Path::new("/cache/chatcluster/bin/redis-server")
         );
         let named = [("CHATCLUSTER_REDIS_SERVER", "/r"), ("PATH", "/bin")];
         assert_eq!(found(&named, &["/r", "/bin/redis-server"]).unwrap(), Path::new("/r"));
@@ -67,7 +67,7 @@ mod tests {
 
     #[test]
     fn a_missing_one_says_what_to_do() {
-        assert!(found(&[("PATH", "/bin")], &[]).unwrap_err().contains("scripts/install-redis"));
+        assert!(found(&[("PATH", "/bin")], &[]).unwrap_err().contains("scripts/need redis"));
         let named = [("CHATCLUSTER_REDIS_SERVER", "/gone"), ("PATH", "/bin")];
         assert!(found(&named, &["/bin/redis-server"]).unwrap_err().contains("/gone"));
     }

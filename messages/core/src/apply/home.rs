@@ -45,8 +45,7 @@ pub(super) fn store(
     }
     let joined = risen(view, message, conversation, id)?;
 
-    let pending =
-        ReferenceRecord { id, hash: message.hash(), state: ReferenceState::Pending };
+    let pending = ReferenceRecord { id, hash: message.hash(), state: ReferenceState::Pending };
     view.put(archive, encode(message))?;
     view.put(key::index(id), encode(conversation))?;
     view.put(reference(message), encode(pending))?;

@@ -36,16 +36,18 @@ pub(super) async fn finish<R: Replica>(
     }
     let keys: Vec<_> = pending.iter().map(|(id, conv)| key::archive(*conv, *id)).collect();
     let messages = quorum.get::<Archived>(keys).await?;
-    let there = pending.into_iter().zip(messages).filter_map(|((id, _), message)| {
-        message.map(|message| Append { id, message })
-    });
+    let there = pending
+        .into_iter()
+        .zip(messages)
+        .filter_map(|((id, _), message)| message.map(|message| Append { id, message }));
     let appends: Vec<Append> = there.collect();
     let outcomes = append::append(quorum, appends.clone()).await;
     let finished = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
-    let replaced = appends.into_iter().zip(outcomes).filter_map(|(append, outcome)| match outcome {
-        Ok(stored) if stored.id != append.id => Some(append),
-        _ => None,
-    });
+    let replaced =
+        appends.into_iter().zip(outcomes).filter_map(|(append, outcome)| match outcome {
+            Ok(stored) if stored.id != append.id => Some(append),
+            _ => None,
+        });
     close(quorum, replaced).await?;
     Ok((finished, more && finished > 0))
 }

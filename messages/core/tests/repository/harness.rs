@@ -19,8 +19,8 @@ use messages_core::{
     record::{Archived, To},
     replica::{Replica, ReplicaError},
     repository::{
-        Acknowledge, Append, Direction, InboxCursor, InboxPage, MarkPlaced, Quorum, Query,
-        Refused, Repository, Stored,
+        Acknowledge, Append, Direction, InboxCursor, InboxPage, MarkPlaced, Query, Quorum, Refused,
+        Repository, Stored,
     },
     view::{MemoryView, Rows, Scan, View, ViewMut},
 };

@@ -64,10 +64,7 @@ fn a_repeated_reference_answers_the_same_and_stores_nothing() {
 fn a_reference_for_other_content_is_a_conflict_until_it_is_forgotten() {
     let service = Service::of_one();
     service.store(&message("alice", "bob", "1", 0, "hi")).unwrap();
-    for other in [
-        message("alice", "bob", "1", 5, "ho"),
-        message("alice", "carol", "1", 5, "hi"),
-    ] {
+    for other in [message("alice", "bob", "1", 5, "ho"), message("alice", "carol", "1", 5, "hi")] {
         assert_eq!(service.store(&other), Err(Refused::ReferenceConflict));
     }
     // Another device's references are its own.
@@ -231,12 +228,18 @@ fn a_user_has_so_many_devices_and_no_more() {
 fn a_damaged_record_stops_its_own_message_alone() {
     let service = Service::of_one();
     put(service.replica(), key::registry(&user("bob")), vec![1, 0, 0xff]);
-    put(service.replica(), key::participation(&user("carol"), conversation("alice", "carol")), vec![]);
+    put(
+        service.replica(),
+        key::participation(&user("carol"), conversation("alice", "carol")),
+        vec![],
+    );
     let outcomes = service.append(vec![
         message("alice", "carol", "1", 0, "damaged participation"),
         message("alice", "dave", "2", 0, "fine"),
     ]);
-    assert!(matches!(&outcomes[0], Err(Refused::Unavailable(text)) if text.contains("Participation")));
+    assert!(
+        matches!(&outcomes[0], Err(Refused::Unavailable(text)) if text.contains("Participation"))
+    );
     assert!(outcomes[1].is_ok());
     let to_bob = service.store(&message("alice", "bob", "3", 1, "damaged registry"));
     assert!(matches!(to_bob, Err(Refused::Unavailable(text)) if text.contains("Registry")));

@@ -99,7 +99,9 @@ fn a_repeat_of_what_reached_one_replica_is_stored_on_a_majority() {
     for away in [0, 1, 2] {
         let repeat = message("alice", "bob", "1", 90, "hi");
         assert_eq!(with_away(&service, Some(away), || service.store(&repeat)), Ok(stored.clone()));
-        assert!(with_away(&service, Some(away), || service.waiting("bob", "phone")).contains(&again.id));
+        assert!(
+            with_away(&service, Some(away), || service.waiting("bob", "phone")).contains(&again.id)
+        );
     }
 }
 

@@ -1,6 +1,6 @@
 //! The steps of two common cases, as people read them in the log.
 
-use operator_plan::{Goal, NodeId, Seen, plan};
+use operator_plan::{Command, Goal, NodeId, Seen, plan};
 
 use crate::model::World;
 
@@ -22,6 +22,7 @@ fn steps(world: &mut World, goal: &Goal) -> Vec<String> {
             world.execute(&command).unwrap();
         }
         steps.push(step.to_string());
+        assert!(steps.len() < 100, "no end: {steps:#?}");
         ping_all(world);
     }
     assert_eq!(world.lacks(), None);
@@ -98,6 +99,66 @@ fn a_replica_takes_over_at_once_when_its_master_has_certainly_ended() {
     world.kill(0, false);
     let step = plan(&world.picture(), &GOAL).unwrap().to_string();
     assert_eq!(step, "wait for redis-0 to answer");
+}
+
+#[test]
+fn a_master_that_thaws_after_a_vote_is_left_to_hear_of_it() {
+    let goal = Goal { shards: 3, replicas: 2 };
+    let mut world = World::new(3, 3);
+    steps(&mut world, &goal);
+    world.freeze(0, true);
+    ping_all(&mut world);
+    world.elect(1);
+    ping_all(&mut world);
+    // For a moment the shard has two masters, and the other replica follows the newer one.
+    world.freeze(0, false);
+    assert_eq!(
+        plan(&world.picture(), &goal).unwrap().to_string(),
+        "wait for redis-0 to hear what the others know"
+    );
+    ping_all(&mut world);
+    assert_eq!(steps(&mut world, &goal), [] as [&str; 0]);
+}
+
+#[test]
+fn a_replica_that_strayed_to_a_lost_shard_comes_home() {
+    let mut world = World::new(2, 2);
+    steps(&mut world, &GOAL);
+    let Seen::Answers(view) = &world.picture().members[0].seen else { panic!() };
+    let words = ["CLUSTER", "REPLICATE", &view.me.0].map(String::from).to_vec();
+    world.execute(&Command { at: World::name(3), words }).unwrap();
+    ping_all(&mut world);
+    for place in [0, 1] {
+        world.kill(place, false);
+        world.start(place);
+    }
+    ping_all(&mut world);
+    let steps = steps(&mut world, &GOAL);
+    assert!(steps.iter().any(|step| step.starts_with("make redis-3 a replica")), "{steps:#?}");
+    assert!(steps.iter().any(|step| step.starts_with("give slots 0-8191")), "{steps:#?}");
+}
+
+#[test]
+fn slots_of_a_node_that_is_no_member_are_not_given_away() {
+    let goal = Goal { shards: 2, replicas: 0 };
+    let mut world = World::new(2, 1);
+    steps(&mut world, &goal);
+    let mut picture = world.picture();
+    // Somebody lists another place for the second shard, and its node has been introduced.
+    picture.members[1].seen = Seen::Absent;
+    picture.members[1].place.ip = "10.0.0.9".into();
+    let step = plan(&picture, &goal).unwrap().to_string();
+    assert_eq!(step, "wait for redis-1 to answer");
+    let mut stranger = World::new(2, 1).picture().members.remove(1);
+    let Seen::Answers(view) = &mut stranger.seen else { panic!() };
+    let Seen::Answers(host) = &mut picture.members[0].seen else { panic!() };
+    (view.known[0].ip, view.known[0].id) = ("10.0.0.9".into(), NodeId("f".repeat(40)));
+    view.me = view.known[0].id.clone();
+    host.known.push(view.known[0].clone());
+    view.known.extend(host.known[..2].to_vec());
+    picture.members[1].seen = stranger.seen;
+    let step = plan(&picture, &goal).unwrap().to_string();
+    assert_eq!(step, "wait for the owner of slots 8192-16383, which is no member");
 }
 
 #[test]

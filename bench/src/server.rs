@@ -1,0 +1,186 @@
+//! The servers that are measured: floors and shipped programs, each a process of its own, and what
+//! the kernel says that they used.
+
+use std::{
+    fs,
+    net::SocketAddr,
+    path::PathBuf,
+    process::Command,
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use anyhow::Context;
+use chatcluster_config::{
+    Auth, BackendPort, ClientPort, Drain, GatewayConfig, GoDuration, GrpcPort, JwtAlgorithm, JwtKey,
+    ManagerHome, MessagesClient, MessagesConfig, PeerPort, Role, Storage,
+};
+use chatcluster_testkit::{Process, certificates::Certificates, free_port, wait_for};
+use clap::ValueEnum;
+use rustls::{ClientConfig, RootCertStore};
+use rustls_pki_types::{CertificateDer, pem::PemObject};
+use serde::Serialize;
+
+use crate::floor;
+
+const START: Duration = Duration::from_secs(30);
+const SECRET: &[u8] = b"a secret of the benchmark, 32 bytes or more";
+
+/// A process that is measured.
+pub(crate) struct Server {
+    process: Process,
+    /// The port that clients connect to.
+    pub(crate) port: u16,
+}
+
+impl Server {
+    /// Starts a floor.
+    pub(crate) async fn floor(kind: floor::Kind) -> anyhow::Result<Self> {
+        let name = kind.to_possible_value().context("a floor without a name")?;
+        let mut command = Command::new(std::env::current_exe()?);
+        command.args(["floor", name.get_name()]);
+        let process = Process::start("floor", &command);
+        let port = wait_for("the floor listens", START, async || {
+            let address: SocketAddr = process.output().trim().strip_prefix("listening on ")?.parse().ok()?;
+            Some(address.port())
+        })
+        .await;
+        Ok(Self { process, port })
+    }
+
+    /// Anonymous memory, in bytes: heap and stacks, without the program's own file.
+    pub(crate) fn memory(&self) -> anyhow::Result<f64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.process.id()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"));
+        let kib = line.and_then(|line| line.trim().strip_suffix(" kB")).context("no RssAnon")?;
+        Ok(kib.parse::<f64>()? * 1024.0)
+    }
+
+    /// CPU time of all threads so far, user and kernel, in seconds.
+    pub(crate) fn cpu(&self) -> anyhow::Result<f64> {
+        let mut nanoseconds = 0;
+        for task in fs::read_dir(format!("/proc/{}/task", self.process.id()))? {
+            let schedstat = fs::read_to_string(task?.path().join("schedstat"))?;
+            nanoseconds += schedstat.split(' ').next().context("schedstat")?.parse::<u64>()?;
+        }
+        Ok(nanoseconds as f64 / 1e9)
+    }
+}
+
+/// A gateway and its message service.
+pub(crate) struct Fleet {
+    pub(crate) gateway: Server,
+    /// Where other gateways connect.
+    pub(crate) peer: u16,
+    pub(crate) certificates: Certificates,
+    _messages: Process,
+}
+
+impl Fleet {
+    /// Starts the shipped programs; clients connect over TLS or in plain.
+    pub(crate) async fn start(tls: bool) -> anyhow::Result<Self> {
+        let certificates = Certificates::new()?;
+        let secret = certificates.folder().join("secret");
+        fs::write(&secret, SECRET)?;
+        let [grpc, peer, port] = [(); 3].map(|()| free_port());
+        let admins = [(); 2].map(|()| local(free_port()));
+
+        let messages = MessagesConfig {
+            grpc: GrpcPort { listen: local(grpc), tls: certificates.role("messages", Role::Messages)? },
+            http: BackendPort {
+                listen: local(free_port()),
+                tls: None,
+                token_key: secret.clone(),
+                audience: "bench".into(),
+            },
+            admin: admins[0],
+            storage: Storage::Embedded { path: certificates.folder().join("messages.redb") },
+        };
+        let gateway = GatewayConfig {
+            name: "bench".into(),
+            client: ClientPort {
+                listen: local(port),
+                tls: tls.then(|| certificates.server("client")).transpose()?,
+                origins: Vec::new(),
+                page: None,
+                connections: 20_000,
+                // Nobody is asked during a measurement.
+                heartbeat: GoDuration::from_secs(600),
+            },
+            peer: PeerPort {
+                listen: local(peer),
+                host: "127.0.0.1".into(),
+                port: None,
+                tls: certificates.role("gateway", Role::Gateway)?,
+            },
+            admin: admins[1],
+            manager: ManagerHome::Memory,
+            messages: MessagesClient { address: local(grpc).to_string() },
+            auth: Auth {
+                keys: vec![JwtKey { algorithm: JwtAlgorithm::HS256, file: secret, id: None }],
+                issuer: None,
+                audience: None,
+            },
+            drain: Drain::default(),
+        };
+        let messages = start("chatcluster-messages", &certificates, &messages, admins[0]).await?;
+        let process = start("chatcluster-gateway", &certificates, &gateway, admins[1]).await?;
+        let gateway = Server { process, port };
+        Ok(Self { gateway, peer, certificates, _messages: messages })
+    }
+
+    /// What a client needs to trust the gateway.
+    pub(crate) fn client_tls(&self) -> anyhow::Result<Arc<ClientConfig>> {
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_file(self.certificates.ca_file())?)?;
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_protocol_versions(&[&rustls::version::TLS13])?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        Ok(Arc::new(config))
+    }
+}
+
+/// The `hello` of a user of the benchmark.
+pub(crate) fn hello(user: usize) -> anyhow::Result<String> {
+    let expires = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs() + 3600;
+    let token = jsonwebtoken::encode(
+        &jsonwebtoken::Header::default(),
+        &serde_json::json!({ "sub": format!("user-{user}"), "exp": expires }),
+        &jsonwebtoken::EncodingKey::from_secret(SECRET),
+    )?;
+    Ok(serde_json::json!({ "type": "hello", "id": 0, "token": token, "device": "bench" }).to_string())
+}
+
+fn local(port: u16) -> SocketAddr {
+    ([127, 0, 0, 1], port).into()
+}
+
+/// Starts a shipped program and waits until it is ready.
+async fn start(
+    name: &str,
+    certificates: &Certificates,
+    config: &impl Serialize,
+    admin: SocketAddr,
+) -> anyhow::Result<Process> {
+    let file = certificates.folder().join(name).with_extension("yaml");
+    fs::write(&file, serde_yaml::to_string(config)?)?;
+    let program: PathBuf = std::env::current_exe()?.with_file_name(name);
+    let mut command = Command::new(&program);
+    command.arg("--config").arg(&file);
+    let process = Process::start(name, &command);
+    wait_for(&format!("{name} is ready"), START, async || ready(admin).await.ok()).await;
+    Ok(process)
+}
+
+async fn ready(admin: SocketAddr) -> anyhow::Result<()> {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let mut stream = tokio::net::TcpStream::connect(admin).await?;
+    stream.write_all(b"GET /readyz HTTP/1.0\r\nHost: admin\r\n\r\n").await?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await?;
+    let status = answer.split(' ').nth(1);
+    anyhow::ensure!(status == Some("200"), "not ready: {answer}");
+    Ok(())
+}

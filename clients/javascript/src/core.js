@@ -1,0 +1,454 @@
+/**
+ * The client's decisions: when to dial and where, what to send again, what to show, what to acknowledge,
+ * when to give a connection up. No socket and no timer: the shell (client.js) brings time and events in
+ * and carries the effects out. The Rust client's core decides alike.
+ *
+ * Times are milliseconds of a clock that never goes back.
+ */
+
+import { ceiling, jitter } from './backoff.js';
+import { verdict } from './closing.js';
+import { FatalError, HistoryError, SendError } from './errors.js';
+import { Heartbeat } from './heartbeat.js';
+import { byteLength, highest, identity } from './ids.js';
+import { Seen } from './inbox.js';
+import { Outbox } from './outbox.js';
+import { Queries } from './queries.js';
+import { Retries } from './retries.js';
+import { REFERENCE_LIFETIME } from './protocol.js';
+
+/** @typedef {import('./protocol.js').ServerFrame} ServerFrame */
+/** @typedef {import('./protocol.js').ProtocolError} ProtocolError */
+/** @typedef {import('./storage.js').Resume} Resume */
+
+/** TCP, TLS and upgrade, or `hello`, over a poor mobile link. */
+const OPEN_WITHIN = 15_000;
+/** A gateway answers within a few seconds, if only by `unavailable`; else it has lost the request. */
+const ANSWER_WITHIN = 30_000;
+/** A session that lasted this long was a good one: the next failure is the first again. */
+const STEADY = 10_000;
+/** Longest wait that a gateway may ask for: a mistake there must not silence a client for days. */
+const ASKED_AT_MOST = 300_000;
+/** Messages whose acks may have been lost: twice what one `ack` holds. */
+const RECENT = 512;
+/** Events that the application has not taken; then the connection is given up until it has. */
+const EVENTS = 1024;
+
+/** @typedef {import('./core-types.js').CoreOptions} CoreOptions */
+/** @typedef {import('./core-types.js').Effect} Effect */
+/** @typedef {import('./core-types.js').Event} Event */
+/** @typedef {import('./core-types.js').Link} Link */
+
+export class Core {
+  /** @type {Link} */
+  link = { is: 'waiting', until: 0 };
+  /** @type {Event[]} */
+  events = [];
+  /** @type {Effect[]} */
+  #effects = [];
+  /** @type {Retries} */
+  #retries;
+  #tokenWorked = false;
+  #requests = 0;
+  #messages = new Seen(identity);
+  #receipts = new Seen((id) => id);
+  #queries = new Queries();
+
+  /** @param {CoreOptions} options */
+  constructor(options) {
+    this.options = options;
+    this.outbox = new Outbox(options.outbox);
+    this.#retries = new Retries(options);
+    this.highest = options.resume?.highest;
+    this.epoch = options.resume?.epoch;
+    for (const id of options.resume?.recent ?? []) this.#messages.remember(id);
+  }
+
+  /** @returns {Resume} what to keep for the next run */
+  resume() {
+    return { highest: this.highest, epoch: this.epoch, recent: this.#messages.recent(RECENT) };
+  }
+
+  /**
+   * The application sends. Once taken in, the answer comes as an effect.
+   * @param {{ ref: string, to: import('./protocol.js').Recipient, content: import('./protocol.js').Content }} send
+   */
+  send(send) {
+    if (this.link.is === 'stopped') throw stoppedSend(this.link.error);
+    const rejected = this.outbox.push(send);
+    if (rejected === 'full') throw new SendError('full', 'too many sends wait for their answers already');
+    if (rejected) {
+      throw new SendError(rejected, 'another send under the same reference has no answer yet');
+    }
+  }
+
+  /**
+   * The application asks for history. Once taken in, the answer comes as an effect.
+   * @param {number} ticket
+   * @param {object} query
+   */
+  history(ticket, query) {
+    if (this.link.is === 'stopped') throw stoppedHistory(this.link.error);
+    this.#queries.push(ticket, query);
+  }
+
+  /**
+   * The application has dealt with an event; a message or a receipt that it kept is acknowledged, one
+   * that it could not keep comes again.
+   * @param {Event} event
+   * @param {boolean} kept
+   */
+  taken(event, kept) {
+    if (event.name === 'message') {
+      const id = event.value.message;
+      if (kept) this.#messages.take(id);
+      else this.#messages.forget(id);
+    } else if (event.name === 'receipt') {
+      const id = event.value.receipt;
+      if (kept) this.#receipts.take(id);
+      else this.#receipts.forget(id);
+    }
+  }
+
+  /** The application is done: acks that are due are written, then the connection is closed. */
+  close() {
+    if (this.link.is === 'stopped') return;
+    if (this.link.is === 'live') {
+      for (let ack = this.#nextAck(this.link.limits.ack_ids); ack; ack = this.#nextAck(this.link.limits.ack_ids)) {
+        this.#effects.push(ack);
+      }
+    }
+    this.#effects.push({ do: 'goodbye' });
+    this.#stop(undefined);
+  }
+
+  /**
+   * The next thing to do.
+   * @param {number} now
+   * @returns {Effect | undefined}
+   */
+  pollEffect(now) {
+    const effect = this.#effects.shift() ?? this.#nextWrite(now);
+    if (effect?.do === 'write' && this.link.is === 'live') this.link.heartbeat.sent(now);
+    return effect;
+  }
+
+  /**
+   * @param {number} now
+   * @returns {Effect | undefined}
+   */
+  #nextWrite(now) {
+    if (this.link.is !== 'live') return undefined;
+    const { limits } = this.link;
+    const ack = this.#nextAck(limits.ack_ids);
+    if (ack) return ack;
+    const id = this.#request();
+    const entry = this.outbox.next(now, id, limits.sends_in_flight);
+    if (entry) {
+      const { ref, to, content } = entry;
+      const text = JSON.stringify({ type: 'send', id, ref, to, content });
+      const size = byteLength(text);
+      if (size <= limits.frame && byteLength(content.body) <= limits.body) return { do: 'write', text };
+      // The gateway would refuse it, or end this connection and the next one too.
+      this.outbox.remove(ref);
+      const problem = `the message is too large: ${size} bytes as a frame, ${limits.frame} are allowed, and ${limits.body} for its body`;
+      return { do: 'sent', ref, result: new SendError('too_large', problem) };
+    }
+    const query = this.#queries.next(now, id);
+    return query && { do: 'write', text: JSON.stringify({ ...query, type: 'history', id }) };
+  }
+
+  /**
+   * @param {number} most
+   * @returns {Effect | undefined}
+   */
+  #nextAck(most) {
+    if (this.#messages.due + this.#receipts.due === 0) return undefined;
+    const messages = this.#messages.nextAcks(most);
+    const receipts = this.#receipts.nextAcks(most);
+    return { do: 'write', text: JSON.stringify({ type: 'ack', messages, receipts }) };
+  }
+
+  /**
+   * The connection that was dialled is open; `token` opens the session.
+   * @param {number} now
+   * @param {string} token
+   */
+  opened(now, token) {
+    if (this.link.is !== 'dialing') return;
+    const id = this.#request();
+    const { highest: seen, epoch } = this;
+    const resume = seen === undefined && epoch === undefined ? undefined : { highest: seen, epoch };
+    const hello = { type: 'hello', id, token, device: this.options.device, resume };
+    this.#effects.push({ do: 'write', text: JSON.stringify(hello) });
+    this.link = { is: 'opening', until: now + OPEN_WITHIN, hello: id };
+  }
+
+  /** @param {number} now */
+  heard(now) {
+    if (this.link.is === 'live') this.link.heartbeat.heard(now);
+  }
+
+  /**
+   * A frame came.
+   * @param {number} now
+   * @param {ServerFrame} frame
+   */
+  frame(now, frame) {
+    this.heard(now);
+    if (frame.type === 'welcome') return this.#welcomed(now, frame);
+    if (frame.type === 'error') return this.#error(now, frame);
+    if (this.link.is !== 'live') return;
+    switch (frame.type) {
+      case 'caught_up':
+        return this.#tell({ name: 'caught_up', value: undefined });
+      case 'message': {
+        const { type, ...message } = frame;
+        this.highest = highest(this.highest, message.message);
+        if (this.#messages.arrived(message.message)) this.#tell({ name: 'message', value: message });
+        return;
+      }
+      case 'receipt': {
+        const { type, ...receipt } = frame;
+        if (this.#receipts.arrived(receipt.receipt)) this.#tell({ name: 'receipt', value: receipt });
+        return;
+      }
+      case 'sent': {
+        const { type, ...sent } = frame;
+        this.highest = highest(this.highest, sent.message);
+        if (this.outbox.remove(sent.ref)) this.#effects.push({ do: 'sent', ref: sent.ref, result: sent });
+        return;
+      }
+      case 'history': {
+        const { type, ...page } = frame;
+        const ticket = this.#queries.answered(page.id);
+        if (ticket !== undefined) this.#effects.push({ do: 'page', ticket, result: page });
+        return;
+      }
+      case 'reconnect':
+        this.link.leave ??= now + Math.min(Math.max(frame.after, 0), ASKED_AT_MOST);
+        return;
+      default: // pong, and frames of newer gateways
+    }
+  }
+
+  /**
+   * @param {number} now
+   * @param {import('./protocol.js').Welcome} welcome
+   */
+  #welcomed(now, welcome) {
+    if (this.link.is !== 'opening' || this.link.hello !== welcome.id) return;
+    const { user, device, session, epoch, heartbeat, limits } = welcome;
+    this.#tokenWorked = true;
+    this.epoch = epoch;
+    this.link = { is: 'live', heartbeat: new Heartbeat(heartbeat, now), limits, since: now };
+    this.#tell({ name: 'connected', value: { user, device, session, gateway: this.#retries.endpoint } });
+  }
+
+  /**
+   * @param {number} now
+   * @param {ProtocolError} error
+   */
+  #error(now, error) {
+    const entry = error.ref !== undefined ? this.outbox.find(error.ref)
+      : error.id !== undefined ? this.outbox.inFlight(error.id) : undefined;
+    if (entry) {
+      if (!entry.flight) return;
+      if (error.temporary) {
+        const most = ceiling(this.options.backoff, entry.failures);
+        this.outbox.again(entry, now + jitter(this.options.random, most, asked(error)));
+        return;
+      }
+      this.outbox.remove(entry.ref);
+      const result = new SendError('refused', `the message was refused: ${error.text}`, error);
+      this.#effects.push({ do: 'sent', ref: entry.ref, result });
+      return;
+    }
+    const ticket = error.id === undefined ? undefined : this.#queries.answered(error.id);
+    if (ticket !== undefined) {
+      const result = new HistoryError('refused', `history was refused: ${error.text}`, error);
+      this.#effects.push({ do: 'page', ticket, result });
+    } else if (this.link.is === 'opening' || this.link.is === 'live') {
+      this.link.words = error;
+    }
+  }
+
+  /**
+   * The connection ended, or could not be opened. The shell has dropped it.
+   * @param {number} now
+   * @param {{ why: string, code?: number, leaving?: boolean }} end
+   */
+  ended(now, end) {
+    const { link } = this;
+    if (link.is === 'waiting' || link.is === 'stopped') return;
+    this.outbox.disconnected();
+    this.#queries.disconnected();
+    const words = link.is === 'opening' || link.is === 'live' ? link.words : undefined;
+    const judged = end.code === undefined ? undefined : verdict(end.code);
+    if (end.code !== undefined && judged && this.#mustChange(judged)) {
+      const change = 'change' in judged ? judged.change : '';
+      return this.#stop(new FatalError(end.code, words?.text ?? end.why, change));
+    }
+    const leave = link.is === 'live' ? link.leave : undefined;
+    const retryIn = this.#retries.lost({
+      steady: link.is === 'live' && now - link.since >= STEADY,
+      atOnce: judged?.next === 'at_once' || end.leaving === true,
+      asked: leave === undefined ? asked(words) : Math.max(leave - now, 0),
+    });
+    this.link = { is: 'waiting', until: now + retryIn };
+    this.#tell({ name: 'disconnected', value: { why: end.why, code: end.code, retryIn } });
+  }
+
+  /**
+   * Whether another attempt makes no sense before something changed. A token that worked has expired
+   * since; where tokens renew, the next one may be good.
+   * @param {import('./closing.js').Verdict} judged
+   */
+  #mustChange(judged) {
+    if (judged.next === 'stop') return true;
+    if (judged.next !== 'token') return false;
+    const renewed = this.options.tokenRenews && this.#tokenWorked;
+    this.#tokenWorked = false;
+    return !renewed;
+  }
+
+  /**
+   * When `tick` has something to do.
+   * @param {number} now
+   */
+  deadline(now) {
+    const { link } = this;
+    switch (link.is) {
+      case 'stopped':
+        return Infinity;
+      case 'waiting':
+        return this.#hasRoom() ? link.until : Infinity;
+      case 'live':
+        return Math.min(link.heartbeat.deadline(), link.leave ?? Infinity, this.outbox.deadline(now),
+          this.#oldestRequest() + ANSWER_WITHIN);
+      default:
+        return link.until;
+    }
+  }
+
+  /**
+   * Time has passed.
+   * @param {number} now
+   */
+  tick(now) {
+    const { link } = this;
+    const lifetime = link.is === 'live' ? link.limits.reference_lifetime : REFERENCE_LIFETIME;
+    for (const { ref } of this.outbox.expired(now, lifetime)) {
+      const problem = 'no answer came within the lifetime of the reference; the outcome is unknown';
+      this.#effects.push({ do: 'sent', ref, result: new SendError('expired', problem) });
+    }
+    if (link.is === 'waiting') {
+      if (now < link.until || !this.#hasRoom()) return;
+      this.link = { is: 'dialing', until: now + OPEN_WITHIN };
+      this.#effects.push({ do: 'dial', url: this.#retries.endpoint });
+    } else if (link.is === 'dialing' && now >= link.until) {
+      this.#drop(now, { why: 'the gateway did not answer in time' });
+    } else if (link.is === 'opening' && now >= link.until) {
+      this.#drop(now, { why: 'the gateway did not open the session in time' });
+    } else if (link.is === 'live') {
+      this.#tickLive(now, link);
+    }
+  }
+
+  /**
+   * @param {number} now
+   * @param {Link & { is: 'live' }} link
+   */
+  #tickLive(now, link) {
+    if (link.leave !== undefined && now >= link.leave) {
+      link.leave = undefined;
+      return this.#drop(now, { why: 'the gateway is stopping and asked to move', leaving: true });
+    }
+    if (now >= this.#oldestRequest() + ANSWER_WITHIN) {
+      return this.#drop(now, { why: 'the gateway is silent: a request had no answer in time' });
+    }
+    const beat = link.heartbeat.beat(now);
+    if (beat === 'ask') {
+      link.heartbeat.asked(now);
+      this.#effects.push({ do: 'write', text: JSON.stringify({ type: 'ping', id: this.#request() }) });
+    } else if (beat === 'dead') {
+      this.#drop(now, { why: 'the gateway is silent: no answer to a ping' });
+    }
+  }
+
+  /**
+   * An event for the application. A WebSocket in JavaScript cannot be told to wait, so an application
+   * that is too far behind gives its connection up; the rest stays in the inbox.
+   * @param {Event} event
+   */
+  #tell(event) {
+    if (!this.#hasRoom() && (event.name === 'message' || event.name === 'receipt')) {
+      this.taken(event, false);
+      this.#overrun = true;
+      return;
+    }
+    this.events.push(event);
+  }
+
+  #overrun = false;
+
+  /**
+   * To be called after frames: gives the connection up if the application is too far behind.
+   * @param {number} now
+   */
+  checkOverrun(now) {
+    if (!this.#overrun) return;
+    this.#overrun = false;
+    this.#drop(now, { why: 'the application is behind; the rest waits in the inbox' });
+  }
+
+  #hasRoom() {
+    return this.events.length < EVENTS;
+  }
+
+  /**
+   * @param {number} now
+   * @param {{ why: string, leaving?: boolean }} end
+   */
+  #drop(now, end) {
+    this.#effects.push({ do: 'drop' });
+    this.ended(now, end);
+  }
+
+  #oldestRequest() {
+    return Math.min(this.outbox.oldestInFlight(), this.#queries.oldestAsked());
+  }
+
+  /** @param {FatalError | undefined} error */
+  #stop(error) {
+    for (const { ref } of this.outbox.drain()) {
+      this.#effects.push({ do: 'sent', ref, result: stoppedSend(error) });
+    }
+    for (const ticket of this.#queries.drain()) {
+      this.#effects.push({ do: 'page', ticket, result: stoppedHistory(error) });
+    }
+    this.link = { is: 'stopped', error };
+    if (error) this.events.push({ name: 'fatal', value: error });
+  }
+
+  #request() {
+    this.#requests += 1;
+    return this.#requests;
+  }
+}
+
+/** @param {ProtocolError | undefined} error */
+function asked(error) {
+  return Math.min(error?.retry_after ?? 0, ASKED_AT_MOST);
+}
+
+/** @param {FatalError | undefined} error */
+function stoppedSend(error) {
+  if (error) return new SendError('fatal', `${error.message}; the outcome is unknown`);
+  return new SendError('closed', 'the client was closed before an answer came; the outcome is unknown');
+}
+
+/** @param {FatalError | undefined} error */
+function stoppedHistory(error) {
+  return error ? new HistoryError('fatal', error.message) : new HistoryError('closed', 'the client was closed');
+}

@@ -1,0 +1,105 @@
+/**
+ * The frames of protocol version 1 that this client reads and writes, as types. No code of its own
+ * beyond the numbers that both sides agreed on.
+ *
+ * Ids are lower-case UUIDs of version 7, so they sort as text. Times are milliseconds UTC.
+ */
+
+/** The WebSocket subprotocol. */
+export const SUBPROTOCOL = 'chatcluster.v1';
+
+/** How long a reference is remembered where no gateway has told yet, in milliseconds. */
+export const REFERENCE_LIFETIME = 7 * 24 * 3600 * 1000;
+
+/**
+ * What a message says. The servers do not look inside.
+ * @typedef {object} Content
+ * @property {string} [type] a media type, text/plain where none is named
+ * @property {string} body at most 32 KiB of UTF-8
+ */
+
+/** @typedef {{ user: string }} Recipient */
+
+/**
+ * @typedef {object} Message
+ * @property {string} message the message's id, and its place in the conversation
+ * @property {string} conversation
+ * @property {string} from
+ * @property {string} device
+ * @property {Recipient} to
+ * @property {number} at
+ * @property {Content} content
+ */
+
+/**
+ * How far a user has received what this user sent in a conversation.
+ * @typedef {object} Receipt
+ * @property {string} receipt the receipt's own id
+ * @property {'delivered' | string} kind
+ * @property {string} conversation
+ * @property {string} user who received
+ * @property {string} up_to the highest message id that this is true of
+ * @property {number} at
+ */
+
+/**
+ * @typedef {object} Sent
+ * @property {number} id
+ * @property {string} ref
+ * @property {string} message
+ * @property {string} conversation
+ * @property {number} at
+ */
+
+/**
+ * @typedef {object} HistoryPage
+ * @property {number} id
+ * @property {Message[]} messages rising ids with `after`, else falling ones
+ * @property {string} [next] there is more: ask again with this as `before` or `after`
+ * @property {number} stable_up_to
+ */
+
+/**
+ * @typedef {object} Limits
+ * @property {number} frame
+ * @property {number} body
+ * @property {number} sends_in_flight
+ * @property {number} ack_ids
+ * @property {number} history_page
+ * @property {number} reference_lifetime
+ */
+
+/**
+ * @typedef {object} Welcome
+ * @property {number} id
+ * @property {string} user
+ * @property {string} device
+ * @property {string} session
+ * @property {number} epoch
+ * @property {number} heartbeat milliseconds
+ * @property {number} time
+ * @property {Limits} limits
+ */
+
+/**
+ * @typedef {object} ProtocolError
+ * @property {number} [id]
+ * @property {string} [ref]
+ * @property {string} code
+ * @property {string} [field]
+ * @property {string} text
+ * @property {boolean} temporary
+ * @property {number} [retry_after] milliseconds
+ */
+
+/**
+ * @typedef {({ type: 'welcome' } & Welcome)
+ *   | { type: 'caught_up' }
+ *   | ({ type: 'sent' } & Sent)
+ *   | ({ type: 'message' } & Message)
+ *   | ({ type: 'receipt' } & Receipt)
+ *   | ({ type: 'history' } & HistoryPage)
+ *   | ({ type: 'error' } & ProtocolError)
+ *   | { type: 'pong', id: number, time: number }
+ *   | { type: 'reconnect', after: number, reason: string }} ServerFrame
+ */

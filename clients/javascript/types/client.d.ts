@@ -1,0 +1,155 @@
+/**
+ * @typedef {object} Options
+ * @property {string[]} endpoints URLs of gateways, `wss://host:port`, tried in turn
+ * @property {string} device which of the user's devices this is: the same in every run, and in no two
+ *   programs at a time
+ * @property {string | (() => string | Promise<string>)} token the token, or where to get one for each
+ *   connection; a function is asked again when a token has expired
+ * @property {import('./storage.js').ResumeStorage} [storage] where the device keeps what it remembers;
+ *   in memory where absent
+ * @property {typeof globalThis.WebSocket | any} [WebSocket] an implementation, where the platform has
+ *   none (Node.js before 22: the `ws` package)
+ * @property {import('./backoff.js').Backoff} [backoff]
+ * @property {number} [outbox] most sends without an answer; 1024 where absent
+ */
+/**
+ * What can be listened to. Handlers run one after the other, in order. A message or a receipt is
+ * acknowledged when its handler's promise is fulfilled; one whose handler threw, and a message that has no
+ * handler, stays in the inbox and comes again with the next session.
+ * @typedef {object} Events
+ * @property {{ user: string, device: string, session: string, gateway: string }} connected
+ * @property {undefined} caught_up what waited while the device was away has been shown
+ * @property {import('./protocol.js').Message} message once each; its id is its place
+ * @property {import('./protocol.js').Receipt} receipt
+ * @property {{ why: string, code?: number, retryIn: number }} disconnected tries again by itself
+ * @property {import('./errors.js').FatalError} fatal stopped; somebody must change something
+ */
+/**
+ * Which page of which conversation: either of `user` or of `conversation`. With `after` it goes forward in
+ * time, else backward from `before` or from the newest message.
+ * @typedef {object} HistoryQuery
+ * @property {string} [user]
+ * @property {string} [conversation]
+ * @property {string} [before]
+ * @property {string} [after]
+ * @property {string} [sender]
+ * @property {number} [limit] 1 to 100; 50 where absent
+ */
+export class ChatClient {
+    /** @param {Options} options */
+    constructor(options: Options);
+    /**
+     * @template {keyof Events} Name
+     * @param {Name} name
+     * @param {(value: Events[Name]) => unknown} handler
+     * @returns {() => void} stops listening
+     */
+    on<Name extends keyof Events>(name: Name, handler: (value: Events[Name]) => unknown): () => void;
+    /** Connects, and again whenever a connection ends. Add handlers first. */
+    connect(): void;
+    /** Where the client is: `idle` before `connect`, `live` while a session is open. */
+    get state(): "waiting" | "dialing" | "opening" | "live" | "stopped" | "idle";
+    /** What the gateway has told of its limits, while a session is open. */
+    get limits(): import("./protocol.js").Limits | undefined;
+    /**
+     * Sends a message, now or when there is a session. Messages to one recipient arrive in the order of these
+     * calls. Rejects with a SendError.
+     * @param {import('./protocol.js').Recipient} to
+     * @param {string | import('./protocol.js').Content} content
+     * @param {{ ref?: string }} [options] a reference of the application's own: repeating it within 7 days
+     *   never makes a second message
+     * @returns {Promise<import('./protocol.js').Sent>}
+     */
+    send(to: import("./protocol.js").Recipient, content: string | import("./protocol.js").Content, { ref }?: {
+        ref?: string;
+    }): Promise<import("./protocol.js").Sent>;
+    /**
+     * A page of what was said. Asked again by itself when the connection is lost. Rejects with a HistoryError.
+     * @param {HistoryQuery} query
+     * @returns {Promise<import('./protocol.js').HistoryPage>}
+     */
+    history(query: HistoryQuery): Promise<import("./protocol.js").HistoryPage>;
+    /** Writes the acks that are due, closes the connection, saves, and ends the client. */
+    close(): Promise<void>;
+    #private;
+}
+export type Options = {
+    /**
+     * URLs of gateways, `wss://host:port`, tried in turn
+     */
+    endpoints: string[];
+    /**
+     * which of the user's devices this is: the same in every run, and in no two
+     * programs at a time
+     */
+    device: string;
+    /**
+     * the token, or where to get one for each
+     * connection; a function is asked again when a token has expired
+     */
+    token: string | (() => string | Promise<string>);
+    /**
+     * where the device keeps what it remembers;
+     * in memory where absent
+     */
+    storage?: import("./storage.js").ResumeStorage | undefined;
+    /**
+     * an implementation, where the platform has
+     * none (Node.js before 22: the `ws` package)
+     */
+    WebSocket?: typeof globalThis.WebSocket | any;
+    backoff?: import("./backoff.js").Backoff | undefined;
+    /**
+     * most sends without an answer; 1024 where absent
+     */
+    outbox?: number | undefined;
+};
+/**
+ * What can be listened to. Handlers run one after the other, in order. A message or a receipt is
+ * acknowledged when its handler's promise is fulfilled; one whose handler threw, and a message that has no
+ * handler, stays in the inbox and comes again with the next session.
+ */
+export type Events = {
+    connected: {
+        user: string;
+        device: string;
+        session: string;
+        gateway: string;
+    };
+    /**
+     * what waited while the device was away has been shown
+     */
+    caught_up: undefined;
+    /**
+     * once each; its id is its place
+     */
+    message: import("./protocol.js").Message;
+    receipt: import("./protocol.js").Receipt;
+    /**
+     * tries again by itself
+     */
+    disconnected: {
+        why: string;
+        code?: number;
+        retryIn: number;
+    };
+    /**
+     * stopped; somebody must change something
+     */
+    fatal: import("./errors.js").FatalError;
+};
+/**
+ * Which page of which conversation: either of `user` or of `conversation`. With `after` it goes forward in
+ * time, else backward from `before` or from the newest message.
+ */
+export type HistoryQuery = {
+    user?: string | undefined;
+    conversation?: string | undefined;
+    before?: string | undefined;
+    after?: string | undefined;
+    sender?: string | undefined;
+    /**
+     * 1 to 100; 50 where absent
+     */
+    limit?: number | undefined;
+};

@@ -1,0 +1,87 @@
+export type CoreOptions = {
+    endpoints: string[];
+    device: string;
+    backoff: import("./backoff.js").Backoff;
+    outbox: number;
+    tokenRenews: boolean;
+    random: () => number;
+    resume?: import("./storage.js").Resume | undefined;
+};
+/**
+ * What the shell is to do.
+ */
+export type Effect = {
+    do: "dial";
+    url: string;
+} | {
+    do: "write";
+    text: string;
+} | {
+    do: "drop";
+} | {
+    do: "goodbye";
+} | {
+    do: "sent";
+    ref: string;
+    result: import("./protocol.js").Sent | import("./errors.js").SendError;
+} | {
+    do: "page";
+    ticket: number;
+    result: import("./protocol.js").HistoryPage | import("./errors.js").HistoryError;
+};
+/**
+ * What the application is told, in order.
+ */
+export type Event = {
+    name: "connected";
+    value: {
+        user: string;
+        device: string;
+        session: string;
+        gateway: string;
+    };
+} | {
+    name: "caught_up";
+    value: undefined;
+} | {
+    name: "message";
+    value: import("./protocol.js").Message;
+} | {
+    name: "receipt";
+    value: import("./protocol.js").Receipt;
+} | {
+    name: "disconnected";
+    value: {
+        why: string;
+        code?: number;
+        retryIn: number;
+    };
+} | {
+    name: "fatal";
+    value: import("./errors.js").FatalError;
+};
+/**
+ * Where the client is with its connection.
+ */
+export type Link = {
+    is: "waiting";
+    until: number;
+} | {
+    is: "dialing";
+    until: number;
+} | {
+    is: "opening";
+    until: number;
+    hello: number;
+    words?: import("./protocol.js").ProtocolError;
+} | {
+    is: "live";
+    heartbeat: import("./heartbeat.js").Heartbeat;
+    limits: import("./protocol.js").Limits;
+    since: number;
+    leave?: number;
+    words?: import("./protocol.js").ProtocolError;
+} | {
+    is: "stopped";
+    error?: import("./errors.js").FatalError;
+};

@@ -1,0 +1,96 @@
+/** @typedef {import('./core-types.js').CoreOptions} CoreOptions */
+/** @typedef {import('./core-types.js').Effect} Effect */
+/** @typedef {import('./core-types.js').Event} Event */
+/** @typedef {import('./core-types.js').Link} Link */
+export class Core {
+    /** @param {CoreOptions} options */
+    constructor(options: CoreOptions);
+    /** @type {Link} */
+    link: Link;
+    /** @type {Event[]} */
+    events: Event[];
+    options: import("./core-types.js").CoreOptions;
+    outbox: Outbox;
+    highest: string | undefined;
+    epoch: number | undefined;
+    /** @returns {Resume} what to keep for the next run */
+    resume(): Resume;
+    /**
+     * The application sends. Once taken in, the answer comes as an effect.
+     * @param {{ ref: string, to: import('./protocol.js').Recipient, content: import('./protocol.js').Content }} send
+     */
+    send(send: {
+        ref: string;
+        to: import("./protocol.js").Recipient;
+        content: import("./protocol.js").Content;
+    }): void;
+    /**
+     * The application asks for history. Once taken in, the answer comes as an effect.
+     * @param {number} ticket
+     * @param {object} query
+     */
+    history(ticket: number, query: object): void;
+    /**
+     * The application has dealt with an event; a message or a receipt that it kept is acknowledged, one
+     * that it could not keep comes again.
+     * @param {Event} event
+     * @param {boolean} kept
+     */
+    taken(event: Event, kept: boolean): void;
+    /** The application is done: acks that are due are written, then the connection is closed. */
+    close(): void;
+    /**
+     * The next thing to do.
+     * @param {number} now
+     * @returns {Effect | undefined}
+     */
+    pollEffect(now: number): Effect | undefined;
+    /**
+     * The connection that was dialled is open; `token` opens the session.
+     * @param {number} now
+     * @param {string} token
+     */
+    opened(now: number, token: string): void;
+    /** @param {number} now */
+    heard(now: number): void;
+    /**
+     * A frame came.
+     * @param {number} now
+     * @param {ServerFrame} frame
+     */
+    frame(now: number, frame: ServerFrame): void;
+    /**
+     * The connection ended, or could not be opened. The shell has dropped it.
+     * @param {number} now
+     * @param {{ why: string, code?: number, leaving?: boolean }} end
+     */
+    ended(now: number, end: {
+        why: string;
+        code?: number;
+        leaving?: boolean;
+    }): void;
+    /**
+     * When `tick` has something to do.
+     * @param {number} now
+     */
+    deadline(now: number): number;
+    /**
+     * Time has passed.
+     * @param {number} now
+     */
+    tick(now: number): void;
+    /**
+     * To be called after frames: gives the connection up if the application is too far behind.
+     * @param {number} now
+     */
+    checkOverrun(now: number): void;
+    #private;
+}
+export type ServerFrame = import("./protocol.js").ServerFrame;
+export type ProtocolError = import("./protocol.js").ProtocolError;
+export type Resume = import("./storage.js").Resume;
+export type CoreOptions = import("./core-types.js").CoreOptions;
+export type Effect = import("./core-types.js").Effect;
+export type Event = import("./core-types.js").Event;
+export type Link = import("./core-types.js").Link;
+import { Outbox } from './outbox.js';

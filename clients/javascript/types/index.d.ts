@@ -1,0 +1,15 @@
+export { ChatClient } from "./client.js";
+export type Options = import("./client.js").Options;
+export type Events = import("./client.js").Events;
+export type HistoryQuery = import("./client.js").HistoryQuery;
+export type ResumeStorage = import("./storage.js").ResumeStorage;
+export type Resume = import("./storage.js").Resume;
+export type Content = import("./protocol.js").Content;
+export type Recipient = import("./protocol.js").Recipient;
+export type Message = import("./protocol.js").Message;
+export type Receipt = import("./protocol.js").Receipt;
+export type Sent = import("./protocol.js").Sent;
+export type HistoryPage = import("./protocol.js").HistoryPage;
+export { FatalError, HistoryError, SendError } from "./errors.js";
+export { isCopy, newReference } from "./ids.js";
+export { memoryStorage, webStorage } from "./storage.js";

@@ -1,0 +1,133 @@
+/**
+ * The frames of protocol version 1 that this client reads and writes, as types. No code of its own
+ * beyond the numbers that both sides agreed on.
+ *
+ * Ids are lower-case UUIDs of version 7, so they sort as text. Times are milliseconds UTC.
+ */
+/** The WebSocket subprotocol. */
+export const SUBPROTOCOL: "chatcluster.v1";
+/** How long a reference is remembered where no gateway has told yet, in milliseconds. */
+export const REFERENCE_LIFETIME: number;
+/**
+ * What a message says. The servers do not look inside.
+ */
+export type Content = {
+    /**
+     * a media type, text/plain where none is named
+     */
+    type?: string | undefined;
+    /**
+     * at most 32 KiB of UTF-8
+     */
+    body: string;
+};
+export type Recipient = {
+    user: string;
+};
+export type Message = {
+    /**
+     * the message's id, and its place in the conversation
+     */
+    message: string;
+    conversation: string;
+    from: string;
+    device: string;
+    to: Recipient;
+    at: number;
+    content: Content;
+};
+/**
+ * How far a user has received what this user sent in a conversation.
+ */
+export type Receipt = {
+    /**
+     * the receipt's own id
+     */
+    receipt: string;
+    kind: "delivered" | string;
+    conversation: string;
+    /**
+     * who received
+     */
+    user: string;
+    /**
+     * the highest message id that this is true of
+     */
+    up_to: string;
+    at: number;
+};
+export type Sent = {
+    id: number;
+    ref: string;
+    message: string;
+    conversation: string;
+    at: number;
+};
+export type HistoryPage = {
+    id: number;
+    /**
+     * rising ids with `after`, else falling ones
+     */
+    messages: Message[];
+    /**
+     * there is more: ask again with this as `before` or `after`
+     */
+    next?: string | undefined;
+    stable_up_to: number;
+};
+export type Limits = {
+    frame: number;
+    body: number;
+    sends_in_flight: number;
+    ack_ids: number;
+    history_page: number;
+    reference_lifetime: number;
+};
+export type Welcome = {
+    id: number;
+    user: string;
+    device: string;
+    session: string;
+    epoch: number;
+    /**
+     * milliseconds
+     */
+    heartbeat: number;
+    time: number;
+    limits: Limits;
+};
+export type ProtocolError = {
+    id?: number | undefined;
+    ref?: string | undefined;
+    code: string;
+    field?: string | undefined;
+    text: string;
+    temporary: boolean;
+    /**
+     * milliseconds
+     */
+    retry_after?: number | undefined;
+};
+export type ServerFrame = ({
+    type: "welcome";
+} & Welcome) | {
+    type: "caught_up";
+} | ({
+    type: "sent";
+} & Sent) | ({
+    type: "message";
+} & Message) | ({
+    type: "receipt";
+} & Receipt) | ({
+    type: "history";
+} & HistoryPage) | ({
+    type: "error";
+} & ProtocolError) | {
+    type: "pong";
+    id: number;
+    time: number;
+} | {
+    type: "reconnect";
+    after: number;
+    reason: string;
+};

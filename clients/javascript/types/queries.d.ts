@@ -1,0 +1,24 @@
+export class Queries {
+    /**
+     * @param {number} ticket
+     * @param {object} query
+     */
+    push(ticket: number, query: object): void;
+    /**
+     * The next one to write, under this request id.
+     * @param {number} now
+     * @param {number} id
+     */
+    next(now: number, id: number): object | undefined;
+    /**
+     * The ticket of the one that this answers; it is done.
+     * @param {number} id the request
+     */
+    answered(id: number): number | undefined;
+    disconnected(): void;
+    /** When the oldest one without an answer was written. */
+    oldestAsked(): number;
+    /** Takes out the tickets of all. */
+    drain(): number[];
+    #private;
+}

@@ -1,0 +1,217 @@
+/** The demo page: a token opens a session with the gateway that served the page. */
+
+import { ChatClient } from './client/client.js';
+import { newReference } from './client/ids.js';
+import { webStorage } from './client/storage.js';
+import { device, forgetToken, givenToken, keepPeople, keepToken, people, subject } from './login.js';
+import { Model } from './model.js';
+import { byId, showHelp, showPeople, showStatus, showThread } from './view.js';
+
+/** User ids, as the protocol has them. */
+const NAME = /^[A-Za-z0-9._:@+-]{1,128}$/;
+/** Messages of each conversation that are fetched when the page opens. */
+const RECENT = 30;
+
+const GATEWAY = `wss://${location.host}/`;
+
+/** @type {{ client: ChatClient, model: Model, open?: string, wasLive: boolean } | undefined} */
+let chat;
+
+/** @param {string} token */
+function start(token) {
+  const me = subject(token);
+  if (me === undefined) {
+    byId('login-error').textContent = 'This is no token: it must be a JWT with a subject.';
+    return;
+  }
+  keepToken(token);
+  const client = new ChatClient({
+    endpoints: [GATEWAY],
+    device: device(me),
+    token,
+    storage: webStorage(localStorage, `chatcluster:${me}:resume`),
+  });
+  const model = new Model(me);
+  for (const { name, delivered } of people(me)) model.person(name).delivered = delivered;
+  chat = { client, model, wasLive: false };
+  byId('login').hidden = true;
+  byId('chat').hidden = false;
+  byId('me').textContent = me;
+  showStatus('waiting', 'Connecting…');
+  listen(client, model);
+  client.connect();
+  show();
+}
+
+/**
+ * @param {ChatClient} client
+ * @param {Model} model
+ */
+function listen(client, model) {
+  client.on('connected', ({ gateway }) => {
+    const first = chat?.wasLive === false;
+    if (chat) chat.wasLive = true;
+    showHelp(undefined);
+    showStatus('live', `Connected to ${new URL(gateway).host}`);
+    if (first) for (const { name } of model.byRecency()) void fetchHistory(name);
+  });
+  client.on('disconnected', ({ why, retryIn }) => {
+    const wait = retryIn < 1000 ? 'now' : `in ${Math.round(retryIn / 1000)} s`;
+    showStatus('waiting', `Not connected: ${why}. Trying again ${wait}.`);
+    if (chat?.wasLive === false) showHelp(noConnection());
+  });
+  client.on('message', (message) => {
+    const person = model.add(message);
+    if (person && message.from !== model.me && person.name !== chat?.open) person.unread += 1;
+    show();
+  });
+  client.on('receipt', (receipt) => {
+    if (model.receipt(receipt)) show();
+  });
+  client.on('fatal', (fatal) => {
+    showStatus('stopped', 'Disconnected');
+    const replaced = fatal.code === 4204;
+    showHelp({
+      title: replaced ? 'Open in another window' : 'The session has ended',
+      text: replaced ? 'This user is connected from another window of this browser.' : `${fatal.message}.`,
+      action: replaced ? 'Use it here' : 'Log in again',
+      run: () => {
+        if (!replaced) forgetToken();
+        location.reload();
+      },
+    });
+  });
+}
+
+/** The browser does not tell a page why a connection failed; a certificate is the usual reason. */
+function noConnection() {
+  return {
+    title: 'No connection to the gateway',
+    steps: [
+      `Is the cluster running? The gateway should answer at https://${location.host}/.`,
+      'If the browser warns there about the certificate, it does not know the cluster’s authority. Import '
+        + 'ca.pem from the cluster’s data folder into the browser’s trusted authorities, or accept the '
+        + 'certificate for this address.',
+      'Then come back to this page.',
+    ],
+    action: 'Try again',
+    run: () => location.reload(),
+  };
+}
+
+/** @param {string} name */
+async function fetchHistory(name) {
+  if (!chat) return;
+  const { client, model } = chat;
+  const person = model.person(name);
+  try {
+    const page = await client.history({ user: name, before: person.older, limit: RECENT });
+    person.older = page.next;
+    for (const message of page.messages) model.add(message);
+  } catch (error) {
+    console.warn(`history of ${name}`, error);
+  }
+  show();
+}
+
+/** Puts the model on the screen, and what is to be kept into the browser. */
+function show() {
+  if (!chat) return;
+  const { model, open } = chat;
+  keepPeople(model.me, model.kept());
+  if (open !== undefined) {
+    const person = model.person(open);
+    if (document.visibilityState === 'visible') person.unread = 0;
+    showThread(model, person, () => void fetchHistory(open));
+  }
+  showPeople(model, open, choose);
+  const unread = [...model.people.values()].reduce((sum, person) => sum + person.unread, 0);
+  document.title = unread > 0 ? `(${unread}) ChatCluster` : 'ChatCluster';
+}
+
+/** @param {string} name */
+function choose(name) {
+  if (!chat) return;
+  const fresh = !chat.model.people.has(name);
+  chat.open = name;
+  byId('chat').dataset.open = '';
+  show();
+  if (fresh) void fetchHistory(name);
+  byId('said').focus();
+}
+
+/** @param {string} text */
+async function say(text) {
+  if (!chat?.open) return;
+  const { client, model, open: name } = chat;
+  const ref = newReference();
+  model.sending(name, { ref, text, at: Date.now() });
+  show();
+  try {
+    model.sent(name, await client.send({ user: name }, text, { ref }));
+  } catch (error) {
+    model.failed(name, ref, error instanceof Error ? error.message : String(error));
+  }
+  show();
+}
+
+/**
+ * @param {string} id
+ * @param {() => void} submit
+ */
+function onSubmit(id, submit) {
+  byId(id).addEventListener('submit', (event) => {
+    event.preventDefault();
+    submit();
+  });
+}
+
+onSubmit('login-form', () => {
+  const field = /** @type {HTMLTextAreaElement} */ (byId('token'));
+  start(field.value.trim());
+});
+
+onSubmit('new', () => {
+  const field = /** @type {HTMLInputElement} */ (byId('new-name'));
+  const name = field.value.trim();
+  const valid = NAME.test(name);
+  byId('new-error').textContent = valid ? '' : 'A name is 1 to 128 letters, digits or . _ : @ + -';
+  if (!valid) return;
+  field.value = '';
+  choose(name);
+});
+
+onSubmit('composer', () => {
+  const field = /** @type {HTMLTextAreaElement} */ (byId('said'));
+  const text = field.value.trimEnd();
+  if (text === '') return;
+  field.value = '';
+  void say(text);
+});
+
+byId('said').addEventListener('keydown', (event) => {
+  // During input of a composed character, Enter belongs to the input method.
+  if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return;
+  event.preventDefault();
+  /** @type {HTMLFormElement} */ (byId('composer')).requestSubmit();
+});
+
+byId('back').addEventListener('click', () => {
+  if (chat) chat.open = undefined;
+  delete byId('chat').dataset.open;
+  byId('open').hidden = true;
+  byId('blank').hidden = false;
+  show();
+});
+
+byId('logout').addEventListener('click', async () => {
+  forgetToken();
+  await chat?.client.close();
+  location.reload();
+});
+
+document.addEventListener('visibilitychange', show);
+
+const token = givenToken();
+if (token) start(token);
+if (!chat) byId('login').hidden = false;

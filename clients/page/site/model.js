@@ -1,0 +1,155 @@
+/** What the page knows: who was talked to, what was said, and how far it came. No DOM, no network. */
+
+import { isCopy } from './client/ids.js';
+
+/** @typedef {import('./client/protocol.js').Message} Message */
+/** @typedef {import('./client/protocol.js').Receipt} Receipt */
+/** @typedef {import('./client/protocol.js').Sent} Sent */
+
+/**
+ * One line of a conversation.
+ * @typedef {object} Line
+ * @property {string} [id] absent until a gateway has stored it
+ * @property {string} [ref] of a message sent from this page
+ * @property {boolean} mine
+ * @property {string} text
+ * @property {number} at
+ * @property {'sending' | 'sent' | 'failed'} [state]
+ * @property {string} [why] why it failed
+ */
+
+/**
+ * @typedef {object} Person
+ * @property {string} name
+ * @property {string} [conversation]
+ * @property {Line[]} lines in the order of their ids; without an id, at the end
+ * @property {number} unread
+ * @property {string} [delivered] the highest id that the person has received
+ * @property {string} [older] where older history goes on
+ */
+
+export class Model {
+  /** @type {Map<string, Person>} */
+  people = new Map();
+
+  /** @param {string} me */
+  constructor(me) {
+    this.me = me;
+  }
+
+  /**
+   * @param {string} name
+   * @returns {Person}
+   */
+  person(name) {
+    const known = this.people.get(name);
+    if (known) return known;
+    /** @type {Person} */
+    const person = { name, lines: [], unread: 0 };
+    this.people.set(name, person);
+    return person;
+  }
+
+  /** Everybody, who spoke last first. */
+  byRecency() {
+    const last = (/** @type {Person} */ person) => person.lines.at(-1)?.at ?? Infinity;
+    return [...this.people.values()].sort((a, b) => last(b) - last(a) || (a.name < b.name ? -1 : 1));
+  }
+
+  /**
+   * A message, pushed or from history. Returns whose conversation changed, or nothing if it was there.
+   * @param {Message} message
+   */
+  add(message) {
+    const mine = message.from === this.me;
+    const person = this.person(mine ? message.to.user : message.from);
+    person.conversation = message.conversation;
+    if (person.lines.some((line) => line.id !== undefined && isCopy(line.id, message.message))) return undefined;
+    const { type = 'text/plain', body } = message.content;
+    const text = type === 'text/plain' ? body : `[${type}]`;
+    this.#insert(person, { id: message.message, mine, text, at: message.at, state: mine ? 'sent' : undefined });
+    return person;
+  }
+
+  /**
+   * A message that is being sent.
+   * @param {string} name
+   * @param {{ ref: string, text: string, at: number }} send
+   */
+  sending(name, { ref, text, at }) {
+    const person = this.person(name);
+    person.lines.push({ ref, mine: true, text, at, state: 'sending' });
+    return person;
+  }
+
+  /**
+   * @param {string} name
+   * @param {Sent} sent
+   */
+  sent(name, sent) {
+    const person = this.person(name);
+    const index = person.lines.findIndex((line) => line.ref === sent.ref);
+    const line = person.lines[index];
+    if (!line) return person;
+    person.conversation = sent.conversation;
+    person.lines.splice(index, 1);
+    // History may have been faster.
+    const there = person.lines.find((other) => other.id !== undefined && isCopy(other.id, sent.message));
+    if (!there) this.#insert(person, { ...line, id: sent.message, at: sent.at, state: 'sent' });
+    return person;
+  }
+
+  /**
+   * @param {string} name
+   * @param {string} ref
+   * @param {string} why
+   */
+  failed(name, ref, why) {
+    const person = this.person(name);
+    const line = person.lines.find((other) => other.ref === ref);
+    if (line) Object.assign(line, { state: 'failed', why });
+    return person;
+  }
+
+  /**
+   * Returns whose conversation changed.
+   * @param {Receipt} receipt
+   */
+  receipt(receipt) {
+    if (receipt.kind !== 'delivered') return undefined;
+    const person = this.person(receipt.user);
+    person.conversation ??= receipt.conversation;
+    if (person.delivered === undefined || receipt.up_to > person.delivered) person.delivered = receipt.up_to;
+    return person;
+  }
+
+  /**
+   * How far a line of one's own came.
+   * @param {Person} person
+   * @param {Line} line
+   * @returns {'sending' | 'sent' | 'delivered' | 'failed'}
+   */
+  tick(person, line) {
+    if (line.id !== undefined && person.delivered !== undefined && line.id <= person.delivered) return 'delivered';
+    return line.state ?? 'sent';
+  }
+
+  /**
+   * What to keep in the browser: names and receipts. What was said comes from history.
+   * @returns {{ name: string, delivered?: string }[]}
+   */
+  kept() {
+    return this.byRecency().slice(0, 50).map(({ name, delivered }) => ({ name, delivered }));
+  }
+
+  /**
+   * A late lower id goes to its place.
+   * @param {Person} person
+   * @param {Line} line
+   */
+  #insert(person, line) {
+    const id = /** @type {string} */ (line.id);
+    const after = person.lines.findIndex((other) => other.id === undefined || other.id > id);
+    person.lines.splice(after < 0 ? person.lines.length : after, 0, line);
+  }
+}

@@ -1,0 +1,59 @@
+/** The page's model: what is said goes to its place, once, with the right tick. */
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { Model } from '../site/model.js';
+
+/** @param {number} at @param {number} of */
+const id = (at, of) => `00000000-${at.toString(16).padStart(4, '0')}-7000-8000-${of.toString(16).padStart(12, '0')}`;
+
+/** @param {string} message @param {string} body @param {string} from */
+function message(message, body, from = 'bob') {
+  const to = { user: from === 'bob' ? 'alice' : 'bob' };
+  return { message, conversation: 'c', from, device: 'd', to, at: 1, content: { body } };
+}
+
+/** @param {Model} model */
+const texts = (model) => model.person('bob').lines.map((line) => line.text);
+
+test('a late lower id goes to its place, and a copy is not shown', () => {
+  const model = new Model('alice');
+  model.add(message(id(2, 2), 'second'));
+  model.add(message(id(1, 1), 'first'));
+  assert.equal(model.add(message(id(3, 1), 'first')), undefined);
+  assert.deepEqual(texts(model), ['first', 'second']);
+});
+
+test('a message on its way is last until it has its id', () => {
+  const model = new Model('alice');
+  model.sending('bob', { ref: 'r', text: 'mine', at: 1 });
+  model.add(message(id(5, 5), 'later'));
+  assert.deepEqual(texts(model), ['later', 'mine']);
+  model.sent('bob', { id: 1, ref: 'r', message: id(4, 4), conversation: 'c', at: 1 });
+  assert.deepEqual(texts(model), ['mine', 'later']);
+});
+
+test('history that is faster than the answer does not double a message', () => {
+  const model = new Model('alice');
+  model.sending('bob', { ref: 'r', text: 'mine', at: 1 });
+  model.add(message(id(4, 4), 'mine', 'alice'));
+  model.sent('bob', { id: 1, ref: 'r', message: id(4, 4), conversation: 'c', at: 1 });
+  assert.deepEqual(texts(model), ['mine']);
+});
+
+test('ticks tell how far a message came', () => {
+  const model = new Model('alice');
+  const person = model.sending('bob', { ref: 'r', text: 'mine', at: 1 });
+  const tick = () => model.tick(person, /** @type {any} */ (person.lines[0]));
+  assert.equal(tick(), 'sending');
+  model.sent('bob', { id: 1, ref: 'r', message: id(4, 4), conversation: 'c', at: 1 });
+  assert.equal(tick(), 'sent');
+  const receipt = { receipt: id(9, 9), kind: 'delivered', conversation: 'c', user: 'bob', at: 1 };
+  model.receipt({ ...receipt, up_to: id(3, 3) });
+  assert.equal(tick(), 'sent');
+  model.receipt({ ...receipt, up_to: id(4, 4) });
+  model.receipt({ ...receipt, up_to: id(3, 3) });
+  assert.equal(tick(), 'delivered');
+  model.failed('bob', 'r', 'because');
+});

@@ -1,0 +1,167 @@
+//! The command line.
+
+use std::{path::PathBuf, str::FromStr, time::Duration};
+
+use chatcluster_client::protocol::id::{DeviceId, Reference, UserId};
+use chatcluster_config::GoDuration;
+use clap::{Parser, Subcommand};
+
+/// Talk over ChatCluster. Without a command: interactively.
+#[derive(Debug, Parser)]
+#[command(name = "chat", version, after_long_help = AFTER)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    pub(crate) target: TargetArgs,
+    /// Who to talk to; asked for if absent
+    #[arg(long, value_name = "NAME")]
+    pub(crate) to: Option<UserId>,
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+const AFTER: &str = "\
+Exit codes:
+  0  done
+  1  refused by the servers, or a file or pipe failed
+  2  wrong usage: an argument, no local cluster, no token
+  3  no answer in time; for `send` the outcome is unknown, and repeating it with
+     the same --ref is safe for 7 days
+  4  something must change first: the token, the certificate, the device in use
+
+Environment:
+  CHATCLUSTER_DATA   like --data
+  CHATCLUSTER_TOKEN  the token, where there is no --token-file
+  CHATCLUSTER_LOG    what to log to standard error, such as debug
+  NO_COLOR           no colours
+
+Each device keeps what it needs to go on (an id, and what it has seen) in
+$XDG_STATE_HOME/chatcluster, by default ~/.local/state/chatcluster.";
+
+/// Where to connect, and as whom.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct TargetArgs {
+    /// Data folder of a local cluster, as started by `chatcluster-operator local`
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        env = "CHATCLUSTER_DATA",
+        default_value = "chatcluster-data"
+    )]
+    pub(crate) data: PathBuf,
+    /// Who you are. In a local cluster this is enough: a token is made with the cluster's own key
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(crate) user: Option<UserId>,
+    /// Gateway of a local cluster to try first, by its name in endpoints.yaml
+    #[arg(long, global = true, value_name = "NAME", conflicts_with = "url")]
+    pub(crate) gateway: Option<String>,
+    /// Gateway to connect to, wss://HOST:PORT, instead of a local cluster; repeat it for more of them
+    #[arg(long, global = true, value_name = "URL")]
+    pub(crate) url: Vec<String>,
+    /// PEM file with the authority of the gateway's certificate; by default the system's authorities
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
+    /// File with the token; it is read again for every connection
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) token_file: Option<PathBuf>,
+    /// Which of your devices this is; by default one that this machine remembers
+    #[arg(long, global = true, value_name = "ID")]
+    pub(crate) device: Option<DeviceId>,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Send one message and wait until it is stored; prints its id
+    Send(SendArgs),
+    /// Print what arrives, until Ctrl-C
+    Listen(ListenArgs),
+    /// Print what was said, the oldest first
+    History(HistoryArgs),
+    /// Make a token for a user of a local cluster
+    Token(TokenArgs),
+    /// Watch a short conversation between two users on two gateways of a local cluster
+    Demo,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct SendArgs {
+    /// To whom
+    #[arg(long, value_name = "NAME")]
+    pub(crate) to: UserId,
+    /// What to say; - reads it from standard input
+    #[arg(value_name = "TEXT", allow_hyphen_values = true)]
+    pub(crate) text: String,
+    /// Your own name for this message: repeating it never sends a second one (within 7 days, from
+    /// the same device)
+    #[arg(long = "ref", value_name = "REF")]
+    pub(crate) reference: Option<Reference>,
+    /// How long to wait for the answer
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration)]
+    pub(crate) timeout: Duration,
+    /// Print the gateway's answer as one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ListenArgs {
+    /// One JSON object a line: the frames message, receipt and caught_up of the protocol, and
+    /// connected and disconnected
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// End after this many messages
+    #[arg(long, value_name = "N")]
+    pub(crate) count: Option<u64>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct HistoryArgs {
+    /// The other side of the conversation
+    #[arg(long, value_name = "NAME")]
+    pub(crate) with: UserId,
+    /// Most messages, the newest
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    pub(crate) limit: u32,
+    /// One JSON object a line, each a message of the protocol
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// How long to wait for an answer
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration)]
+    pub(crate) timeout: Duration,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct TokenArgs {
+    /// How long it is valid
+    #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = duration)]
+    pub(crate) ttl: Duration,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    GoDuration::from_str(text).map(|duration| *duration).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn options_of_the_target_may_stand_after_the_command() {
+        let args = Args::parse_from(["chat", "send", "--user", "alice", "--to", "bob", "-"]);
+        assert_eq!(args.target.user.unwrap().as_str(), "alice");
+    }
+
+    #[test]
+    fn a_wrong_name_is_refused_with_what_would_be_right() {
+        let error = Args::try_parse_from(["chat", "--user", "al ice"]).unwrap_err().to_string();
+        assert!(error.contains("1 to 128 characters of"), "{error}");
+    }
+}

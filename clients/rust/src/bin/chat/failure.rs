@@ -1,0 +1,79 @@
+//! Why a command did not do what it should, and the exit code that tells a script.
+
+use std::{fmt, process::ExitCode};
+
+use chatcluster_client::{Cause, ConfigError, Fatal, HistoryError, SendError};
+
+/// A failure, by what the caller can do about it.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The servers refused, or a file or pipe failed. Exit code 1.
+    Failed(String),
+    /// The arguments do not work out. Exit code 2.
+    Usage(String),
+    /// No answer in time. Exit code 3.
+    Late(String),
+    /// Something must change before another attempt. Exit code 4.
+    Change(String),
+}
+
+impl Failure {
+    pub(crate) fn exit_code(&self) -> ExitCode {
+        ExitCode::from(match self {
+            Self::Failed(_) => 1,
+            Self::Usage(_) => 2,
+            Self::Late(_) => 3,
+            Self::Change(_) => 4,
+        })
+    }
+
+    /// An I/O error, with what was being done.
+    pub(crate) fn io(what: impl fmt::Display) -> impl FnOnce(std::io::Error) -> Self {
+        move |error| Self::Failed(format!("{what}: {error}"))
+    }
+
+    /// A certificate that is not trusted will not be in a second either.
+    pub(crate) fn of_cause(cause: &Cause) -> Option<Self> {
+        let certificate = matches!(cause, Cause::Certificate(_));
+        certificate.then(|| {
+            Self::Change(format!("{cause}\nname the authority that issued it with --ca FILE"))
+        })
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Self::Failed(text) | Self::Usage(text) | Self::Late(text) | Self::Change(text)) = self;
+        f.write_str(text)
+    }
+}
+
+impl From<Fatal> for Failure {
+    fn from(fatal: Fatal) -> Self {
+        Self::Change(fatal.to_string())
+    }
+}
+
+impl From<SendError> for Failure {
+    fn from(error: SendError) -> Self {
+        match error {
+            SendError::Fatal(fatal) => fatal.into(),
+            error => Self::Failed(error.to_string()),
+        }
+    }
+}
+
+impl From<HistoryError> for Failure {
+    fn from(error: HistoryError) -> Self {
+        match error {
+            HistoryError::Fatal(fatal) => fatal.into(),
+            error => Self::Failed(error.to_string()),
+        }
+    }
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        Self::Usage(error.to_string())
+    }
+}

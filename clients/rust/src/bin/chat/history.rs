@@ -1,0 +1,80 @@
+//! `chat history`: prints what was said, the oldest first.
+
+use std::{io::ErrorKind, time::Duration};
+
+use chatcluster_client::{
+    HistoryQuery,
+    protocol::{
+        client::{Message, ServerFrame},
+        id::UserId,
+        limits::HISTORY_PAGE,
+    },
+};
+
+use crate::{
+    args::{HistoryArgs, TargetArgs},
+    connection::Connection,
+    failure::Failure,
+    state::Use,
+    target::Target,
+    text::{self, Clock, Paint},
+};
+
+pub(crate) async fn run(
+    target: TargetArgs,
+    args: HistoryArgs,
+    clock: Clock,
+) -> Result<(), Failure> {
+    let device = target.device.clone();
+    let mut connection = Connection::open(Target::resolve(&target)?, device, Use::Beside)?;
+    let result = newest(&mut connection, &args.with, args.limit, args.timeout).await;
+    connection.close().await;
+    let paint = Paint::detect();
+    for message in result? {
+        let shown = if args.json {
+            ServerFrame::Message(message).encode()
+        } else {
+            let at = paint.dim(&clock.day_and_time(message.at));
+            format!("{at} {}: {}", paint.name(message.from.as_str()), text::body(&message))
+        };
+        match text::line(&shown) {
+            Ok(()) => {}
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(()),
+            Err(error) => return Err(Failure::io("standard output")(error)),
+        }
+    }
+    Ok(())
+}
+
+/// The newest messages of the conversation, the oldest of them first.
+async fn newest(
+    connection: &mut Connection,
+    with: &UserId,
+    limit: u32,
+    timeout: Duration,
+) -> Result<Vec<Message>, Failure> {
+    let mut messages = Vec::new();
+    let mut before = None;
+    loop {
+        let missing = limit.saturating_sub(u32::try_from(messages.len()).unwrap_or(u32::MAX));
+        if missing == 0 {
+            break;
+        }
+        let mut query = HistoryQuery::with(with.clone());
+        query.limit = Some(missing.min(HISTORY_PAGE));
+        query.before = before;
+        let late = |why: Option<String>| {
+            let why = why.map(|why| format!(" ({why})")).unwrap_or_default();
+            format!("no answer in time{why}")
+        };
+        let client = connection.client.clone();
+        let page = connection.answer(timeout, late, client.history(query)).await?;
+        messages.extend(page.messages);
+        before = page.next;
+        if before.is_none() {
+            break;
+        }
+    }
+    messages.reverse();
+    Ok(messages)
+}

@@ -1,0 +1,222 @@
+//! `chat` without a command: a conversation in a plain, scrolling terminal.
+
+mod command;
+mod input;
+mod ticks;
+
+use std::{future::Future, pin::Pin, time::Duration};
+
+use chatcluster_client::{
+    Event, HistoryError, HistoryQuery, SendError,
+    protocol::{
+        client::{Content, HistoryPage, Message, Recipient, Sent},
+        id::{Reference, UserId},
+    },
+};
+use command::{Command, HELP};
+use futures_util::{StreamExt, stream::FuturesUnordered};
+use input::{Input, Screen};
+use ticks::Ticks;
+use tokio::{
+    sync::mpsc,
+    time::{MissedTickBehavior, interval, timeout},
+};
+
+use crate::{
+    args::TargetArgs,
+    connection::Connection,
+    failure::Failure,
+    state::Use,
+    target::Target,
+    text::{self, Clock, Paint},
+};
+
+/// A message that has no answer by then is shown as being sent.
+const SOON: Duration = Duration::from_millis(500);
+
+/// At the end of the input, how long messages on their way may still take.
+const LAST_ANSWERS: Duration = Duration::from_secs(10);
+
+pub(crate) async fn run(
+    mut args: TargetArgs,
+    to: Option<UserId>,
+    clock: Clock,
+) -> Result<(), Failure> {
+    let mut input = Input::open()?;
+    if args.user.is_none() && args.url.is_empty() && args.token_file.is_none() {
+        args.user = Some(input.ask_name("who are you? ", "--user NAME")?);
+    }
+    let device = args.device.clone();
+    let target = Target::resolve(&args)?;
+    let to = to.map_or_else(|| input.ask_name("who do you talk to? ", "--to NAME"), Ok)?;
+    let connection = Connection::open(target, device, Use::Take)?;
+    let (commands, screen, _sane) = input.start(&to)?;
+    let mut talk = Talk {
+        to,
+        connection,
+        screen,
+        ticks: Ticks::default(),
+        waiting: FuturesUnordered::new(),
+        clock,
+        paint: Paint::detect(),
+    };
+    let result = talk.run(commands).await;
+    let Talk { connection, screen, .. } = talk;
+    connection.close().await;
+    screen.finish();
+    result
+}
+
+struct Talk {
+    to: UserId,
+    connection: Connection,
+    screen: Screen,
+    ticks: Ticks,
+    waiting: FuturesUnordered<Pin<Box<dyn Future<Output = Answer> + Send>>>,
+    clock: Clock,
+    paint: Paint,
+}
+
+/// What was waited for.
+enum Answer {
+    Sent(Reference, Result<Sent, SendError>),
+    History(Result<HistoryPage, HistoryError>),
+}
+
+impl Talk {
+    async fn run(&mut self, mut commands: mpsc::Receiver<Command>) -> Result<(), Failure> {
+        self.show(self.paint.dim("type a line to send it; /help shows what else there is")).await?;
+        let mut soon = interval(SOON);
+        soon.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                command = commands.recv() => match command {
+                    None => break,
+                    Some(Command::Quit) => return Ok(()),
+                    Some(command) => self.command(command).await?,
+                },
+                Some(event) = self.connection.events.next() => self.event(event).await?,
+                Some(answer) = self.waiting.next() => self.answer(answer).await?,
+                _ = soon.tick() => self.show_slow().await?,
+            }
+        }
+        self.last_answers().await
+    }
+
+    async fn command(&mut self, command: Command) -> Result<(), Failure> {
+        match command {
+            Command::Nothing | Command::Quit => Ok(()),
+            Command::Say(said) => self.say(said).await,
+            Command::To(to) => {
+                self.to = to;
+                Ok(())
+            }
+            Command::History(limit) => {
+                let client = self.connection.client.clone();
+                let mut query = HistoryQuery::with(self.to.clone());
+                query.limit = Some(limit);
+                let history = async move { Answer::History(client.history(query).await) };
+                self.waiting.push(Box::pin(history));
+                Ok(())
+            }
+            Command::Help => self.show(HELP.into()).await,
+            Command::Wrong(why) => self.show(self.paint.bad(&why)).await,
+        }
+    }
+
+    async fn say(&mut self, said: String) -> Result<(), Failure> {
+        let content = match Content::text(said.clone()) {
+            Ok(content) => content,
+            Err(error) => return self.show(self.paint.bad(&format!("a message {error}"))).await,
+        };
+        let ticket = self.connection.client.send(Recipient::User(self.to.clone()), content).await;
+        let reference = ticket.reference().clone();
+        self.ticks.sending(reference.clone(), text::snippet(&said, 48));
+        self.waiting.push(Box::pin(async move { Answer::Sent(reference, ticket.await) }));
+        Ok(())
+    }
+
+    async fn answer(&mut self, answer: Answer) -> Result<(), Failure> {
+        match answer {
+            Answer::Sent(reference, Ok(sent)) => {
+                let Some(stored) = self.ticks.sent(&reference, &sent) else { return Ok(()) };
+                let at = self.paint.dim(&self.clock.time(sent.at));
+                let tick =
+                    if stored.delivered { self.paint.good(" ✓✓") } else { "  ✓".into() };
+                self.show(format!("{tick} {at} {}", stored.snippet)).await
+            }
+            Answer::Sent(reference, Err(error)) => {
+                let snippet = self.ticks.failed(&reference).unwrap_or_default();
+                self.show(self.paint.bad(&format!("  ✗ {snippet}: {error}"))).await
+            }
+            Answer::History(Ok(page)) if page.messages.is_empty() => {
+                self.show(self.paint.dim("nothing was said yet")).await
+            }
+            Answer::History(Ok(page)) => {
+                for message in page.messages.iter().rev() {
+                    self.show(self.message(&self.clock.day_and_time(message.at), message)).await?;
+                }
+                Ok(())
+            }
+            Answer::History(Err(error)) => self.show(self.paint.bad(&error.to_string())).await,
+        }
+    }
+
+    async fn event(&mut self, event: Event) -> Result<(), Failure> {
+        match event {
+            Event::Message(message) => {
+                self.show(self.message(&self.clock.time(message.at), &message)).await
+            }
+            Event::Receipt(receipt) => {
+                for snippet in self.ticks.delivered(&receipt) {
+                    let at = self.paint.dim(&self.clock.time(receipt.at));
+                    self.show(format!(" {} {at} {snippet}", self.paint.good("✓✓"))).await?;
+                }
+                Ok(())
+            }
+            Event::Connected(session) => {
+                let text = format!("-- connected to {} as {}", session.gateway, session.user);
+                self.show(self.paint.good(&text)).await
+            }
+            Event::Disconnected { cause, retry_in } => {
+                let text = format!("-- {cause}; trying again in {:.1} s", retry_in.as_secs_f32());
+                self.show(self.paint.bad(&text)).await?;
+                Failure::of_cause(&cause).map_or(Ok(()), Err)
+            }
+            Event::CaughtUp => Ok(()),
+            Event::Fatal(fatal) => Err(fatal.into()),
+        }
+    }
+
+    fn message(&self, at: &str, message: &Message) -> String {
+        let from = self.paint.name(message.from.as_str());
+        format!("{} {from}: {}", self.paint.dim(at), text::body(message))
+    }
+
+    async fn show_slow(&mut self) -> Result<(), Failure> {
+        for snippet in self.ticks.slow() {
+            self.show(self.paint.dim(&format!("  · {snippet}"))).await?;
+        }
+        Ok(())
+    }
+
+    /// The input has ended, as that of a script does: what was typed is still to be sent.
+    async fn last_answers(&mut self) -> Result<(), Failure> {
+        let answers = async {
+            while !self.waiting.is_empty() {
+                tokio::select! {
+                    Some(answer) = self.waiting.next() => self.answer(answer).await?,
+                    Some(event) = self.connection.events.next() => self.event(event).await?,
+                }
+            }
+            Ok(())
+        };
+        timeout(LAST_ANSWERS, answers)
+            .await
+            .unwrap_or_else(|_| Err(Failure::Late("not everything was answered in time".into())))
+    }
+
+    async fn show(&self, text: String) -> Result<(), Failure> {
+        self.screen.line(&text).await
+    }
+}

@@ -1,0 +1,96 @@
+//! What a gateway's frames mean.
+
+use std::time::Duration;
+
+use chatcluster_protocol::{
+    client::{Error, Message, Receipt, Sent, ServerFrame},
+    id::Reference,
+};
+
+use super::{
+    Core, Effect, Event,
+    link::{ASKED_AT_MOST, Link},
+};
+use crate::error::{HistoryError, SendError};
+
+impl Core {
+    /// A frame came.
+    pub(crate) fn frame(&mut self, now: Duration, frame: ServerFrame) {
+        self.heard(now);
+        match (frame, &self.link) {
+            (ServerFrame::Welcome(welcome), _) => self.welcomed(now, &welcome),
+            (ServerFrame::Error(error), _) => self.error(now, error),
+            (_, link) if !matches!(link, Link::Live(_)) => {}
+            (ServerFrame::CaughtUp, _) => self.tell(Event::CaughtUp),
+            (ServerFrame::Message(message), _) => self.message(message),
+            (ServerFrame::Receipt(receipt), _) => self.receipt(receipt),
+            (ServerFrame::Sent(sent), _) => self.sent(sent),
+            (ServerFrame::History(page), _) => {
+                if let Some(ticket) = self.queries.answered(page.id) {
+                    self.effects.push_back(Effect::Page(ticket, Ok(page)));
+                }
+            }
+            (ServerFrame::Reconnect(ask), _) => self.asked_to_leave(now, ask.after, ask.reason),
+            (ServerFrame::Pong(_) | ServerFrame::Unknown, _) => {}
+        }
+    }
+
+    fn message(&mut self, message: Message) {
+        let id = message.message;
+        self.saw(id);
+        if !self.deaf && self.inbox.messages.arrived(id.identity(), id) {
+            self.tell(Event::Message(message));
+        }
+    }
+
+    fn receipt(&mut self, receipt: Receipt) {
+        if !self.deaf && self.inbox.receipts.arrived(receipt.receipt, receipt.receipt) {
+            self.tell(Event::Receipt(receipt));
+        }
+    }
+
+    fn sent(&mut self, sent: Sent) {
+        self.saw(sent.message);
+        if self.outbox.remove(&sent.reference) {
+            self.effects.push_back(Effect::Answered(sent.reference.clone(), Ok(sent)));
+        }
+    }
+
+    fn error(&mut self, now: Duration, error: Error) {
+        let retry_after =
+            error.retry_after.map(Duration::from_millis).map(|d| d.min(ASKED_AT_MOST));
+        if let Some(reference) = self.failed_send(&error) {
+            self.send_failed(now, reference, error, retry_after);
+        } else if let Some(ticket) = error.id.and_then(|id| self.queries.answered(id)) {
+            let error = HistoryError::Refused(Box::new(error));
+            self.effects.push_back(Effect::Page(ticket, Err(error)));
+        } else {
+            self.last_words(error.text, retry_after);
+        }
+    }
+
+    /// Which send the error answers, by its reference or by the request.
+    fn failed_send(&self, error: &Error) -> Option<Reference> {
+        let by_request = error.id.and_then(|id| self.outbox.reference_of(id));
+        error.reference.as_ref().or(by_request).cloned()
+    }
+
+    fn send_failed(
+        &mut self,
+        now: Duration,
+        reference: Reference,
+        error: Error,
+        retry_after: Option<Duration>,
+    ) {
+        let Some(failures) = self.outbox.failures_in_flight(&reference) else { return };
+        if error.temporary {
+            let ceiling = self.options.backoff.ceiling(failures);
+            let wait = self.jitter.after(retry_after, ceiling);
+            self.outbox.again(&reference, now + wait);
+        } else {
+            self.outbox.remove(&reference);
+            let error = SendError::Refused(Box::new(error));
+            self.effects.push_back(Effect::Answered(reference, Err(error)));
+        }
+    }
+}

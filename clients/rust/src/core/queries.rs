@@ -1,0 +1,67 @@
+//! Requests for history. They change nothing, so they are asked again on the next connection.
+
+use std::{collections::VecDeque, time::Duration};
+
+use chatcluster_protocol::client::{History, RequestId};
+
+/// Waiting or asked. People page through history one page at a time; this is room for a program.
+pub(super) const QUERIES: usize = 64;
+
+/// Asked at a time: the answers are large, and messages should not wait behind many of them.
+const AT_ONCE: usize = 4;
+
+/// Names a query towards the shell.
+pub(super) type Ticket = u64;
+
+#[derive(Debug, Default)]
+pub(super) struct Queries(VecDeque<Query>);
+
+#[derive(Debug)]
+struct Query {
+    ticket: Ticket,
+    history: History,
+    /// When it was written on the connection that is open now.
+    asked: Option<Duration>,
+}
+
+impl Queries {
+    pub(super) fn push(&mut self, ticket: Ticket, history: History) -> Result<(), usize> {
+        if self.0.len() >= QUERIES {
+            return Err(QUERIES);
+        }
+        self.0.push_back(Query { ticket, history, asked: None });
+        Ok(())
+    }
+
+    /// The next one to write, under this request id.
+    pub(super) fn next(&mut self, now: Duration, id: RequestId) -> Option<History> {
+        if self.0.iter().filter(|query| query.asked.is_some()).count() >= AT_ONCE {
+            return None;
+        }
+        let query = self.0.iter_mut().find(|query| query.asked.is_none())?;
+        query.asked = Some(now);
+        query.history.id = id;
+        Some(query.history.clone())
+    }
+
+    /// The one that this answers; it is done.
+    pub(super) fn answered(&mut self, id: RequestId) -> Option<Ticket> {
+        let is = |query: &Query| query.asked.is_some() && query.history.id == id;
+        let index = self.0.iter().position(is)?;
+        self.0.remove(index).map(|query| query.ticket)
+    }
+
+    pub(super) fn disconnected(&mut self) {
+        for query in &mut self.0 {
+            query.asked = None;
+        }
+    }
+
+    pub(super) fn oldest_asked(&self) -> Option<Duration> {
+        self.0.iter().filter_map(|query| query.asked).min()
+    }
+
+    pub(super) fn drain(&mut self) -> impl Iterator<Item = Ticket> {
+        self.0.drain(..).map(|query| query.ticket)
+    }
+}

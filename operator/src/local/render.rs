@@ -1,0 +1,176 @@
+//! The configuration of each process. No I/O; snapshots in `tests` show every file.
+
+use std::{
+    cmp::min,
+    net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
+};
+
+use chatcluster_config::{
+    Auth, BackendPort, ClientPort, Drain, GatewayConfig, GoDuration, GrpcPort, JwtAlgorithm,
+    JwtKey, ManagerHome, MessagesClient, MessagesConfig, MutualTls, PeerPort, ServerTls, Storage,
+};
+
+use super::cluster::{Cluster, Gateway, MESSAGES, Redis};
+
+/// The longest that Ctrl-C waits for gateways to let go of their clients.
+const LONGEST_DRAIN: GoDuration = GoDuration::from_secs(5);
+
+/// The name of the certificate that clients see.
+pub(super) const SERVER: &str = "server";
+
+/// The `aud` of service tokens.
+pub(super) const SERVICE_AUDIENCE: &str = "chatcluster-messages";
+
+/// How long gateways here may drain: nobody is to wait for a laptop's cluster for minutes.
+pub(super) fn drain_timeout(cluster: &Cluster) -> GoDuration {
+    min(cluster.wanted.spec.gateways.drain.timeout, LONGEST_DRAIN)
+}
+
+/// A gateway's configuration.
+pub(super) fn gateway(cluster: &Cluster, gateway: &Gateway) -> GatewayConfig {
+    let spec = &cluster.wanted.spec;
+    let (certificate, key) = cluster.paths.certificate(SERVER);
+    GatewayConfig {
+        name: gateway.name.clone(),
+        client: ClientPort {
+            listen: (cluster.listen.address, gateway.client).into(),
+            tls: Some(ServerTls { certificate, key }),
+            origins: Vec::new(),
+            page: Some(cluster.paths.page()),
+            connections: spec.gateways.connections_per_pod as usize,
+            heartbeat: GoDuration::from_secs(25),
+        },
+        peer: PeerPort {
+            listen: loopback(gateway.peer),
+            host: Ipv4Addr::LOCALHOST.to_string(),
+            port: None,
+            tls: role(cluster, &gateway.name),
+        },
+        admin: loopback(gateway.admin),
+        manager: ManagerHome::Redis { nodes: cluster.redis.iter().map(address).collect() },
+        messages: MessagesClient { address: loopback(cluster.messages.grpc).to_string() },
+        auth: Auth {
+            keys: vec![JwtKey {
+                algorithm: JwtAlgorithm::HS256,
+                file: cluster.paths.key("user-token"),
+                id: None,
+            }],
+            issuer: spec.auth.jwt.issuer.clone(),
+            audience: spec.auth.jwt.audience.clone(),
+        },
+        drain: Drain {
+            grace: GoDuration::from_secs(0), // no load balancer has to learn anything
+            rate_per_second: spec.gateways.drain.rate_per_second,
+            timeout: drain_timeout(cluster),
+        },
+    }
+}
+
+/// The message service's configuration.
+pub(super) fn messages(cluster: &Cluster) -> MessagesConfig {
+    MessagesConfig {
+        grpc: GrpcPort { listen: loopback(cluster.messages.grpc), tls: role(cluster, MESSAGES) },
+        http: BackendPort {
+            listen: loopback(cluster.messages.http),
+            tls: None, // on loopback
+            token_key: cluster.paths.key("service-token"),
+            audience: SERVICE_AUDIENCE.into(),
+        },
+        admin: loopback(cluster.messages.admin),
+        storage: Storage::Embedded { path: cluster.paths.messages() },
+    }
+}
+
+/// A Redis node's configuration; `operator-plan` says why it is so.
+pub(super) fn redis(cluster: &Cluster, node: &Redis) -> String {
+    let Redis { name, port, bus, .. } = node;
+    let folder = quoted(cluster.paths.work(name));
+    format!(
+        "# {name}: a part of the WebSocket manager. Holds nothing that must last.\n\
+         port {port}\n\
+         bind 127.0.0.1\n\
+         dir {folder}\n\
+         save \"\"\n\
+         appendonly no\n\
+         cluster-enabled yes\n\
+         cluster-config-file nodes.conf\n\
+         cluster-port {bus}\n\
+         cluster-node-timeout 5000\n\
+         cluster-require-full-coverage no\n\
+         cluster-allow-replica-migration no\n\
+         cluster-replica-validity-factor 0\n"
+    )
+}
+
+/// In redis.conf, quotes keep spaces together and backslashes escape.
+fn quoted(path: PathBuf) -> String {
+    let path = path.display().to_string();
+    format!("\"{}\"", path.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
+fn role(cluster: &Cluster, name: &str) -> MutualTls {
+    let (certificate, key) = cluster.paths.certificate(name);
+    MutualTls { certificate, key, ca: cluster.paths.ca(), identity: cluster.identity() }
+}
+
+fn address(node: &Redis) -> String {
+    loopback(node.port).to_string()
+}
+
+fn loopback(port: u16) -> SocketAddr {
+    (Ipv4Addr::LOCALHOST, port).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::local::{endpoints::Endpoints, file};
+
+    fn cluster(spec: &str) -> Cluster {
+        let head =
+            "apiVersion: chatcluster.io/v1alpha1\nkind: ChatCluster\nmetadata: {name: main}\n";
+        let (wanted, _) = file::read(&format!("{head}spec: {spec}")).expect(spec);
+        let mut port = 20_000;
+        let free = || {
+            port += 1;
+            Ok(port)
+        };
+        Cluster::resolve(wanted, "127.0.0.1".parse().unwrap(), "/data".into(), 8443, free).unwrap()
+    }
+
+    #[test]
+    fn the_files_of_an_empty_spec() {
+        let cluster = cluster("{}");
+        let yaml = |text: serde_yaml::Result<String>| text.unwrap();
+        let config = gateway(&cluster, &cluster.gateways[1]);
+        insta::assert_snapshot!("gateway", yaml(serde_yaml::to_string(&config)));
+        insta::assert_snapshot!("messages", yaml(serde_yaml::to_string(&messages(&cluster))));
+        insta::assert_snapshot!("redis", redis(&cluster, &cluster.redis[5]));
+        let endpoints = Endpoints::of(&cluster);
+        insta::assert_snapshot!("endpoints", yaml(serde_yaml::to_string(&endpoints)));
+    }
+
+    #[test]
+    fn each_field_of_the_spec_arrives_where_it_works() {
+        let cluster = cluster(
+            "{gateways: {replicas: 3, connectionsPerPod: 77, drain: {ratePerSecond: 5, timeout: 2s}},
+              manager: {managed: {shards: 4, replicasPerShard: 0}},
+              auth: {jwt: {issuer: me, audience: chat}}}",
+        );
+        assert_eq!(cluster.gateways.len(), 3);
+        assert_eq!(cluster.redis.iter().map(|node| node.shard).collect::<Vec<_>>(), [0, 1, 2, 3]);
+        let config = gateway(&cluster, &cluster.gateways[2]);
+        assert_eq!(config.client.listen.port(), 8445);
+        assert_eq!(config.client.connections, 77);
+        assert_eq!(config.drain.rate_per_second, 5);
+        assert_eq!(config.drain.timeout, GoDuration::from_secs(2));
+        assert_eq!(config.auth.issuer.as_deref(), Some("me"));
+        assert_eq!(config.auth.audience.as_deref(), Some("chat"));
+    }
+
+    #[test]
+    fn a_folder_with_spaces_and_quotes_stays_one_word() {
+        assert_eq!(quoted("/a b/\"c\"".into()), r#""/a b/\"c\"""#);
+    }
+}

@@ -1,0 +1,50 @@
+//! `chatcluster-operator`
+
+use std::{ffi::OsString, io::Write};
+
+use anyhow::{Context, Result};
+use chatcluster_operator::{guard, local};
+use chatcluster_runtime::{logs, raise_nofile, signals};
+use clap::{Parser, Subcommand};
+
+/// Runs ChatClusters.
+#[derive(Debug, Parser)]
+#[command(name = "chatcluster-operator", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a ChatCluster on this machine, without Kubernetes, until Ctrl-C
+    Local(local::Options),
+    /// Become a child process that ends with the operator
+    #[command(name = guard::SUBCOMMAND, hide = true)]
+    RunChild {
+        parent: i32,
+        program: OsString,
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
+}
+
+fn main() -> Result<()> {
+    match Arguments::parse().command {
+        Command::Local(options) => run_locally(options),
+        Command::RunChild { parent, program, arguments } => {
+            let error = guard::become_child(parent, &program, &arguments);
+            Err(error).with_context(|| format!("becoming {}", program.display()))
+        }
+    }
+}
+
+/// One thread: children end with the thread that started them, and there is little to do.
+#[tokio::main(flavor = "current_thread")]
+async fn run_locally(options: local::Options) -> Result<()> {
+    logs::init_with("warn")?;
+    raise_nofile().context("raising the limit of open files")?;
+    let shutdown = signals::shutdown_token().context("listening for signals")?;
+    local::run(options, shutdown).await?;
+    std::io::stdout().flush().context("writing the last lines")
+}
