@@ -237,7 +237,10 @@ impl Router {
         match (outcome, peer) {
             (Outcome::Unknown, Some(peer)) => {
                 peer.flying -= 1;
-                peer.lost(now.monotonic);
+                // The targets of one delivery that failed together are one failure.
+                if peer.retry.is_none() {
+                    peer.lost(now.monotonic);
+                }
                 self.counts.peer_full += peer.wait(push, leg) as u64;
             }
             (outcome, peer) => {

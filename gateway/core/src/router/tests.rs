@@ -273,6 +273,21 @@ fn what_a_broken_link_left_unknown_is_tried_again_with_back_off() {
 }
 
 #[test]
+fn targets_that_fail_together_are_one_failure() {
+    let mut g = Gateway1::new();
+    g.route(1, &["bob", "carol", "dan"]);
+    g.lookup();
+    g.found(1, &[("bob", route(2, 7, 1)), ("carol", route(2, 8, 1)), ("dan", route(2, 9, 1))]);
+    let (delivery, _) = g.delivery();
+    for target in 0..3 {
+        g.router.outcome(g.now, delivery, target, Outcome::Unknown, &mut g.effects);
+    }
+    assert!(g.effects().is_empty());
+    g.wait(500);
+    assert!(matches!(&g.effects()[..], [Effect::Remote { targets, .. }] if targets.len() == 3));
+}
+
+#[test]
 fn a_gateway_that_does_not_answer_for_5_seconds_gets_a_new_link() {
     let mut g = Gateway1::knows_bob();
     g.route(1, &["bob"]);
