@@ -1,5 +1,6 @@
 use std::mem::take;
 
+use chatcluster_protocol::id::UserId;
 use proptest::prelude::*;
 
 use super::*;
