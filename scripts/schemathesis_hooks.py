@@ -8,18 +8,15 @@ import schemathesis
 
 @schemathesis.hook
 def before_call(context, case, kwargs):
-    """A cursor belongs to the page and the filters that it came with; no schema can say so. One that
-    has the right form but was made up is left out. Those of a wrong form stay: they must be refused."""
+    # A cursor belongs to the page and the filters that it came with; no schema can say so. One that has
+    # the right form but was made up is left out. Those of a wrong form stay: they must be refused.
     cursor = (case.query or {}).get("cursor")
     if isinstance(cursor, str) and re.fullmatch("[0-9a-f]{42}", cursor):
         del case.query["cursor"]
 
-
-@schemathesis.hook
-def map_path_parameters(context, parameters):
-    """A made-up id is of no message; every second well-formed one becomes that of a stored message."""
-    wanted = (parameters or {}).get("id")
+    # A made-up id is of no message; every second well-formed one becomes that of a stored message.
+    wanted = (case.path_parameters or {}).get("id")
     form = "[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
-    if isinstance(wanted, str) and re.fullmatch(form, wanted) and int(wanted[-1], 16) % 2:
-        parameters["id"] = os.environ["CHATCLUSTER_MESSAGE"]
-    return parameters
+    well_formed = isinstance(wanted, str) and re.fullmatch(form, wanted, re.IGNORECASE)
+    if well_formed and int(wanted[-1], 16) % 2:
+        case.path_parameters["id"] = os.environ["CHATCLUSTER_MESSAGE"]

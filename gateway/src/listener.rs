@@ -6,12 +6,16 @@ use chatcluster_manager::Manager;
 use chatcluster_runtime::tls::{Handshakes, TlsListener};
 use rustls::ServerConfig;
 use socket2::{Domain, Protocol, Socket, Type};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpListener, TcpStream},
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     connection::{Port, serve},
     hub::Hub,
+    metrics::count,
 };
 
 /// Connections that the kernel holds until they are accepted. A whole fleet's clients come back within
@@ -51,17 +55,27 @@ pub async fn accept<M: Manager>(
             // place here, so that a thousand silent ones keep nobody out.
             let mut listener = TlsListener::new(listener, config, Handshakes::default());
             while let Some((socket, _)) = stop.run_until_cancelled(listener.accept()).await {
-                let place = hub.place();
-                tokio::spawn(serve(socket, hub.clone(), port.clone(), place));
+                admit(socket, &hub, &port);
             }
         }
         None => {
             while let Some(socket) = stop.run_until_cancelled(next(&listener)).await {
-                let place = hub.place();
-                tokio::spawn(serve(socket, hub.clone(), port.clone(), place));
+                admit(socket, &hub, &port);
             }
         }
     }
+}
+
+fn admit<S, M>(socket: S, hub: &Arc<Hub<M>>, port: &Arc<Port>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    M: Manager,
+{
+    if hub.is_flooded() {
+        count(&hub.metrics().refused, "flooded");
+        return;
+    }
+    tokio::spawn(serve(socket, hub.clone(), port.clone(), hub.place()));
 }
 
 async fn next(listener: &TcpListener) -> TcpStream {

@@ -70,9 +70,6 @@ pub enum RunError {
         /// Why.
         error: io::Error,
     },
-    /// A port of a gateway that is up failed.
-    #[error("the {0} port failed: {1}")]
-    Serving(&'static str, io::Error),
 }
 
 impl Ports {
@@ -123,7 +120,12 @@ pub async fn run<M: Manager>(
     let hub = Hub::new(settings, manager, service, to_peers, verifier, metrics);
 
     let readiness = Readiness::waiting_for(&["client listener"]);
-    tokio::spawn(admin::serve(ports.admin, readiness.clone(), Arc::new(registry), stop.clone()));
+    let admin = admin::serve(ports.admin, readiness.clone(), Arc::new(registry), stop.clone());
+    tokio::spawn(async move {
+        if let Err(error) = admin.await {
+            tracing::error!(%error, "the admin port broke off");
+        }
+    });
     tokio::spawn(keys.watch(stop.clone()));
     let from_peers = role.server_config(&[Role::Gateway], &[])?;
     let listener = TlsListener::new(ports.peer, from_peers, Handshakes::default());

@@ -149,7 +149,7 @@ async fn serve_http(config: &MessagesConfig, parts: &Parts) -> Result<Serving> {
         None => tokio::spawn(http::serve(listener, router, shutdown)),
         Some(tls) => {
             let certificate = ServerCertificate::load(tls)?;
-            let tls = certificate.server_config(&["h2", "http/1.1"])?;
+            let tls = certificate.server_config(&["http/1.1"])?;
             tokio::spawn(certificate.keep_current(shutdown.clone()));
             let listener = TlsListener::new(listener, tls, Handshakes::default());
             tokio::spawn(http::serve(listener, router, shutdown))

@@ -122,9 +122,12 @@ async fn the_next_run_of_the_program_goes_on_where_the_last_one_ended() {
     conn.write(&message(id(7, "seen"), "seen")).await;
     next_text(&mut events).await;
     events.taken().await;
-    let closing = tokio::spawn(client.close());
+    let mut closing = tokio::spawn(client.close());
     assert_eq!(conn.read_acks(1).await, [id(7, "seen")]);
     assert_eq!(conn.read_close().await, 1000);
+    // Only the gateway's close frame says that it has seen the acks.
+    let early = tokio::time::timeout(Duration::from_millis(200), &mut closing).await;
+    assert!(early.is_err(), "the client did not wait for the close handshake");
     conn.close(1000).await;
     let resume = within("the end", closing).await.unwrap();
     within("the end of the events", async { while events.next().await.is_some() {} }).await;

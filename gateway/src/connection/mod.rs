@@ -112,3 +112,6 @@ where
         WebSocketStream::from_partially_read(socket, rest, role, config).now_or_never()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,7 @@
 //! session its time, and writes all that is queued, in one go.
 
 use std::{
+    collections::VecDeque,
     future::Future,
     pin::Pin,
     sync::Arc,
@@ -12,9 +13,8 @@ use std::{
 use bytes::Bytes;
 use chatcluster_manager::Manager;
 use chatcluster_protocol::client::{CloseCode, Error as ErrorFrame, ErrorCode, decode};
-use futures_util::{Sink, SinkExt, Stream, StreamExt};
+use futures_util::{SinkExt, StreamExt};
 use gateway_core::session::Input;
-use std::collections::VecDeque;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     time::{Instant, Sleep, sleep_until},
@@ -38,8 +38,8 @@ pub struct Connection<S, M: Manager> {
     hub: Arc<Hub<M>>,
     cell: Arc<Cell>,
     stream: WebSocketStream<Outgoing<S>>,
-    /// One timer for all deadlines. It is armed for the earliest and moved only forward in time when it
-    /// has fired, so a busy connection does not touch it.
+    /// One timer for all deadlines. A deadline that has moved away is noticed when the timer fires, so a
+    /// busy connection does not touch it.
     timer: Pin<Box<Sleep>>,
     /// While the client takes nothing: how much is left to write, and when we give up.
     stalled: Option<(usize, Instant)>,
@@ -127,10 +127,11 @@ where
             let count = frames.len();
             let sent = self.poll_frames(cx, &mut frames);
             self.hub.metrics().frames_out.inc_by((count - frames.len()) as u64);
-            if !frames.is_empty() {
-                let mut inner = self.cell.lock();
-                frames.append(&mut inner.queue.frames);
-                inner.queue.frames = frames;
+            if !frames.is_empty() || sent.is_pending() {
+                let queue = &mut self.cell.lock().queue;
+                frames.append(&mut queue.frames);
+                queue.frames = frames;
+                queue.ping |= ping;
             }
             match sent {
                 Poll::Ready(Ok(())) => self.stalled = None,
@@ -229,9 +230,3 @@ impl<S, M: Manager> Drop for Connection<S, M> {
         }
     }
 }
-
-/// The stream is only polled by one task, from one place.
-const _: fn() = || {
-    fn both<T: Stream + Sink<Message>>() {}
-    both::<WebSocketStream<Outgoing<tokio::net::TcpStream>>>();
-};

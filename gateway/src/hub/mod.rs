@@ -25,9 +25,10 @@ use std::{
 use arc_swap::ArcSwap;
 use chatcluster_manager::{Lease, Manager, ManagerError};
 use chatcluster_protocol::id::HybridClock;
+use chatcluster_runtime::tls::RoleConnector;
 use gateway_core::{Away, ConnectionId, Gateway, Incarnation, Now, drainer::DrainSettings};
 use machines::Machines;
-use tokio::sync::Semaphore;
+use tokio::{runtime::Handle, sync::Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -39,11 +40,17 @@ use crate::{
     sessions::Sessions,
     upgrade::Admission,
 };
-use chatcluster_runtime::tls::RoleConnector;
 
-/// Calls of the manager under way at the same time; further ones wait, within the manager's own
-/// deadline once they run. Redis answers tens of thousands a second, so this fills its pipe.
+/// Calls of the manager under way at the same time; further ones wait. Redis answers tens of thousands
+/// a second, so this fills its pipe.
 const MANAGER_CALLS: usize = 512;
+
+/// How long a call of the manager may take, with the wait before it. The manager's own deadline is
+/// shorter; this one also ends the wait of ten thousand clients who come while it is away.
+const MANAGER_WITHIN: Duration = Duration::from_secs(3);
+
+/// Answers "full" under way at the same time. Sockets beyond these are closed without a word.
+const REFUSALS: usize = 1024;
 
 /// What a gateway is told about itself.
 #[derive(Debug, Clone)]
@@ -185,6 +192,11 @@ impl<M: Manager> Hub<M> {
         self.open.load(Ordering::Relaxed)
     }
 
+    /// Far more than [`Self::admission`] lets in: not even an answer is possible for all.
+    pub fn is_flooded(&self) -> bool {
+        self.open_connections() > self.settings.connections + REFUSALS
+    }
+
     /// A number for a new connection.
     pub fn next_connection(&self) -> ConnectionId {
         ConnectionId(self.next.fetch_add(1, Ordering::Relaxed))
@@ -224,8 +236,9 @@ impl<M: Manager> Hub<M> {
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        if let Some(me) = self.me.upgrade() {
-            tokio::spawn(work(me));
+        // Sockets are also dropped by a runtime that is ending; there is nothing to be called then.
+        if let (Some(me), Ok(runtime)) = (self.me.upgrade(), Handle::try_current()) {
+            runtime.spawn(work(me));
         }
     }
 
@@ -234,20 +247,23 @@ impl<M: Manager> Hub<M> {
         &self,
         call: impl Future<Output = Result<T, ManagerError>>,
     ) -> Result<T, Away> {
-        // The semaphore is never closed.
-        let _permit = self.manager_calls.acquire().await.map_err(|_| Away)?;
-        match call.await {
-            Ok(answer) => {
+        let bounded = async {
+            // The semaphore is never closed.
+            let _permit = self.manager_calls.acquire().await.ok()?;
+            Some(call.await)
+        };
+        let (operation, reason) = match tokio::time::timeout(MANAGER_WITHIN, bounded).await {
+            Ok(Some(Ok(answer))) => {
                 self.metrics.manager_up.set(1);
-                Ok(answer)
+                return Ok(answer);
             }
-            Err(error) => {
-                self.metrics.manager_up.set(0);
-                count(&self.metrics.manager_failures, error.operation);
-                tracing::debug!(%error, "the manager is away");
-                Err(Away)
-            }
-        }
+            Ok(Some(Err(error))) => (error.operation, error.reason),
+            Ok(None) | Err(_) => ("waiting", "no answer in time".to_owned()),
+        };
+        self.metrics.manager_up.set(0);
+        count(&self.metrics.manager_failures, operation);
+        tracing::debug!(operation, reason, "the manager is away");
+        Err(Away)
     }
 }
 

@@ -120,11 +120,13 @@ mod tests {
 
     use super::*;
 
+    type Batches = Mutex<Vec<Vec<u32>>>;
+
     const LIMITS: Limits = Limits { queue: 8, items: 4, bytes: 100, calls: 1 };
 
     /// A batcher that squares, holds each call until told, and remembers the batches.
-    fn squares() -> (Arc<Batcher<u32, u32>>, Arc<Notify>, Arc<Mutex<Vec<Vec<u32>>>>) {
-        let (go, seen) = (Arc::new(Notify::new()), Arc::new(Mutex::new(Vec::new())));
+    fn squares() -> (Arc<Batcher<u32, u32>>, Arc<Notify>, Arc<Batches>) {
+        let (go, seen) = (Arc::new(Notify::new()), Arc::new(Batches::default()));
         let (go2, seen2) = (go.clone(), seen.clone());
         let batcher = Batcher::start(LIMITS, move |items: Vec<u32>| {
             let (go, seen) = (go2.clone(), seen2.clone());

@@ -18,6 +18,11 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(3);
 const PING_EVERY: Duration = Duration::from_secs(5);
 const PING_WITHIN: Duration = Duration::from_secs(3);
 
+/// What the service may send before we have taken it, in one answer and in all. HTTP/2's own 64 KiB
+/// would make the pages of many inboxes wait for each other.
+const STREAM_WINDOW: u32 = 256 * 1024;
+const WINDOW: u32 = 8 * 1024 * 1024;
+
 /// Largest answer. A page of an inbox ends at 128 KiB of bodies; the rest is what its entries add.
 const ANSWER: usize = 4 * 1024 * 1024;
 
@@ -47,6 +52,8 @@ impl Service {
             .map_err(|_| ServiceError::Address)?
             .connect_timeout(CONNECT_WITHIN)
             .tcp_nodelay(true)
+            .initial_stream_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(WINDOW)
             .http2_keep_alive_interval(PING_EVERY)
             .keep_alive_timeout(PING_WITHIN)
             .keep_alive_while_idle(true);

@@ -17,19 +17,19 @@ use tokio_tungstenite::{
 use crate::world::DEADLINE;
 
 /// A WebSocket to a gateway.
-pub struct Client {
-    pub socket: WebSocketStream<TcpStream>,
+pub(crate) struct Client {
+    pub(crate) socket: WebSocketStream<TcpStream>,
     requests: u64,
 }
 
 impl Client {
     /// Connects and upgrades.
-    pub async fn connect(at: SocketAddr) -> Self {
+    pub(crate) async fn connect(at: SocketAddr) -> Self {
         Self::try_connect(at).await.expect("the gateway refused the upgrade")
     }
 
     /// Connects and upgrades, or not.
-    pub async fn try_connect(
+    pub(crate) async fn try_connect(
         at: SocketAddr,
     ) -> Result<Self, tokio_tungstenite::tungstenite::Error> {
         let stream = TcpStream::connect(at).await?;
@@ -43,40 +43,40 @@ impl Client {
     }
 
     /// Sends a frame with a fresh request id, and returns that.
-    pub async fn request(&mut self, mut frame: Value) -> u64 {
+    pub(crate) async fn request(&mut self, mut frame: Value) -> u64 {
         self.requests += 1;
         frame["id"] = self.requests.into();
         self.text(&frame.to_string()).await;
         self.requests
     }
 
-    pub async fn text(&mut self, text: &str) {
+    pub(crate) async fn text(&mut self, text: &str) {
         self.socket.send(Message::text(text)).await.unwrap();
     }
 
-    pub async fn hello(&mut self, token: &str, device: &str) {
+    pub(crate) async fn hello(&mut self, token: &str, device: &str) {
         self.request(json!({"type": "hello", "token": token, "device": device})).await;
     }
 
-    pub async fn send(&mut self, reference: &str, to: &str, body: &str) -> u64 {
+    pub(crate) async fn send(&mut self, reference: &str, to: &str, body: &str) -> u64 {
         self.request(json!({
             "type": "send", "ref": reference, "to": {"user": to}, "content": {"body": body},
         }))
         .await
     }
 
-    pub async fn ack(&mut self, message: &Value) {
+    pub(crate) async fn ack(&mut self, message: &Value) {
         let frame = json!({"type": "ack", "messages": [message["message"]]});
         self.text(&frame.to_string()).await;
     }
 
-    pub async fn ack_receipt(&mut self, receipt: &Value) {
+    pub(crate) async fn ack_receipt(&mut self, receipt: &Value) {
         let frame = json!({"type": "ack", "receipts": [receipt["receipt"]]});
         self.text(&frame.to_string()).await;
     }
 
     /// The next text frame; panics when the connection ends before.
-    pub async fn next(&mut self) -> Value {
+    pub(crate) async fn next(&mut self) -> Value {
         match self.next_or_close().await {
             Ok(frame) => frame,
             Err(code) => panic!("the connection ended with {code:?}"),
@@ -84,14 +84,14 @@ impl Client {
     }
 
     /// The next frame, which must be of this type.
-    pub async fn expect(&mut self, kind: &str) -> Value {
+    pub(crate) async fn expect(&mut self, kind: &str) -> Value {
         let frame = self.next().await;
         assert_eq!(frame["type"], kind, "{frame}");
         frame
     }
 
     /// The next frame of this type; others are passed over.
-    pub async fn until(&mut self, kind: &str) -> Value {
+    pub(crate) async fn until(&mut self, kind: &str) -> Value {
         loop {
             let frame = self.next().await;
             if frame["type"] == kind {
@@ -101,7 +101,7 @@ impl Client {
     }
 
     /// The next text frame, or the close code (`None`: no close frame).
-    pub async fn next_or_close(&mut self) -> Result<Value, Option<u16>> {
+    pub(crate) async fn next_or_close(&mut self) -> Result<Value, Option<u16>> {
         loop {
             let message = timeout(DEADLINE, self.socket.next()).await.expect("nothing came");
             match message {
@@ -116,7 +116,7 @@ impl Client {
     }
 
     /// The close code; text frames before it are passed over.
-    pub async fn closed(&mut self) -> Option<u16> {
+    pub(crate) async fn closed(&mut self) -> Option<u16> {
         loop {
             if let Err(code) = self.next_or_close().await {
                 return code;
@@ -125,14 +125,14 @@ impl Client {
     }
 
     /// Nothing but what this waits for comes within a moment.
-    pub async fn quiet(&mut self) {
+    pub(crate) async fn quiet(&mut self) {
         let next = timeout(Duration::from_millis(300), self.socket.next()).await;
         assert!(next.is_err(), "{next:?}");
     }
 }
 
 /// The body of a plain HTTP request, and its head before it.
-pub async fn get(at: SocketAddr, path: &str) -> String {
+pub(crate) async fn get(at: SocketAddr, path: &str) -> String {
     let mut stream = TcpStream::connect(at).await.unwrap();
     let request = format!("GET {path} HTTP/1.1\r\nHost: {at}\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await.unwrap();

@@ -44,8 +44,8 @@ async fn what_is_no_websocket_has_its_close_code() {
         }
     }
     let mut client = Client::connect(one.client).await;
-    for _ in 0..9 {
-        let part = data(Data::Text, vec![b'x'; 8192], false);
+    for kind in std::iter::once(Data::Text).chain([Data::Continue; 8]) {
+        let part = data(kind, vec![b'x'; 8192], false);
         // It may be thrown out before the last part.
         let _ = client.socket.send(Message::Frame(part)).await;
     }

@@ -1,7 +1,8 @@
-//! What takes 10 s by the protocol's own limits. Each test is one of them, and they run side by side.
+//! What takes 10 s or more by the protocol's own limits. Each test is one of them, and they run side by side.
 
 use std::time::{Duration, Instant};
 
+use chatcluster_manager::Manager;
 use chatcluster_testkit::wait_until;
 use futures_util::StreamExt;
 use tokio::{
@@ -64,4 +65,23 @@ async fn a_half_open_socket_is_found_by_the_heartbeat() {
     assert!(!answering.is_finished(), "the one that answers stays");
     answering.abort();
     assert_eq!(gone.closed().await, None, "nobody says goodbye to the dead");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_manager_that_lost_everything_is_told_again_and_nothing_is_lost() {
+    let world = World::new().await;
+    let (one, two) = (world.gateway("one").await, world.gateway("two").await);
+    let mut bob = world.login(two.client, "bob", "phone").await;
+    let mut alice = world.login(one.client, "alice", "phone").await;
+    world.manager.lose_everything();
+    alice.send("lost", "bob", "where are you?").await;
+    let sent = alice.until("sent").await;
+    // Found by the claim that follows the next renewal of the lease, and the inbox read after it.
+    assert_eq!(bob.until("message").await["message"], sent["message"]);
+    let claimed_again = async || {
+        let bob = "bob".parse().unwrap();
+        let routes = Manager::routes(&world.manager, &[bob]).await.unwrap();
+        !routes[0].is_empty()
+    };
+    wait_until("the route is back", DEADLINE, claimed_again).await;
 }

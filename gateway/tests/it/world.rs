@@ -36,15 +36,15 @@ use tokio_util::sync::CancellationToken;
 use crate::client::Client;
 
 /// For whatever must happen; many times what it takes.
-pub const DEADLINE: Duration = Duration::from_secs(30);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
 
 const SECRET: &[u8] = b"a secret of at least 32 bytes, for tests";
 
 /// A ChatCluster's surroundings.
-pub struct World {
-    pub certificates: Certificates,
-    pub folder: TempDir,
-    pub manager: MemoryManager,
+pub(crate) struct World {
+    pub(crate) certificates: Certificates,
+    pub(crate) folder: TempDir,
+    pub(crate) manager: MemoryManager,
     messages: SocketAddr,
     service: Mutex<Option<Service>>,
 }
@@ -56,9 +56,9 @@ struct Service {
 }
 
 /// A gateway of this process.
-pub struct Gateway {
-    pub client: SocketAddr,
-    pub admin: SocketAddr,
+pub(crate) struct Gateway {
+    pub(crate) client: SocketAddr,
+    pub(crate) admin: SocketAddr,
     shutdown: CancellationToken,
     running: Option<JoinHandle<Result<(), RunError>>>,
 }
@@ -71,7 +71,7 @@ impl Drop for Gateway {
 
 impl World {
     /// With a message service that runs.
-    pub async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let certificates = Certificates::new().unwrap();
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("token.key"), SECRET).unwrap();
@@ -83,7 +83,7 @@ impl World {
     }
 
     /// The message service, on the same address and file each time.
-    pub fn start_messages(&self) {
+    pub(crate) fn start_messages(&self) {
         let tls = self.certificates.role("messages", Role::Messages).unwrap();
         let tls = RoleCertificate::load(&tls).unwrap();
         let tls = tls.server_config(&[Role::Gateway], &["h2"]).unwrap();
@@ -103,7 +103,7 @@ impl World {
     }
 
     /// Ends the message service as a crash would: calls under way get no answer.
-    pub async fn kill_messages(&self) {
+    pub(crate) async fn kill_messages(&self) {
         let service = self.service.lock().unwrap().take();
         let Some(Service { stop, serving, mut writer }) = service else { return };
         serving.abort();
@@ -113,7 +113,7 @@ impl World {
     }
 
     /// A configuration with free ports.
-    pub fn config(&self, name: &str) -> GatewayConfig {
+    pub(crate) fn config(&self, name: &str) -> GatewayConfig {
         let loopback = "127.0.0.1:0".parse().unwrap();
         GatewayConfig {
             name: name.into(),
@@ -152,12 +152,12 @@ impl World {
     }
 
     /// A gateway with the world's manager.
-    pub async fn gateway(&self, name: &str) -> Gateway {
+    pub(crate) async fn gateway(&self, name: &str) -> Gateway {
         self.run(self.config(name), self.manager.clone()).await
     }
 
     /// A gateway.
-    pub async fn run(&self, config: GatewayConfig, manager: impl Manager) -> Gateway {
+    pub(crate) async fn run(&self, config: GatewayConfig, manager: impl Manager) -> Gateway {
         let ports = Ports::open(&config).unwrap();
         let client = ports.client.local_addr().unwrap();
         let admin = ports.admin.local_addr().unwrap();
@@ -167,42 +167,37 @@ impl World {
     }
 
     /// A good token.
-    pub fn token(&self, user: &str) -> String {
+    pub(crate) fn token(&self, user: &str) -> String {
         self.token_for(user, 3600)
     }
 
     /// A token that expires in so many seconds.
-    pub fn token_for(&self, user: &str, seconds: i64) -> String {
+    pub(crate) fn token_for(&self, user: &str, seconds: i64) -> String {
         let claims = json!({"sub": user, "exp": now() as i64 / 1000 + seconds});
         let key = EncodingKey::from_secret(SECRET);
         jsonwebtoken::encode(&Header::default(), &claims, &key).unwrap()
     }
 
     /// A client past its `caught_up`.
-    pub async fn login(&self, at: SocketAddr, user: &str, device: &str) -> Client {
+    pub(crate) async fn login(&self, at: SocketAddr, user: &str, device: &str) -> Client {
         let mut client = Client::connect(at).await;
         client.hello(&self.token(user), device).await;
         client.expect("welcome").await;
-        client.expect("caught_up").await;
+        client.until("caught_up").await;
         client
     }
 }
 
 impl Gateway {
     /// As SIGTERM does it; returns when it has ended.
-    pub async fn stop(mut self) -> Result<(), RunError> {
+    pub(crate) async fn stop(mut self) -> Result<(), RunError> {
         self.shutdown.cancel();
         let running = self.running.take().unwrap();
         tokio::time::timeout(DEADLINE, running).await.expect("the gateway does not end").unwrap()
     }
 
-    /// Begins to stop.
-    pub fn begin_stop(&self) {
-        self.shutdown.cancel();
-    }
-
     /// One figure of its metrics, summed over labels.
-    pub async fn figure(&self, name: &str) -> f64 {
+    pub(crate) async fn figure(&self, name: &str) -> f64 {
         let text = crate::client::get(self.admin, "/metrics").await;
         let wanted = format!("chatcluster_gateway_{name}");
         let lines = text.lines().filter_map(|line| line.strip_prefix(&wanted));
@@ -211,6 +206,6 @@ impl Gateway {
     }
 }
 
-pub fn now() -> u64 {
+pub(crate) fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as u64
 }

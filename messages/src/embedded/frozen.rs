@@ -91,7 +91,7 @@ impl<B: StorageBackend> StorageBackend for Frozen<B> {
         if len < state.len {
             // What is behind the end reads as zero when the file grows again.
             let end = len.div_ceil(PAGE);
-            if len % PAGE != 0 {
+            if !len.is_multiple_of(PAGE) {
                 let mut last = self.page(&state, len / PAGE)?;
                 last[(len % PAGE) as usize..].fill(0);
                 state.pages.insert(len / PAGE, last);

@@ -68,6 +68,11 @@ impl Store {
         self.state.read().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether it was opened to write.
+    pub(super) fn is_open(&self) -> bool {
+        matches!(&*self.state(), State::Open(_))
+    }
+
     /// Opens the database again after a write failed because of `why`.
     pub(super) fn reopen(&self, why: &str) {
         // Readers hold the lock while they read: nobody is inside of the database that goes.
@@ -96,7 +101,7 @@ impl Store {
         let unavailable = |error: redb::Error| ReplicaError::Unavailable(error.to_string());
         let transaction = database.begin_read().map_err(|error| unavailable(error.into()))?;
         let table = transaction.open_table(RECORDS).map_err(|error| unavailable(error.into()))?;
-        let view = RedbView(table);
+        let view = RedbView::new(table);
         let rows = scans.iter().map(|scan| view.scan(scan));
         rows.collect::<Result<_, _>>().map_err(|error| match error {
             ViewError::Storage(text) => ReplicaError::Unavailable(text),

@@ -2,6 +2,7 @@
 //! the next one, so under load many appends share an fsync, and alone one waits for nothing.
 
 use std::{
+    io,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -11,7 +12,7 @@ use messages_core::{
     replica::ReplicaError,
     view::ViewError,
 };
-use redb::{Database, Durability};
+use redb::{Database, Durability, Table};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
 use super::{
@@ -79,7 +80,9 @@ impl Writer {
             if Instant::now() < *until {
                 return Err(why.clone());
             }
-            self.store.reopen(why);
+            if !self.store.is_open() {
+                self.store.reopen(why);
+            }
         }
         let started = Instant::now();
         let outcome = match &*self.store.state() {
@@ -99,6 +102,8 @@ impl Writer {
                 self.metrics.commits_failed.inc();
                 if self.failed.is_none() {
                     tracing::error!(why, "the database takes no writes; reading goes on");
+                }
+                if self.store.is_open() {
                     // At once, so that reading goes on; whether it takes writes is tried later.
                     self.store.reopen(why);
                 }
@@ -117,23 +122,33 @@ impl Writer {
         // pages in the system's cache look written and are not; with one fsync, reopening would
         // trust them. It also makes opening after a crash instant, however large the file.
         transaction.set_quick_repair(true);
-        let mut replies = Vec::with_capacity(group.len());
-        {
-            let mut view = RedbView(transaction.open_table(RECORDS)?);
-            let now = (self.clock)();
-            for request in group {
-                let batches = request.batches.iter();
-                let applied: Result<Replies, ViewError> =
-                    batches.map(|batch| apply::apply(&mut view, batch, now)).collect();
-                // Dropping the transaction undoes all of it.
-                replies.push(
-                    applied.map_err(|error| {
-                        redb::Error::Io(std::io::Error::other(error.to_string()))
-                    })?,
-                );
-            }
+        let (replies, changed) = self.apply(transaction.open_table(RECORDS)?, group)?;
+        if !changed {
+            // Repeats and refusals: what they tell is on disk already, and an fsync would add nothing.
+            transaction.abort()?;
+            return Ok(replies);
         }
         transaction.commit()?;
         Ok(replies)
+    }
+
+    /// Applies all of the group; says whether anything changed.
+    fn apply(
+        &self,
+        table: Table<'_, &'static [u8], &'static [u8]>,
+        group: &[Request],
+    ) -> Result<(Vec<Replies>, bool), redb::Error> {
+        let mut view = RedbView::new(table);
+        let now = (self.clock)();
+        let mut replies = Vec::with_capacity(group.len());
+        for request in group {
+            let batches = request.batches.iter();
+            let applied: Result<Replies, ViewError> =
+                batches.map(|batch| apply::apply(&mut view, batch, now)).collect();
+            // The caller drops the transaction, which undoes all of it.
+            let failed = |error: ViewError| io::Error::other(error.to_string());
+            replies.push(applied.map_err(failed)?);
+        }
+        Ok((replies, view.changed))
     }
 }

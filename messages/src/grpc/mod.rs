@@ -95,7 +95,7 @@ impl<R: Repository> GrpcService<R> {
     }
 
     async fn append(&self, request: AppendRequest) -> Result<AppendResponse, Status> {
-        let appends = read::appends(request).map_err(unbox)?;
+        let appends = read::appends(request)?;
         let outcomes = self.repository.append(appends).await;
         for outcome in &outcomes {
             let outcome = AppendOutcome { outcome: outcome_name(outcome) };
@@ -105,7 +105,7 @@ impl<R: Repository> GrpcService<R> {
     }
 
     async fn register(&self, request: RegisterRequest) -> Result<RegisterResponse, Status> {
-        let (user, device) = read::device(request.device, "device").map_err(unbox)?;
+        let (user, device) = read::device(request.device, "device")?;
         match self.repository.register(user, device).await {
             Ok(created) => Ok(RegisterResponse { created, too_many_devices: false }),
             Err(RepositoryError::TooManyDevices) => {
@@ -116,12 +116,12 @@ impl<R: Repository> GrpcService<R> {
     }
 
     async fn read_inbox(&self, request: ReadInboxRequest) -> Result<ReadInboxResponse, Status> {
-        let (user, device) = read::device(request.device, "device").map_err(unbox)?;
+        let (user, device) = read::device(request.device, "device")?;
         let from = match request.cursor.is_empty() {
             true => InboxCursor::Start,
-            false => read::inbox_cursor(&request.cursor).map_err(unbox)?,
+            false => read::inbox_cursor(&request.cursor)?,
         };
-        let limit = read::limit(request.limit, 100, 1000).map_err(unbox)?;
+        let limit = read::limit(request.limit, 100, 1000)?;
         let page = self.repository.inbox(user, device, from, limit, PAGE_BYTES).await;
         Ok(write::inbox(page.map_err(status)?))
     }
@@ -130,14 +130,14 @@ impl<R: Repository> GrpcService<R> {
         &self,
         request: AcknowledgeRequest,
     ) -> Result<AcknowledgeResponse, Status> {
-        let acknowledgements = read::acknowledgements(request).map_err(unbox)?;
+        let acknowledgements = read::acknowledgements(request)?;
         let marks = self.repository.acknowledge(acknowledgements).await.map_err(status)?;
         self.metrics.receipts.inc_by(marks.len() as u64);
         Ok(AcknowledgeResponse { receipts: marks.into_iter().map(write::stored_receipt).collect() })
     }
 
     async fn probe(&self, request: ProbeRequest) -> Result<ProbeResponse, Status> {
-        let devices = read::devices(request.devices).map_err(unbox)?;
+        let devices = read::devices(request.devices)?;
         let before = MessageId::floor((self.clock)().saturating_sub(request.older_than));
         let waiting = self.repository.waiting(devices, before).await.map_err(status)?;
         let positions = (0u32..).zip(waiting).filter_map(|(at, waits)| waits.then_some(at));
@@ -146,7 +146,7 @@ impl<R: Repository> GrpcService<R> {
 
     async fn history(&self, request: HistoryRequest) -> Result<HistoryResponse, Status> {
         let read::History { user, conversation, of_peer, before, after, sender, limit } =
-            read::history(request).map_err(unbox)?;
+            read::history(request)?;
         // The conversation with a peer is the user's own also while nothing has been said in it.
         if !of_peer {
             let part = self.repository.takes_part(user, conversation).await.map_err(status)?;
@@ -172,10 +172,6 @@ impl<R: Repository> GrpcService<R> {
         let page = self.repository.query(query, now).await.map_err(status)?;
         Ok(write::history(page, stable_up_to(now)))
     }
-}
-
-fn unbox(status: Box<Status>) -> Status {
-    *status
 }
 
 fn outcome_name<T>(outcome: &Result<T, Refused>) -> &'static str {

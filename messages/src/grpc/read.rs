@@ -20,11 +20,10 @@ const BATCH: usize = 256;
 /// Devices in a probe.
 const PROBE: usize = 1000;
 
-/// Boxed, since a status is large and hardly ever there.
-type Read<T> = Result<T, Box<Status>>;
+type Read<T> = Result<T, Status>;
 
-fn invalid(field: impl Display, what: impl Display) -> Box<Status> {
-    Box::new(Status::invalid_argument(format!("{field}: {what}")))
+fn invalid(field: impl Display, what: impl Display) -> Status {
+    Status::invalid_argument(format!("{field}: {what}"))
 }
 
 pub(super) fn appends(request: v1::AppendRequest) -> Read<Vec<Append>> {

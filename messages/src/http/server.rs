@@ -1,10 +1,11 @@
-//! Connections of backends: so many at a time, each request in bounded time and size.
+//! Connections of backends: so many at a time, each request in bounded time and size. HTTP/1.1 alone:
+//! an idle HTTP/2 connection would hold its place for ever.
 
 use std::{sync::Arc, time::Duration};
 
 use axum::{Router, serve::Listener};
 use hyper_util::{
-    rt::{TokioIo, TokioTimer},
+    rt::{TokioExecutor, TokioIo, TokioTimer},
     server::{conn::auto, graceful::GracefulShutdown},
     service::TowerToHyperService,
 };
@@ -27,14 +28,8 @@ const DRAIN: Duration = Duration::from_secs(10);
 pub async fn serve<L: Listener>(mut listener: L, router: Router, shutdown: CancellationToken) {
     let room = Arc::new(Semaphore::new(CONNECTIONS));
     let graceful = GracefulShutdown::new();
-    let mut server = auto::Builder::new(hyper_util::rt::TokioExecutor::new());
+    let mut server = auto::Builder::new(TokioExecutor::new()).http1_only();
     server.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_WITHIN).max_buf_size(HEAD);
-    server
-        .http2()
-        .timer(TokioTimer::new())
-        .max_header_list_size(HEAD as u32)
-        .max_concurrent_streams(64)
-        .keep_alive_interval(Some(Duration::from_secs(20)));
     let accept = async {
         loop {
             let Ok(permit) = room.clone().acquire_owned().await else { return };

@@ -12,8 +12,9 @@ use std::{
     },
 };
 
-use chatcluster_messages::embedded::{
-    Embedded, FileMedium, Frozen, Medium, OpenError, WriterThread,
+use chatcluster_messages::{
+    Metrics,
+    embedded::{Embedded, FileMedium, Frozen, Medium, OpenError, WriterThread},
 };
 use chatcluster_protocol::id::{DeviceId, Stamp};
 use messages_core::{
@@ -239,6 +240,7 @@ impl Medium for FaultyMedium {
 struct Service {
     faults: Arc<Faults>,
     quorum: Quorum<Embedded>,
+    metrics: Arc<Metrics>,
     _folder: tempfile::TempDir,
 }
 
@@ -248,8 +250,10 @@ impl Service {
         let faults = Arc::new(Faults::default());
         let path = folder.path().join("messages.redb");
         let medium = Box::new(FaultyMedium { path, faults: faults.clone() });
-        let opened = Embedded::open_on(medium, SetClock::new().clock(), metrics());
-        Self { faults, quorum: Quorum::of_one(opened.unwrap().0), _folder: folder }
+        let metrics = metrics();
+        let opened = Embedded::open_on(medium, SetClock::new().clock(), metrics.clone());
+        let quorum = Quorum::of_one(opened.unwrap().0);
+        Self { faults, quorum, metrics, _folder: folder }
     }
 
     async fn store(&self, n: u64) -> Result<Stored, Refused> {
@@ -271,16 +275,23 @@ impl Service {
         self.quorum.query(query, NOW).await.unwrap().messages.len()
     }
 
-    async fn fails_until_it_heals(&self, fault: &AtomicBool) {
+    async fn fails_until_it_heals(&self, faults: &[&AtomicBool]) {
         for n in 0..10 {
             self.store(n).await.unwrap();
         }
-        fault.store(true, SeqCst);
-        for n in 10..20 {
-            assert!(matches!(self.store(n).await, Err(Refused::Unavailable(_))), "{n}");
-            assert_eq!(self.archived().await, 10, "what was acknowledged can be read");
+        for fault in faults {
+            fault.store(true, SeqCst);
         }
-        fault.store(false, SeqCst);
+        // Not only the first time: each failure has to leave something that can be read.
+        eventually("three failed transactions", || async {
+            assert!(matches!(self.store(10).await, Err(Refused::Unavailable(_))));
+            assert_eq!(self.archived().await, 10, "what was acknowledged can be read");
+            (self.metrics.commits_failed.get() >= 3).then_some(())
+        })
+        .await;
+        for fault in faults {
+            fault.store(false, SeqCst);
+        }
         eventually("storing", || async { self.store(10).await.ok() }).await;
         self.store(11).await.unwrap();
         assert_eq!(self.archived().await, 12);
@@ -291,31 +302,21 @@ impl Service {
 async fn a_full_disk_acknowledges_nothing_and_is_read_on() {
     let service = Service::start();
     let faults = service.faults.clone();
-    service.fails_until_it_heals(&faults.write).await;
+    service.fails_until_it_heals(&[&faults.write]).await;
 }
 
 #[tokio::test]
 async fn a_failed_fsync_acknowledges_nothing_and_is_read_on() {
     let service = Service::start();
     let faults = service.faults.clone();
-    service.fails_until_it_heals(&faults.sync).await;
+    service.fails_until_it_heals(&[&faults.sync]).await;
 }
 
 #[tokio::test]
 async fn a_database_that_cannot_be_opened_for_writing_is_read_frozen() {
     let service = Service::start();
     let faults = service.faults.clone();
-    faults.open.store(true, SeqCst);
-    let heal = async {
-        // Not before the failing writes are over: opening has to have failed in between.
-        service.fails_until_it_heals(&faults.write).await;
-    };
-    let open = async {
-        eventually("the failure", || async { faults.write.load(SeqCst).then_some(()) }).await;
-        eventually("the healing", || async { (!faults.write.load(SeqCst)).then_some(()) }).await;
-        faults.open.store(false, SeqCst);
-    };
-    tokio::join!(heal, open);
+    service.fails_until_it_heals(&[&faults.write, &faults.open]).await;
 }
 
 #[tokio::test]

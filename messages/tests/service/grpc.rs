@@ -199,7 +199,8 @@ async fn bad_fields_are_named() {
     let service = Service::start().await;
     let mut gateway = service.gateway().await;
     let good = append("alice", "bob", "1", NOW, "hi");
-    let broken: [(&str, Box<dyn Fn(&mut v1::Append)>); 8] = [
+    type Break = Box<dyn Fn(&mut v1::Append)>;
+    let broken: [(&str, Break); 8] = [
         ("appends[1].id", Box::new(|a| a.id = vec![1].into())),
         ("appends[1].id", Box::new(|a| a.reference = "another".into())),
         ("appends[1].sender", Box::new(|a| a.sender = None)),

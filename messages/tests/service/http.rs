@@ -7,9 +7,21 @@ use chatcluster_messages::{
     http::{self, HttpService, InvalidKey, ServiceTokens},
 };
 use chatcluster_protocol::id::{ConversationId, MessageId};
+use chatcluster_runtime::tls::{Handshakes, ServerCertificate, TlsListener};
+use chatcluster_testkit::certificates::Certificates;
 use messages_core::repository::{Append, Quorum, Repository};
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+};
+use tokio_rustls::{
+    TlsConnector,
+    rustls::{
+        ClientConfig, RootCertStore,
+        pki_types::{CertificateDer, ServerName, pem::PemObject},
+    },
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::harness::*;
@@ -29,16 +41,22 @@ impl Service {
         let path = folder.path().join("messages.redb");
         let (replica, writer) = Embedded::open(&path, clock.clock(), metrics.clone()).unwrap();
         let repository = Arc::new(Quorum::of_one(replica));
-        let tokens = ServiceTokens::new(SECRET, "chatcluster-messages").unwrap();
-        // The pages below are read two minutes after the messages were sent.
-        clock.set(NOW);
-        let later = Arc::new(|| NOW + 120_000);
-        let service = HttpService { repository: repository.clone(), tokens, clock: later, metrics };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let stop = CancellationToken::new();
-        tokio::spawn(http::serve(listener, http::router(service), stop.clone()));
-        Self { port, repository, stop, _folder: folder, _writer: writer }
+        let service = Self { port, repository, stop, _folder: folder, _writer: writer };
+        tokio::spawn(http::serve(listener, service.router(), service.stop.clone()));
+        service
+    }
+
+    fn router(&self) -> axum::Router {
+        http::router(HttpService {
+            repository: self.repository.clone(),
+            tokens: ServiceTokens::new(SECRET, "chatcluster-messages").unwrap(),
+            // The pages are read two minutes after the messages were sent.
+            clock: Arc::new(|| NOW + 120_000),
+            metrics: metrics(),
+        })
     }
 
     /// `from>to` pairs, a millisecond apart.
@@ -184,7 +202,8 @@ async fn every_way_to_have_no_valid_token_is_refused() {
     // {"alg":"none"} and {"alg":"HS512"}
     let none = format!("eyJhbGciOiJub25lIn0.{}.", parts[1]);
     let other_algorithm = format!("eyJhbGciOiJIUzUxMiJ9.{}.{}", parts[1], parts[2]);
-    let cut = good[..good.len() - 1].to_owned();
+    let other = if parts[2].starts_with('A') { "B" } else { "A" };
+    let touched = format!("{}.{}.{other}{}", parts[0], parts[1], &parts[2][1..]);
     let expired =
         with(&|claims| claims["exp"] = json!(jsonwebtoken::get_current_timestamp() - 3600));
     let unborn =
@@ -198,7 +217,7 @@ async fn every_way_to_have_no_valid_token_is_refused() {
     for (name, token, status, text) in [
         ("none", none, 401, "HS256"),
         ("other algorithm", other_algorithm, 401, "HS256"),
-        ("cut", cut, 401, "signature"),
+        ("touched", touched, 401, "signature"),
         (
             "wrong key",
             token(b"another secret of at least 32 bytes", &good_claims()),
@@ -211,7 +230,7 @@ async fn every_way_to_have_no_valid_token_is_refused() {
         ("without aud", sign(&no_aud), 401, "aud"),
         ("wrong aud", sign(&wrong_aud), 401, "audience"),
         ("not a token", "hello".into(), 401, "JWT"),
-        ("empty", String::new(), 401, "JWT"),
+        ("empty", String::new(), 401, "Bearer"),
         ("without scope", sign(&no_scope), 403, "messages:read"),
         ("wrong scope", sign(&wrong_scope), 403, "messages:read"),
     ] {
@@ -250,6 +269,34 @@ async fn oversized_requests_are_refused() {
     let answer = service.get(&format!("/v1/messages?cursor={huge}")).await;
     assert!([400, 414, 431].contains(&answer.status), "{}", answer.status);
     assert_eq!(service.get("/v1/messages").await.status, 200);
+}
+
+#[tokio::test]
+async fn backends_may_come_over_tls() {
+    let service = Service::start().await;
+    let certificates = Certificates::new().unwrap();
+    let tls = ServerCertificate::load(&certificates.server("http").unwrap()).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let config = tls.server_config(&["http/1.1"]).unwrap();
+    let listener = TlsListener::new(listener, config, Handshakes::default());
+    tokio::spawn(http::serve(listener, service.router(), service.stop.clone()));
+
+    let mut roots = RootCertStore::empty();
+    let ca = CertificateDer::from_pem_slice(certificates.ca().certificate().as_bytes()).unwrap();
+    roots.add(ca).unwrap();
+    let provider = Arc::new(tokio_rustls::rustls::crypto::aws_lc_rs::default_provider());
+    let config = ClientConfig::builder_with_provider(provider);
+    let config = config.with_safe_default_protocol_versions().unwrap();
+    let config = config.with_root_certificates(roots).with_no_client_auth();
+    let stream = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    let name = ServerName::try_from("localhost").unwrap();
+    let mut stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap();
+    let request = "GET /health HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    let _ = stream.read_to_string(&mut answer).await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
 }
 
 #[test]

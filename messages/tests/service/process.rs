@@ -88,14 +88,15 @@ impl Program {
         let mut child = command.stderr(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let ready = tokio::time::timeout(DEADLINE, async {
+            let mut said = Vec::new();
             while let Some(line) = lines.next_line().await.unwrap() {
                 let event: Value = serde_json::from_str(&line).unwrap_or_default();
                 if event["message"] == "ready" {
                     return event;
                 }
-                eprintln!("{line}");
+                said.push(line);
             }
-            panic!("the program ended before it was ready");
+            panic!("the program ended before it was ready: {said:#?}");
         });
         let ready = ready.await.expect("the program gets ready");
         let port = |name: &str| {

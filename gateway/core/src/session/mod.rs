@@ -12,6 +12,7 @@ mod floor;
 mod input;
 mod opening;
 mod outbox;
+mod owed;
 mod push;
 mod requests;
 mod route;

@@ -6,6 +6,7 @@
 use std::{
     collections::{BTreeMap, VecDeque},
     sync::Arc,
+    time::Duration,
 };
 
 use chatcluster_protocol::{
@@ -14,7 +15,7 @@ use chatcluster_protocol::{
     limits::SENDS_IN_FLIGHT,
 };
 
-use super::{Append, AppendResult, Effect, Outgoing, floor::Floor};
+use super::{Append, AppendResult, Effect, Outgoing, floor::Floor, owed::Owed};
 use crate::{Away, Device, Push};
 
 /// How often a batch is stamped again before its sends fail. Each time the service has named the id to
@@ -28,6 +29,7 @@ const RETRY_AFTER: u64 = 1_000;
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
     lanes: BTreeMap<ConversationId, Lane>,
+    owed: Owed,
     requests: usize,
     abandoned: bool,
 }
@@ -52,6 +54,7 @@ pub(super) struct Stamper<'a> {
     pub(super) floor: &'a mut Floor,
     pub(super) clock: &'a mut HybridClock,
     pub(super) wall: u64,
+    pub(super) monotonic: Duration,
 }
 
 impl Outbox {
@@ -83,6 +86,11 @@ impl Outbox {
         }
         let Recipient::User(to) = &frame.to;
         let conversation = ConversationId::between(&sender.user, to);
+        if !self.owed.admits(conversation, &frame.reference, stamper.monotonic) {
+            self.owed.refused(conversation, frame.reference.clone(), stamper.monotonic);
+            let error = refuse(ErrorCode::Unavailable, UNAVAILABLE);
+            return error.map_err(|error| Error { retry_after: Some(RETRY_AFTER), ..error });
+        }
         let Send { id, reference, to, content } = frame;
         let send = Arc::new(Outgoing { sender: sender.clone(), reference, to, content });
         let lane = self.lanes.entry(conversation).or_default();
@@ -130,6 +138,8 @@ impl Outbox {
             lane.queue.push_front(waiting);
         }
         if failed || self.abandoned || lane.stamps >= STAMPS {
+            let references = lane.queue.iter().map(|waiting| waiting.send.reference.clone());
+            self.owed.failed(conversation, references, stamper.monotonic);
             for waiting in lane.queue {
                 effects.extend(self.fail(&waiting, ErrorCode::Unavailable, UNAVAILABLE));
             }

@@ -46,7 +46,12 @@ impl Session {
 
     fn send(&mut self, send: Send, env: &mut Env<'_>) {
         let Some(device) = &self.device else { return };
-        let mut stamper = Stamper { floor: &mut self.floor, clock: env.clock, wall: env.now.wall };
+        let mut stamper = Stamper {
+            floor: &mut self.floor,
+            clock: env.clock,
+            wall: env.now.wall,
+            monotonic: env.now.monotonic,
+        };
         if let Err(error) = self.outbox.send(device, send, &mut stamper, env.effects) {
             self.refuse(error, env);
         }
@@ -58,7 +63,12 @@ impl Session {
         results: Result<Vec<AppendResult>, Away>,
         env: &mut Env<'_>,
     ) {
-        let mut stamper = Stamper { floor: &mut self.floor, clock: env.clock, wall: env.now.wall };
+        let mut stamper = Stamper {
+            floor: &mut self.floor,
+            clock: env.clock,
+            wall: env.now.wall,
+            monotonic: env.now.monotonic,
+        };
         self.outbox.settle(conversation, results, &mut stamper, env.effects);
     }
 

@@ -2,9 +2,9 @@
 //!
 //! Where one replica is the quorum, the three are parts of one unit and take one synced write. Where
 //! there are several, completion comes after the rest is on a majority, so that a single replica that
-//! says "complete" proves it. When a unit stops on the way (the recipient's devices changed, the reference is pending under another id), the next
-//! round repeats it with what was learnt; a crash in between leaves a pending fan-out, which
-//! [`super::fan_out`] finishes.
+//! says "complete" proves it. When a unit stops on the way (the recipient's devices changed, the
+//! reference is pending under another id), the next round repeats it with what was learnt; a crash in
+//! between leaves a pending fan-out, which [`super::fan_out`] finishes.
 
 use std::collections::{BTreeMap, HashMap};
 

@@ -8,6 +8,7 @@ mod fan_out;
 mod inbox;
 mod query;
 mod quorum;
+mod sources;
 mod types;
 
 use std::future::Future;

@@ -1,6 +1,7 @@
 //! The repository over replicas in memory, which apply what every replica applies.
 
-#![allow(unreachable_pub)] // the modules of a test are private all the way up
+// The modules of a test are private all the way up, and its helpers are tests as well.
+#![allow(unreachable_pub, clippy::unwrap_used)]
 
 mod harness;
 mod inboxes;

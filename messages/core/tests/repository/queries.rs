@@ -123,6 +123,48 @@ fn a_filter_that_matches_little_ends_pages_early_and_finds_it_in_the_end() {
 }
 
 #[test]
+fn pages_that_end_early_end_where_every_conversation_was_looked_at() {
+    for direction in [Direction::Forward, Direction::Backward] {
+        let service = Service::of_one();
+        // With bob three times as dense in time as with carol, and one answer far inside of each.
+        let dense = (0..15_000).map(|n| message("alice", "bob", &format!("b{n}"), n, "hi"));
+        let sparse = (0..15_000).map(|n| message("alice", "carol", &format!("c{n}"), 3 * n, "hi"));
+        let answers = [
+            message("bob", "alice", "b", 7_500, "from bob"),
+            message("carol", "alice", "c", 24_000, "from carol"),
+        ];
+        for append in dense.chain(sparse).chain(answers.clone()) {
+            assert!(service.store(&append).is_ok());
+        }
+        for sender in ["bob", "carol"] {
+            let (owner, from) = (Some(user("alice")), Some(user(sender)));
+            let query = Query { user: owner, sender: from, direction, ..everything() };
+            let found = service.all(query, NOW + 10_000_000);
+            let found: Vec<_> = found.iter().map(|m| m.content.body.as_str().to_owned()).collect();
+            assert_eq!(found, [format!("from {sender}")]);
+        }
+    }
+}
+
+#[test]
+fn conversations_of_any_length_are_merged_in_order() {
+    let service = Service::of_one();
+    for n in 0..60 {
+        let to = ["bob", "carol", "dave"][n as usize % 7 % 3];
+        service.store(&message("alice", to, &format!("r{n}"), n, "hi")).unwrap();
+    }
+    for (direction, limit) in [(Direction::Forward, 50), (Direction::Backward, 50)] {
+        let query = Query { user: Some(user("alice")), direction, limit, ..everything() };
+        let found = service.all(query, NOW + 10_000_000);
+        let mut times: Vec<_> = found.iter().map(|message| message.at - NOW).collect();
+        if direction == Direction::Backward {
+            times.reverse();
+        }
+        assert_eq!(times, (0..60).collect::<Vec<_>>());
+    }
+}
+
+#[test]
 fn many_conversations_are_read_a_few_at_a_time() {
     let service = Service::of_one();
     let appends: Vec<_> = (0..600)

@@ -304,3 +304,22 @@ proptest! {
         prop_assert_eq!(answers + bob.session.outbox.waiting(), sent as usize);
     }
 }
+
+#[test]
+fn what_was_on_the_wire_behind_a_failure_waits_for_its_repetition() {
+    let mut bob = Bob::live();
+    bob.sends(&send(1, "r1", "alice", "a"));
+    bob.appended();
+    bob.answers("alice", vec![AppendResult::Unavailable]);
+    assert_eq!(bob.errors(), [(1, ErrorCode::Unavailable)]);
+
+    bob.sends(&send(2, "r2", "alice", "b"));
+    assert_eq!(bob.errors(), [(2, ErrorCode::Unavailable)]);
+    bob.sends(&send(3, "r1", "alice", "a"));
+    let first = bob.appended();
+    bob.sends(&send(4, "r2", "alice", "b"));
+    bob.answers("alice", vec![stored(first[0])]);
+    let effects = bob.effects();
+    let Some(Effect::Append { appends, .. }) = effects.last() else { panic!("{effects:?}") };
+    assert!(first[0] < appends[0].id, "ids rise in the order sent");
+}
