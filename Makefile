@@ -31,6 +31,8 @@ lint: ## Check format, lints, licenses, scripts and generated files
 	@scripts/need rust cargo-deny shellcheck
 	$(ENV) cargo fmt --all --check
 	$(ENV) cargo clippy --workspace --all-targets --locked -- -D warnings
+	@# cargo-deny reads the manifests of all platforms' crates, so all have to be here.
+	$(ENV) cargo fetch --locked --quiet
 	$(ENV) cargo deny --offline --locked check bans licenses sources
 	$(ENV) shellcheck -x $$(grep -lE '^#!/usr/bin/env bash|shellcheck shell' scripts/* .ci/run)
 	$(ENV) cargo test --locked $(GENERATED) --quiet
