@@ -2,16 +2,10 @@
  * With PAGE_SHOTS=FOLDER it leaves screenshots there. */
 
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { chromium } from 'playwright-core';
 
+import { WAIT, launch, say, shot, talkTo } from './chromium.js';
 import { Authority, Gateway, token } from './gateway.js';
-
-const CHROMIUM = process.env.CHROMIUM ?? ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome']
-  .find((path) => existsSync(path)) ?? 'chromium';
-const WAIT = { timeout: 15_000 };
 
 /** @type {Authority} */
 let authority;
@@ -25,12 +19,7 @@ before(async () => {
   authority = new Authority();
   gateway = new Gateway(authority);
   url = await gateway.listen();
-  browser = await chromium.launch({
-    executablePath: CHROMIUM,
-    // Tests run as root in containers, where Chromium's own sandbox cannot.
-    args: process.getuid?.() === 0 ? ['--no-sandbox'] : [],
-    env: { ...process.env, HOME: authority.trustingHome() },
-  });
+  browser = await launch(authority.trustingHome());
 });
 
 after(async () => {
@@ -54,23 +43,6 @@ async function visit(user = '', options = {}) {
   });
   await page.goto(user ? `${url}#token=${token(user)}` : url);
   return { page, context, problems };
-}
-
-/** @param {import('playwright-core').Page} page @param {string} name */
-async function talkTo(page, name) {
-  await page.getByLabel('Name of a user to talk to').fill(name);
-  await page.getByRole('button', { name: 'Talk' }).click();
-}
-
-/** @param {import('playwright-core').Page} page @param {string} text */
-async function say(page, text) {
-  await page.getByLabel('Message', { exact: true }).fill(text);
-  await page.keyboard.press('Enter');
-}
-
-/** @param {import('playwright-core').Page} page @param {string} name */
-async function shot(page, name) {
-  if (process.env.PAGE_SHOTS) await page.screenshot({ path: join(process.env.PAGE_SHOTS, `${name}.png`) });
 }
 
 test('two people talk, and the ticks tell how far each message came', async () => {

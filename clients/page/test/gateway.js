@@ -9,6 +9,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { WebSocketServer } from 'ws';
 
+import { trustingHome } from './chromium.js';
+
 const SITE = new URL('../site/', import.meta.url);
 /** As gateways send it. */
 const POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
@@ -35,11 +37,7 @@ export class Authority {
 
   /** A home folder whose Chromium trusts this authority. */
   trustingHome() {
-    const database = join(this.folder, '.pki/nssdb');
-    execFileSync('mkdir', ['-p', database]);
-    execFileSync('certutil', ['-N', '-d', `sql:${database}`, '--empty-password']);
-    execFileSync('certutil', ['-A', '-d', `sql:${database}`, '-n', 'test', '-t', 'C,,', '-i', join(this.folder, 'ca.pem')]);
-    return this.folder;
+    return trustingHome(this.folder, join(this.folder, 'ca.pem'));
   }
 
   end() {

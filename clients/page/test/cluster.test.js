@@ -1,0 +1,51 @@
+/** Two pages and a terminal on a running cluster: real gateways, Redis Cluster, message service. The browser
+ * trusts the cluster's authority and ignores no certificate error. */
+
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+
+import { WAIT, launch, say, shot, talkTo, trustingHome } from './chromium.js';
+import { Cluster } from './cluster.js';
+
+const cluster = new Cluster();
+/** @type {import('playwright-core').Browser} */
+let browser;
+
+before(async () => {
+  await cluster.start();
+  browser = await launch(trustingHome(cluster.folder, cluster.authority));
+});
+
+after(async () => {
+  await browser?.close();
+  await cluster.end();
+});
+
+/** @param {string} url @param {string} user @param {import('playwright-core').BrowserContextOptions} [options] */
+async function visit(url, user, options = {}) {
+  const page = await (await browser.newContext(options)).newPage();
+  await page.goto(`${url}#token=${await cluster.token(user)}`);
+  await page.getByText('Connected to localhost').waitFor(WAIT);
+  return page;
+}
+
+test('two pages on two gateways and a terminal talk', async () => {
+  const [one = '', other = ''] = cluster.pages;
+  const alice = await visit(one, 'alice', { viewport: { width: 1200, height: 800 } });
+  const bob = await visit(other, 'bob', { viewport: { width: 390, height: 800 }, colorScheme: 'dark' });
+
+  await talkTo(alice, 'bob');
+  await say(alice, 'Lunch at noon?');
+  await bob.getByRole('button', { name: /alice.*Lunch at noon/ }).click(WAIT);
+  await alice.getByRole('log').getByRole('img', { name: 'delivered' }).waitFor(WAIT);
+  await say(bob, 'Yes. The usual place?');
+  await alice.getByRole('log').getByText('The usual place?').waitFor(WAIT);
+
+  await cluster.chat('send', '--user', 'carol', '--to', 'alice', 'May I come along?');
+  await alice.getByRole('button', { name: /carol.*May I come along/ }).click(WAIT);
+  await say(alice, 'Ask bob');
+  await alice.getByRole('log').getByRole('img', { name: /sent|delivered/ }).waitFor(WAIT);
+  assert.match(await cluster.chat('history', '--user', 'carol', '--with', 'alice'), /Ask bob/);
+  await shot(alice, 'cluster-wide-light');
+  await shot(bob, 'cluster-narrow-dark');
+});
