@@ -12,15 +12,22 @@ pub struct Auth {
 }
 
 /// What a user's token must say, beside `sub` (the user) and `exp`.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Jwt {
     /// The `iss` that a token must have. Default: any or none. Set it where one key signs for several
     /// issuers.
+    #[schemars(length(min = 1))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub issuer: Option<String>,
-    /// The `aud` that a token must have. Default: any or none. Set it where tokens of the same key are
-    /// also made for other services.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub audience: Option<String>,
+    /// The `aud` that a token must have, so that tokens made for another service open nothing here.
+    /// Default chatcluster.
+    #[schemars(length(min = 1))]
+    pub audience: String,
+}
+
+impl Default for Jwt {
+    fn default() -> Self {
+        Self { issuer: None, audience: "chatcluster".into() }
+    }
 }

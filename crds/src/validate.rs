@@ -38,7 +38,7 @@ impl ChatClusterSpec {
             within("spec.manager.managed.shards", managed.shards, 3..=100),
             within("spec.manager.managed.replicasPerShard", managed.replicas_per_shard, 0..=5),
             not_empty("spec.auth.jwt.issuer", self.auth.jwt.issuer.as_deref()),
-            not_empty("spec.auth.jwt.audience", self.auth.jwt.audience.as_deref()),
+            not_empty("spec.auth.jwt.audience", Some(&self.auth.jwt.audience)),
         ];
         checks.into_iter().flatten().collect()
     }
@@ -62,7 +62,7 @@ fn within(field: &'static str, value: u32, range: RangeInclusive<u32>) -> Option
 }
 
 fn not_empty(field: &'static str, value: Option<&str>) -> Option<Invalid> {
-    check(field, value != Some(""), format_args!("is empty; leave the field out instead"))
+    check(field, value != Some(""), format_args!("is empty; leave the field out for the default"))
 }
 
 fn check(field: &'static str, good: bool, reason: fmt::Arguments<'_>) -> Option<Invalid> {

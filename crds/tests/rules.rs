@@ -24,7 +24,7 @@ fn an_empty_spec_is_good_and_says_its_defaults() {
             },
             "manager": { "type": "Managed", "managed": { "shards": 3, "replicasPerShard": 1 } },
             "messages": { "engine": "Embedded" },
-            "auth": { "jwt": {} },
+            "auth": { "jwt": { "audience": "chatcluster" } },
         })
     );
 }
@@ -49,8 +49,8 @@ fn every_wrong_value_is_named() {
             "spec.gateways.drain.timeout: 1h1m is more than 1h",
             "spec.manager.managed.shards: 2 is not between 3 and 100",
             "spec.manager.managed.replicasPerShard: 6 is not between 0 and 5",
-            "spec.auth.jwt.issuer: is empty; leave the field out instead",
-            "spec.auth.jwt.audience: is empty; leave the field out instead",
+            "spec.auth.jwt.issuer: is empty; leave the field out for the default",
+            "spec.auth.jwt.audience: is empty; leave the field out for the default",
         ]
     );
 }

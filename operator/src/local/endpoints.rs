@@ -41,8 +41,7 @@ struct UserTokens {
     key: PathBuf,
     #[serde(skip_serializing_if = "Option::is_none")]
     issuer: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    audience: Option<String>,
+    audience: String,
 }
 
 impl Endpoints {

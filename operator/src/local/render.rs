@@ -57,7 +57,7 @@ pub(super) fn gateway(cluster: &Cluster, gateway: &Gateway) -> GatewayConfig {
                 id: None,
             }],
             issuer: spec.auth.jwt.issuer.clone(),
-            audience: spec.auth.jwt.audience.clone(),
+            audience: Some(spec.auth.jwt.audience.clone()),
         },
         drain: Drain {
             grace: GoDuration::from_secs(0), // no load balancer has to learn anything
@@ -82,7 +82,8 @@ pub(super) fn messages(cluster: &Cluster) -> MessagesConfig {
     }
 }
 
-/// A Redis node's configuration; `operator-plan` says why it is so.
+/// A Redis node's configuration; `operator-plan` says why it is so. The node timeout is short for a
+/// machine of one's own: it is also how long a new cluster waits before it serves.
 pub(super) fn redis(cluster: &Cluster, node: &Redis) -> String {
     let Redis { name, port, bus, .. } = node;
     let folder = quoted(cluster.paths.work(name));
@@ -96,7 +97,7 @@ pub(super) fn redis(cluster: &Cluster, node: &Redis) -> String {
          cluster-enabled yes\n\
          cluster-config-file nodes.conf\n\
          cluster-port {bus}\n\
-         cluster-node-timeout 5000\n\
+         cluster-node-timeout 2000\n\
          cluster-require-full-coverage no\n\
          cluster-allow-replica-migration no\n\
          cluster-replica-validity-factor 0\n"
