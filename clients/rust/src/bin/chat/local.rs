@@ -12,17 +12,30 @@ use serde::{Deserialize, Serialize};
 
 use crate::failure::Failure;
 
-/// The `aud` of user tokens in a local cluster.
-const AUDIENCE: &str = "chatcluster";
-
 /// What `endpoints.yaml` in the data folder says.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Local {
     pub(crate) gateways: Vec<Gateway>,
     /// PEM file with the cluster's CA; a relative path starts at the data folder.
     ca: PathBuf,
+    #[serde(default, rename = "userTokens")]
+    user_tokens: UserTokens,
     #[serde(skip)]
     data: PathBuf,
+}
+
+/// What the tokens of users must say.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default)]
+struct UserTokens {
+    audience: String,
+    issuer: Option<String>,
+}
+
+impl Default for UserTokens {
+    fn default() -> Self {
+        Self { audience: "chatcluster".into(), issuer: None }
+    }
 }
 
 /// One gateway.
@@ -36,6 +49,8 @@ pub(crate) struct Gateway {
 struct Claims<'a> {
     sub: &'a str,
     aud: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    iss: Option<&'a str>,
     iat: u64,
     exp: u64,
 }
@@ -92,21 +107,26 @@ impl Local {
 
     /// Makes tokens with the cluster's own key.
     pub(crate) fn mint(&self) -> Mint {
-        Mint(self.data.join("keys/user-token.key"))
+        Mint { key: self.data.join("keys/user-token.key"), says: self.user_tokens.clone() }
     }
 }
 
 /// The key that signs user tokens. It is read for each token, so that a new key is used at once.
 #[derive(Debug, Clone)]
-pub(crate) struct Mint(PathBuf);
+pub(crate) struct Mint {
+    key: PathBuf,
+    says: UserTokens,
+}
 
 impl Mint {
     pub(crate) fn token(&self, user: &UserId, valid: Duration) -> Result<String, String> {
-        let path = self.0.display();
-        let key = std::fs::read(&self.0).map_err(|error| format!("{path}: {error}"))?;
+        let path = self.key.display();
+        let key = std::fs::read(&self.key).map_err(|error| format!("{path}: {error}"))?;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let exp = now.saturating_add(valid.as_secs());
-        let claims = Claims { sub: user.as_str(), aud: AUDIENCE, iat: now, exp };
+        let UserTokens { audience, issuer } = &self.says;
+        let (aud, iss) = (audience.as_str(), issuer.as_deref());
+        let claims = Claims { sub: user.as_str(), aud, iss, iat: now, exp };
         jsonwebtoken::encode(
             &Header::new(Algorithm::HS256),
             &claims,
