@@ -4,26 +4,40 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 ENV := . scripts/env.sh;
-GENERATED := -p chatcluster-protocol --test generated
+GENERATED := -p chatcluster-protocol -p chatcluster-crds -p chatcluster-messages --test generated
 
-.PHONY: help test lint generate audit
+.PHONY: help demo test bench lint generate audit
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-test: ## Run the tests (installs what is missing into the cache)
-	@scripts/need rust
+demo: ## Start a ChatCluster on this machine and watch a conversation
+	@scripts/need rust redis
+	@$(ENV) say "building (the first time takes some minutes)"; cargo build --workspace --bins --locked --quiet
+	@scripts/demo
+
+test: ## Run the tests (installs what is missing, says so)
+	@scripts/need rust node python redis chromium
 	$(ENV) cargo test --workspace --locked
+	$(ENV) scripts/schemathesis
+	scripts/test-javascript
+
+bench: ## Measure the shipped programs against floors of the same run
+	@scripts/need rust
+	$(ENV) cargo build --workspace --bins --locked --release
+	$(ENV) $$CARGO_TARGET_DIR/release/chatcluster-bench
 
 lint: ## Check format, lints, licenses, scripts and generated files
 	@scripts/need rust cargo-deny shellcheck
 	$(ENV) cargo fmt --all --check
 	$(ENV) cargo clippy --workspace --all-targets --locked -- -D warnings
+	@# cargo-deny reads the manifests of all platforms' crates, so all have to be here.
+	$(ENV) cargo fetch --locked --quiet
 	$(ENV) cargo deny --offline --locked check bans licenses sources
 	$(ENV) shellcheck -x $$(grep -lE '^#!/usr/bin/env bash|shellcheck shell' scripts/* .ci/run)
 	$(ENV) cargo test --locked $(GENERATED) --quiet
 
-generate: ## Write the generated files anew (schemas, AsyncAPI)
+generate: ## Write the generated files anew (schemas, AsyncAPI, OpenAPI, CRD)
 	$(ENV) UPDATE_EXPECT=1 cargo test $(GENERATED) --quiet
 
 audit: ## Check dependencies for security advisories (needs a network)

@@ -60,7 +60,6 @@ pub(crate) async fn measure(table: &mut Table, rounds: usize) -> anyhow::Result<
     Ok(())
 }
 
-
 /// How many are due after this long.
 fn count(elapsed: Duration, rate: u64) -> u64 {
     (elapsed.as_nanos() as u64).saturating_mul(rate) / 1_000_000_000
@@ -137,7 +136,8 @@ async fn hop_p99(rate: u64) -> anyhow::Result<f64> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let result = runtime.map_err(anyhow::Error::from).and_then(|runtime| {
             runtime.block_on(async {
-                let (sent, seen) = tokio::join!(send(writer, start, rate), receive(reader, start, rate));
+                let (sent, seen) =
+                    tokio::join!(send(writer, start, rate), receive(reader, start, rate));
                 sent.and(seen)
             })
         });
@@ -161,7 +161,9 @@ async fn link(role: &RoleCertificate, port: u16, wanted: &str) -> anyhow::Result
     buffer.clear();
     loop {
         if let Some(frame) = decode(&mut buffer)? {
-            let Some(PeerKind::Welcome(welcome)) = frame.kind else { bail!("no welcome: {frame:?}") };
+            let Some(PeerKind::Welcome(welcome)) = frame.kind else {
+                bail!("no welcome: {frame:?}")
+            };
             return Ok((reader, writer, welcome.incarnation));
         }
         anyhow::ensure!(reader.read_buf(&mut buffer).await? > 0, "the peer closed");

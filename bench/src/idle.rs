@@ -32,12 +32,18 @@ struct Figures {
 }
 
 /// Four servers in turn, `rounds` times.
-pub(crate) async fn measure(table: &mut Table, rounds: usize, connections: usize) -> anyhow::Result<()> {
+pub(crate) async fn measure(
+    table: &mut Table,
+    rounds: usize,
+    connections: usize,
+) -> anyhow::Result<()> {
     let mut figures = Figures::default();
     for _ in 0..rounds {
         let server = Server::floor(floor::Kind::Echo).await?;
         let mut open = Vec::new();
-        let per = grow(&server, connections, &mut open, async |i| wire::connect(server.port, i).await).await?;
+        let per =
+            grow(&server, connections, &mut open, async |i| wire::connect(server.port, i).await)
+                .await?;
         figures.floor.push(per);
 
         let fleet = Fleet::start(false).await?;
@@ -85,7 +91,9 @@ async fn grow<C>(
 ) -> anyhow::Result<f64> {
     let fill = async |open: &mut Vec<C>, until: usize| {
         use futures_util::{StreamExt, TryStreamExt, stream};
-        let new = stream::iter(open.len()..until).map(async |index| connect(index).await).buffer_unordered(OPENING);
+        let new = stream::iter(open.len()..until)
+            .map(async |index| connect(index).await)
+            .buffer_unordered(OPENING);
         let new: Vec<C> = new.try_collect().await?;
         open.extend(new);
         anyhow::Ok(())

@@ -12,8 +12,8 @@ use std::{
 
 use anyhow::Context;
 use chatcluster_config::{
-    Auth, BackendPort, ClientPort, Drain, GatewayConfig, GoDuration, GrpcPort, JwtAlgorithm, JwtKey,
-    ManagerHome, MessagesClient, MessagesConfig, PeerPort, Role, Storage,
+    Auth, BackendPort, ClientPort, Drain, GatewayConfig, GoDuration, GrpcPort, JwtAlgorithm,
+    JwtKey, ManagerHome, MessagesClient, MessagesConfig, PeerPort, Role, Storage,
 };
 use chatcluster_testkit::{Process, certificates::Certificates, free_port, wait_for};
 use clap::ValueEnum;
@@ -41,7 +41,8 @@ impl Server {
         command.args(["floor", name.get_name()]);
         let process = Process::start("floor", &command);
         let port = wait_for("the floor listens", START, async || {
-            let address: SocketAddr = process.output().trim().strip_prefix("listening on ")?.parse().ok()?;
+            let address: SocketAddr =
+                process.output().trim().strip_prefix("listening on ")?.parse().ok()?;
             Some(address.port())
         })
         .await;
@@ -86,7 +87,10 @@ impl Fleet {
         let admins = [(); 2].map(|()| local(free_port()));
 
         let messages = MessagesConfig {
-            grpc: GrpcPort { listen: local(grpc), tls: certificates.role("messages", Role::Messages)? },
+            grpc: GrpcPort {
+                listen: local(grpc),
+                tls: certificates.role("messages", Role::Messages)?,
+            },
             http: BackendPort {
                 listen: local(free_port()),
                 tls: None,
@@ -150,7 +154,8 @@ pub(crate) fn hello(user: usize) -> anyhow::Result<String> {
         &serde_json::json!({ "sub": format!("user-{user}"), "exp": expires }),
         &jsonwebtoken::EncodingKey::from_secret(SECRET),
     )?;
-    Ok(serde_json::json!({ "type": "hello", "id": 0, "token": token, "device": "bench" }).to_string())
+    Ok(serde_json::json!({ "type": "hello", "id": 0, "token": token, "device": "bench" })
+        .to_string())
 }
 
 fn local(port: u16) -> SocketAddr {

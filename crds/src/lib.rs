@@ -22,6 +22,7 @@ use serde::{Deserialize, Serialize};
 
 /// A chat backbone: gateways that hold the clients' connections, the WebSocket manager that knows who is
 /// connected where, and the message service that keeps the messages.
+#[allow(clippy::duplicated_attributes, reason = "two columns of one type are no mistake")]
 #[derive(CustomResource, Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[kube(
     group = "chatcluster.io",

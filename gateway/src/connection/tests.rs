@@ -1,11 +1,11 @@
-use std::{mem::size_of, sync::Arc};
+use std::{cell::Cell, mem::size_of, sync::Arc};
 
 use bytes::Bytes;
 use chatcluster_config::{Auth, JwtAlgorithm, JwtKey};
 use chatcluster_manager::MemoryManager;
 use chatcluster_runtime::tls::RoleCertificate;
 use chatcluster_testkit::certificates::Certificates;
-use futures_util::StreamExt;
+use futures_util::{SinkExt, StreamExt};
 use gateway_core::{ConnectionId, drainer::DrainSettings};
 use prometheus_client::registry::Registry;
 use tokio::{net::TcpStream, task::yield_now};
@@ -77,6 +77,29 @@ async fn a_ping_that_meets_a_full_socket_is_sent_when_there_is_room() {
     assert_eq!(next().await, Message::text("last"));
     let ping = tokio::time::timeout(Duration::from_secs(10), next()).await;
     assert!(ping.expect("the ping is lost").is_ping());
+}
+
+#[tokio::test]
+async fn a_client_that_takes_no_answers_is_not_read_from() {
+    let hub = hub();
+    let (near, far) = tokio::io::duplex(256);
+    tokio::spawn(Connection::new(websocket(near, Rest::new()).unwrap(), hub));
+    let role = tokio_tungstenite::tungstenite::protocol::Role::Client;
+    let mut client = WebSocketStream::from_raw_socket(far, role, None).await;
+    // Each ping wants a pong, and none is read.
+    let taken = Cell::new(0);
+    let flood = async {
+        while taken.get() < 10_000 {
+            client.send(Message::Ping(Bytes::from_static(&[0; 100]))).await.unwrap();
+            taken.set(taken.get() + 1);
+        }
+    };
+    let mut flood = std::pin::pin!(flood);
+    for _ in 0..1000 {
+        assert!(futures_util::poll!(&mut flood).is_pending(), "everything was taken");
+        yield_now().await;
+    }
+    assert!(taken.get() < 500, "{}", taken.get());
 }
 
 /// The size of what a function would return.

@@ -26,7 +26,7 @@ use arc_swap::ArcSwap;
 use chatcluster_manager::{Lease, Manager, ManagerError};
 use chatcluster_protocol::id::HybridClock;
 use chatcluster_runtime::tls::RoleConnector;
-use gateway_core::{Away, ConnectionId, Gateway, Incarnation, Now, drainer::DrainSettings};
+use gateway_core::{Away, ConnectionId, Gateway, Incarnation, drainer::DrainSettings};
 use machines::Machines;
 use tokio::{runtime::Handle, sync::Semaphore};
 use tokio_util::sync::CancellationToken;
@@ -148,11 +148,6 @@ impl<M: Manager> Hub<M> {
     /// The figures.
     pub fn metrics(&self) -> &Metrics {
         &self.metrics
-    }
-
-    /// The clocks, as of now.
-    pub fn now(&self) -> Now {
-        self.clock.now()
     }
 
     /// The clocks.

@@ -3,13 +3,19 @@ use std::{
     time::Duration,
 };
 
+use bytes::BytesMut;
 use chatcluster_config::Role;
-use chatcluster_protocol::peer::{Outcome, Target, TargetOutcome};
+use chatcluster_protocol::peer::{
+    Outcome, PeerFrame, PeerHello, PeerKind, Target, TargetOutcome, VERSION, encode,
+};
 use chatcluster_runtime::tls::{Handshakes, RoleCertificate, TlsListener};
 use chatcluster_testkit::certificates::Certificates;
 use gateway_core::{ConnectionId, Device, Gateway, Incarnation, Push};
 use prometheus_client::registry::Registry;
-use tokio::net::TcpListener;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use uuid::Uuid;
 
@@ -195,6 +201,25 @@ async fn another_incarnation_at_the_address_gets_nothing() {
     pair.to.incarnation = wanted;
     pair.deliver(1, &[1]);
     assert_eq!(pair.near.wait_for(1).await, [Event::Gone(wanted)]);
+    assert_eq!(pair.far.events(), []);
+}
+
+#[tokio::test]
+async fn a_peer_that_means_another_incarnation_delivers_nothing_even_if_it_tries() {
+    let pair = Pair::new().await;
+    let role = pair.certificates.role("liar", Role::Gateway).unwrap();
+    let connector = RoleCertificate::load(&role).unwrap().connector(Role::Gateway, &[]).unwrap();
+    let stream = TcpStream::connect(("127.0.0.1", pair.to.port)).await.unwrap();
+    let mut stream = connector.connect(stream).await.unwrap();
+    let hello = PeerHello { version: VERSION, from: "liar".into(), wanted: "another".into() };
+    let mut frames = BytesMut::new();
+    encode(&PeerFrame { kind: Some(PeerKind::Hello(hello)) }, &mut frames).unwrap();
+    encode(&Item::deliver(1, &push("lie"), &[target(1)]).0, &mut frames).unwrap();
+    stream.write_all(&frames).await.unwrap();
+    let mut answer = Vec::new();
+    // It says who it is, and hangs up.
+    let ended = tokio::time::timeout(DEADLINE, stream.read_to_end(&mut answer)).await;
+    assert!(ended.is_ok() && !answer.is_empty());
     assert_eq!(pair.far.events(), []);
 }
 

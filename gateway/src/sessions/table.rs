@@ -37,16 +37,6 @@ impl Sessions {
         self.shard(connection).get(&connection.0).cloned()
     }
 
-    /// How many there are.
-    pub fn len(&self) -> usize {
-        self.shards.iter().map(|shard| lock(shard).len()).sum()
-    }
-
-    /// There are none.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
     /// All of them, as of a moment ago.
     pub fn all(&self) -> Vec<Arc<Cell>> {
         self.shards

@@ -28,6 +28,13 @@ async fn a_message_crosses_two_gateways_and_its_receipt_comes_back() {
     assert_eq!((&receipt["user"], &receipt["up_to"]), (&json!("bob"), &sent["message"]));
     alice.ack_receipt(&receipt).await;
     bob.quiet().await;
+    // Both came by delivery. Had probes found them in the inboxes, these would be zero.
+    for gateway in [&one, &two] {
+        wait_until("a delivery is counted", DEADLINE, async || {
+            gateway.figure("deliveries_total{kind=\"queued\"}").await == 1.0
+        })
+        .await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -196,7 +196,7 @@ impl Gateway {
         tokio::time::timeout(DEADLINE, running).await.expect("the gateway does not end").unwrap()
     }
 
-    /// One figure of its metrics, summed over labels.
+    /// One figure of its metrics: with its labels, or summed over them.
     pub(crate) async fn figure(&self, name: &str) -> f64 {
         let text = crate::client::get(self.admin, "/metrics").await;
         let wanted = format!("chatcluster_gateway_{name}");

@@ -15,17 +15,21 @@ use std::{
 use chatcluster_messages::{
     Metrics,
     embedded::{Embedded, FileMedium, Frozen, Medium, OpenError, WriterThread},
+    fan_out,
 };
 use chatcluster_protocol::id::{DeviceId, Stamp};
 use messages_core::{
     apply::{self, Batch, Part, Unit},
     key::Ids,
     replica::{Replica, ReplicaError},
-    repository::{Acknowledge, Append, Direction, Query, Quorum, Refused, Repository, Stored},
+    repository::{
+        Acknowledge, Append, Direction, InboxCursor, Query, Quorum, Refused, Repository, Stored,
+    },
     view::{MemoryView, Scan},
 };
 use proptest::prelude::*;
 use redb::{BackendError, Database, DatabaseError, StorageBackend, backends::FileBackend};
+use tokio_util::sync::CancellationToken;
 
 use crate::harness::*;
 
@@ -330,6 +334,32 @@ async fn more_than_the_queue_holds_is_refused_at_once() {
     let batch = Batch(vec![Unit(vec![home; 2500])]);
     let refused = replica.apply(vec![batch].into()).await;
     assert_eq!(refused, Err(ReplicaError::Busy));
+}
+
+#[tokio::test]
+async fn what_a_crash_left_half_done_is_finished_at_the_next_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let (clock, metrics) = (SetClock::new(), metrics());
+    let path = folder.path().join("messages.redb");
+    let (replica, _writer) = Embedded::open(&path, clock.clock(), metrics.clone()).unwrap();
+    let phone = DeviceId::new("phone").unwrap();
+    let message = said("alice", "bob", "1", "hi");
+    let id = id_of(&message, NOW);
+    let register = Part::Register { user: user("bob"), device: phone.clone() };
+    let home = Part::Home { id, message, supersede: false };
+    replica.apply(vec![Batch(vec![Unit(vec![register, home])])].into()).await.unwrap();
+
+    clock.set(NOW + 10_001);
+    let repository = Arc::new(Quorum::of_one(replica));
+    let stop = CancellationToken::new();
+    let finishing =
+        fan_out::finish_pending(repository.clone(), clock.clock(), metrics.clone(), stop.clone());
+    let finishing = tokio::spawn(finishing);
+    eventually("finishing", || async { (metrics.finished.get() == 1).then_some(()) }).await;
+    let inbox = repository.inbox(user("bob"), phone, InboxCursor::Start, 10, 1000).await.unwrap();
+    assert_eq!(inbox.messages[0].message, id);
+    stop.cancel();
+    finishing.await.unwrap();
 }
 
 #[test]

@@ -16,7 +16,7 @@ use chatcluster_protocol::id::MessageId;
 use chatcluster_testkit::certificates::{Certificates, IDENTITY};
 use serde_json::Value;
 use tokio::{
-    io::{AsyncBufReadExt, BufReader, Lines},
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Lines},
     process::{Child, ChildStderr, Command},
     task::JoinSet,
 };
@@ -109,6 +109,15 @@ impl Program {
     pub async fn kill(mut self) {
         self.child.start_kill().unwrap();
         self.child.wait().await.unwrap();
+    }
+
+    async fn metrics(&self) -> String {
+        let request = "GET /metrics HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+        let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", self.admin)).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).await.unwrap();
+        text
     }
 
     fn signal(&self, name: &str) {
@@ -207,12 +216,21 @@ async fn out_of_disk_it_acknowledges_nothing_stays_readable_and_recovers() {
         assert!(acknowledged < 1000, "the disk does not get full");
     }
     assert!(acknowledged > 10, "{acknowledged}");
-    let path = "/v1/users/bob/messages?limit=500";
-    for _ in 0..5 {
-        assert!(!stored(&mut gateway, send(acknowledged)).await.unwrap());
-        let answer = get(program.http, "/v1/messages?limit=1", &good_token()).await;
-        assert_eq!((answer.status, answer.json["messages"].as_array().unwrap().len()), (200, 1));
-    }
+    // More than once: each failure has to leave something that can be read.
+    eventually("three failed transactions", || {
+        let (mut gateway, append) = (gateway.clone(), send(acknowledged));
+        let program = &program;
+        async move {
+            assert!(!stored(&mut gateway, append).await.unwrap());
+            let metrics = program.metrics().await;
+            let failed = metrics.lines().find_map(|line| {
+                line.strip_prefix("chatcluster_messages_commits_failed_total ")?.parse::<u32>().ok()
+            });
+            failed.is_some_and(|failed| failed >= 3).then_some(())
+        }
+    })
+    .await;
+    assert_eq!(archived(&program).await, acknowledged);
 
     let pid = program.child.id().unwrap().to_string();
     let lift = ["--pid", &pid, "--fsize=unlimited:unlimited"];
@@ -222,16 +240,22 @@ async fn out_of_disk_it_acknowledges_nothing_stays_readable_and_recovers() {
         async move { stored(&mut gateway, append).await.unwrap().then_some(()) }
     })
     .await;
+    assert_eq!(archived(&program).await, acknowledged + 1);
+}
+
+/// How many messages bob has sent and got.
+async fn archived(program: &Program) -> u64 {
     let (mut found, mut cursor) = (0, String::new());
     loop {
-        let page = get(program.http, &format!("{path}{cursor}"), &good_token()).await.json;
-        found += page["messages"].as_array().unwrap().len();
-        match &page["next"] {
+        let path = format!("/v1/users/bob/messages?limit=500{cursor}");
+        let answer = get(program.http, &path, &good_token()).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        found += answer.json["messages"].as_array().unwrap().len();
+        match &answer.json["next"] {
             Value::String(next) => cursor = format!("&cursor={next}"),
-            _ => break,
+            _ => return found as u64,
         }
     }
-    assert_eq!(found as u64, acknowledged + 1);
 }
 
 #[tokio::test]
@@ -241,16 +265,7 @@ async fn it_is_ready_and_counts_and_stops_in_good_order() {
     assert_eq!(get(program.admin, "/readyz", "").await.status, 200);
     let mut gateway = home.gateway(&program).await;
     assert!(stored(&mut gateway, append("alice", "bob", "1", now(), "hi")).await.unwrap());
-    let request = "GET /metrics HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
-    let text = {
-        use tokio::io::{AsyncReadExt, AsyncWriteExt};
-        let mut stream =
-            tokio::net::TcpStream::connect(("127.0.0.1", program.admin)).await.unwrap();
-        stream.write_all(request.as_bytes()).await.unwrap();
-        let mut text = String::new();
-        stream.read_to_string(&mut text).await.unwrap();
-        text
-    };
+    let text = program.metrics().await;
     assert!(text.contains("chatcluster_messages_appends_total{outcome=\"stored\"} 1"), "{text}");
     // A gateway stays connected, as gateways do.
     program.signal("-TERM");

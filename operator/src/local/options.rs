@@ -35,7 +35,7 @@ machines: --listen 0.0.0.0,NAME, where NAME is what those machines call this one
 
 Environment:
   CHATCLUSTER_REDIS_SERVER  the redis-server to start; by default the one in PATH, then
-                            the one that scripts/install-redis unpacked";
+                            the one that scripts/need redis unpacked";
 
 /// Where gateways listen, and what clients call it.
 #[derive(Debug, Clone, PartialEq, Eq)]

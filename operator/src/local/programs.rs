@@ -36,7 +36,7 @@ impl Programs {
     }
 }
 
-/// The one that the environment names, else one in PATH, else the one that `scripts/install-redis`
+/// The one that the environment names, else one in PATH, else the one that `scripts/need redis`
 /// unpacked into the cache.
 fn redis_server(
     env: impl Fn(&str) -> Option<OsString>,
@@ -59,7 +59,7 @@ fn redis_server(
         env::split_paths(&path).chain(cache).map(|folder| folder.join("redis-server"));
     candidates.find(|candidate| is_file(candidate)).ok_or_else(|| {
         LocalError::Missing(
-            "redis-server is missing: run scripts/install-redis (needs no root), or install Redis 7 \
+            "redis-server is missing: run scripts/need redis (needs no root), or install Redis 7 \
              (apt-get install redis-server), or name one in CHATCLUSTER_REDIS_SERVER"
                 .into(),
         )
@@ -95,6 +95,6 @@ mod tests {
 
     #[test]
     fn a_missing_redis_says_how_to_get_it() {
-        assert!(find(&[("PATH", "/bin")], &[]).unwrap_err().contains("scripts/install-redis"));
+        assert!(find(&[("PATH", "/bin")], &[]).unwrap_err().contains("scripts/need redis"));
     }
 }

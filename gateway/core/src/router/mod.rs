@@ -4,8 +4,10 @@
 //! pending. Nothing here is needed for safety: what does not arrive waits in the device's inbox.
 
 mod cache;
+mod effect;
 mod lookups;
 mod peer;
+mod sending;
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -13,82 +15,14 @@ use std::{
 };
 
 use cache::RouteCache;
-use chatcluster_protocol::{
-    id::{DeviceId, UserId},
-    peer::Outcome,
-};
+use chatcluster_protocol::{id::DeviceId, peer::Outcome};
+pub use effect::{Counts, Effect};
 use lookups::Lookups;
 use peer::{Peer, Probe};
 
 use crate::{
     Away, ConnectionId, Device, Gateway, Incarnation, Local, Locals, Now, Push, Route, Target,
 };
-
-/// What the shell does for the router, in the order given.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Effect {
-    /// Hand the push to a session of this gateway ([`crate::Session::deliver`]) and give what it said
-    /// to [`Router::outcome`] with target 0; `NotHere` where the connection is gone.
-    Local {
-        /// Names the delivery.
-        delivery: u64,
-        /// The connection.
-        connection: ConnectionId,
-        /// The epoch to deliver for.
-        epoch: u64,
-        /// The push.
-        push: Push,
-    },
-    /// Send the push over the link to a gateway, opening the link where there is none. Answered by
-    /// [`Router::outcome`] for each target, or by [`Router::link_lost`].
-    Remote {
-        /// The gateway.
-        gateway: Gateway,
-        /// Names the delivery: the `sequence` on the wire.
-        delivery: u64,
-        /// The push.
-        push: Push,
-        /// Which devices get it.
-        targets: Vec<Target>,
-    },
-    /// More was lost than could be kept: send the gateway a `Probe`, upon which it probes all its
-    /// sessions ([`crate::Prober::probe_all`]). Answered like `Remote` with one target.
-    ProbeAll {
-        /// The gateway.
-        gateway: Gateway,
-        /// Names the request: the `sequence` on the wire.
-        delivery: u64,
-    },
-    /// The gateway has not answered for 5 s: close the link to it. What was sent counts as lost; the next
-    /// `Remote` opens another. Not answered.
-    DropLink(Incarnation),
-    /// Read the routes of users at the manager. Answered by [`Router::routes`].
-    Lookup {
-        /// Names the lookup.
-        lookup: u64,
-        /// The users.
-        users: Vec<UserId>,
-    },
-}
-
-/// How many deliveries ended in which way, since the start.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Counts {
-    /// Handed to a session.
-    pub queued: u64,
-    /// The session reads its inbox again, where it waits.
-    pub overloaded: u64,
-    /// No gateway holds the device: it is offline.
-    pub no_route: u64,
-    /// The route was wrong, and so was the one read again.
-    pub not_here: u64,
-    /// The manager did not answer; probes find it.
-    pub manager_away: u64,
-    /// Too many waited for a lookup; probes find it.
-    pub lookups_full: u64,
-    /// Too many waited for a peer; it is told to probe all its sessions.
-    pub peer_full: u64,
-}
 
 /// How long a gateway may take to say what became of a delivery.
 const OUTCOME_WITHIN: Duration = Duration::from_secs(5);
@@ -237,7 +171,10 @@ impl Router {
         match (outcome, peer) {
             (Outcome::Unknown, Some(peer)) => {
                 peer.flying -= 1;
-                peer.lost(now.monotonic);
+                // The targets of one delivery that failed together are one failure.
+                if peer.retry.is_none() {
+                    peer.lost(now.monotonic);
+                }
                 self.counts.peer_full += peer.wait(push, leg) as u64;
             }
             (outcome, peer) => {
@@ -337,124 +274,6 @@ impl Router {
         let legs = |flight: &Flight| flight.legs.iter().flatten().count();
         let flying: usize = self.flights.values().map(legs).sum();
         flying + self.lookups.len() + self.peers.values().map(Peer::waiting).sum::<usize>()
-    }
-
-    fn look_up(&mut self, delivery: Delivery) {
-        if !self.lookups.add(delivery) {
-            self.counts.lookups_full += 1;
-        }
-    }
-
-    /// The route was wrong: it is forgotten and read again, once.
-    fn look_up_again(&mut self, to: Option<Incarnation>, push: Push, leg: Leg) {
-        let Leg { target: Target { device, connection, epoch }, second } = leg;
-        self.cache.forget(&device, |route| {
-            Some(route.gateway.incarnation) == to
-                && (route.connection, route.epoch) == (connection, epoch)
-        });
-        if second {
-            self.counts.not_here += 1;
-        } else {
-            let wrong = Some((to, connection, epoch));
-            self.look_up(Delivery { push, device, wrong, failures: 0 });
-        }
-    }
-
-    /// Delivers to a route that the manager gave.
-    fn follow(&mut self, now: Now, delivery: Delivery, route: Route, effects: &mut Vec<Effect>) {
-        let Delivery { push, device, wrong, .. } = delivery;
-        let Route { gateway, connection, epoch } = route.clone();
-        if wrong == Some((Some(gateway.incarnation), connection, epoch)) {
-            self.counts.not_here += 1;
-            return;
-        }
-        self.cache.insert(device.clone(), route);
-        let leg = Leg { target: Target { device, connection, epoch }, second: wrong.is_some() };
-        self.send(now, gateway, push, leg, effects);
-    }
-
-    /// Delivers to a session of this gateway, if there is one; else the delivery ends here.
-    fn try_locally(
-        &mut self,
-        now: Now,
-        delivery: Delivery,
-        manager_away: bool,
-        locals: &Locals,
-        effects: &mut Vec<Effect>,
-    ) {
-        let Delivery { push, device, wrong, .. } = delivery;
-        let local = locals.get(&device);
-        let fresh = |local: &Local| wrong != Some((None, local.connection, local.epoch));
-        match local.filter(fresh) {
-            Some(Local { connection, epoch, .. }) => {
-                let target = Target { device, connection, epoch };
-                self.hand_over(now, push, Leg { target, second: wrong.is_some() }, effects);
-            }
-            None if manager_away => self.counts.manager_away += 1,
-            None if wrong.is_some() => self.counts.not_here += 1,
-            None => self.counts.no_route += 1,
-        }
-    }
-
-    fn hand_over(&mut self, now: Now, push: Push, leg: Leg, effects: &mut Vec<Effect>) {
-        let Target { connection, epoch, .. } = leg.target;
-        let delivery = self.begin(now, None, push.clone(), vec![leg]);
-        effects.push(Effect::Local { delivery, connection, epoch, push });
-    }
-
-    /// Queues for a gateway; [`Self::flush`] sends.
-    fn send(&mut self, now: Now, to: Gateway, push: Push, leg: Leg, effects: &mut Vec<Effect>) {
-        self.ready.insert(to.incarnation);
-        let peer = self.peers.entry(to.incarnation).or_insert_with(|| Peer::new(to));
-        let dropped = peer.wait(push, leg);
-        self.counts.peer_full += dropped as u64;
-        if peer.is_open() && peer.waiting() >= peer::BATCH {
-            self.flush(now, effects);
-        }
-    }
-
-    /// Sends all that may be sent now, and begins lookups.
-    fn flush(&mut self, now: Now, effects: &mut Vec<Effect>) {
-        while let Some(gateway) = self.ready.pop_first() {
-            let Some(peer) = self.peers.get_mut(&gateway) else { continue };
-            let gateway = peer.gateway.clone();
-            let batches: Vec<_> = std::iter::from_fn(|| peer.next_batch()).collect();
-            if peer.is_idle() {
-                self.peers.remove(&gateway.incarnation);
-            }
-            for (push, legs) in batches {
-                let targets = legs.iter().map(|leg| leg.target.clone()).collect();
-                let delivery = self.begin(now, Some(gateway.incarnation), push.clone(), legs);
-                effects.push(Effect::Remote { gateway: gateway.clone(), delivery, push, targets });
-            }
-        }
-        while let Some((lookup, users)) = self.lookups.begin() {
-            effects.push(Effect::Lookup { lookup, users });
-        }
-    }
-
-    fn begin(&mut self, now: Now, to: Option<Incarnation>, push: Push, legs: Vec<Leg>) -> u64 {
-        self.next += 1;
-        let legs = legs.into_iter().map(Some).collect();
-        self.flights.insert(self.next, Flight { to, push, legs, sent: now.monotonic });
-        self.next
-    }
-
-    fn take_flights(&mut self, gateway: Incarnation) -> Vec<(Push, Leg)> {
-        let flights = self.flights.extract_if(.., |_, flight| flight.to == Some(gateway));
-        let legs = |(_, flight): (u64, Flight)| {
-            let Flight { push, legs, .. } = flight;
-            legs.into_iter().flatten().map(move |leg| (push.clone(), leg))
-        };
-        flights.flat_map(legs).collect()
-    }
-
-    /// The gateways that have left something unanswered since then.
-    fn silent_since(&self, then: Duration) -> BTreeSet<Incarnation> {
-        let late = self.flights.values().take_while(|flight| flight.sent <= then);
-        let asked = |peer: &&Peer| peer.probe.asked().is_some_and(|sent| sent <= then);
-        let probes = self.peers.values().filter(asked).map(|peer| peer.gateway.incarnation);
-        late.filter_map(|flight| flight.to).chain(probes).collect()
     }
 }
 

@@ -1,5 +1,6 @@
 use std::mem::take;
 
+use chatcluster_protocol::id::UserId;
 use proptest::prelude::*;
 
 use super::*;
@@ -270,6 +271,21 @@ fn what_a_broken_link_left_unknown_is_tried_again_with_back_off() {
     assert_eq!(g.ended(), 1, "an outcome of a delivery that was given up");
     g.wait(4_000);
     assert_eq!(g.effects().len(), 2);
+}
+
+#[test]
+fn targets_that_fail_together_are_one_failure() {
+    let mut g = Gateway1::new();
+    g.route(1, &["bob", "carol", "dan"]);
+    g.lookup();
+    g.found(1, &[("bob", route(2, 7, 1)), ("carol", route(2, 8, 1)), ("dan", route(2, 9, 1))]);
+    let (delivery, _) = g.delivery();
+    for target in 0..3 {
+        g.router.outcome(g.now, delivery, target, Outcome::Unknown, &mut g.effects);
+    }
+    assert!(g.effects().is_empty());
+    g.wait(500);
+    assert!(matches!(&g.effects()[..], [Effect::Remote { targets, .. }] if targets.len() == 3));
 }
 
 #[test]

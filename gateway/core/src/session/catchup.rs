@@ -81,14 +81,6 @@ impl CatchUp {
         Some(push)
     }
 
-    /// The pass has pushed this; it need not be kept for the end.
-    pub(super) fn pushed(&mut self, push: &Push) {
-        let same = |kept: &Push| kept.id == push.id && kept.receipt == push.receipt;
-        if let Some(kept) = self.live.iter().position(same).and_then(|at| self.live.remove(at)) {
-            self.live_bytes -= kept.frame.len();
-        }
-    }
-
     /// A page came, or not.
     pub(super) fn read(&mut self, page: Option<(Vec<Push>, Option<Bytes>)>, now: Duration) {
         let Step::Reading(cursor) = &mut self.step else { return };

@@ -103,7 +103,6 @@ impl Session {
             let State::CatchingUp(catch_up) = &mut self.state else { return };
             let room = self.window.room() > 0;
             if let Some(push) = room.then(|| catch_up.page.pop_front()).flatten() {
-                catch_up.pushed(&push);
                 self.push_once(push, env);
                 continue;
             }

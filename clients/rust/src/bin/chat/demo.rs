@@ -91,7 +91,12 @@ impl Stage<'_> {
     }
 
     /// One says something, the other receives it, the first sees it delivered.
-    async fn say(&self, from: &mut Party, to: &mut Party, text: &'static str) -> Result<(), Failure> {
+    async fn say(
+        &self,
+        from: &mut Party,
+        to: &mut Party,
+        text: &'static str,
+    ) -> Result<(), Failure> {
         let sent = self.send(from, to.name, text).await?;
         self.receive(to, &sent).await?;
         self.delivered(from, &sent).await
@@ -116,7 +121,8 @@ impl Stage<'_> {
             })
             .await?;
         check(&message, sent)?;
-        let line = format!("← {}: {} on {}, {}", message.from, sent.text, to.gateway, since(sent.at));
+        let line =
+            format!("← {}: {} on {}, {}", message.from, sent.text, to.gateway, since(sent.at));
         self.tell(to.name, &line);
         to.events.taken().await;
         Ok(())
@@ -143,7 +149,8 @@ impl Stage<'_> {
         if copies != 1 || page.messages.len() != 3 {
             let count = page.messages.len();
             return Err(Failure::Failed(format!(
-                "the history has {count} messages and {copies} of {:?}; it should be 3 and 1", last.text
+                "the history has {count} messages and {copies} of {:?}; it should be 3 and 1",
+                last.text
             )));
         }
         self.tell(who.name, "reads the last 3 messages of the conversation from its history");
@@ -169,7 +176,10 @@ impl Party {
                 match event {
                     Event::Fatal(fatal) => return Err(fatal.into()),
                     Event::Disconnected { cause, .. } => {
-                        return Err(Failure::Failed(format!("{} lost the connection: {cause}", self.name)));
+                        return Err(Failure::Failed(format!(
+                            "{} lost the connection: {cause}",
+                            self.name
+                        )));
                     }
                     event => {
                         if let Some(found) = wanted(event) {

@@ -177,6 +177,24 @@ fn acks_that_the_service_lost_are_repeated_and_not_pushed_again() {
 }
 
 #[test]
+fn however_long_a_pass_takes_it_pushes_nothing_that_was_acknowledged() {
+    let mut bob = Bob::welcomed();
+    bob.deliver(&nth(2));
+    bob.page(&many(1..3), Some("2"));
+    bob.acks(&many(1..3));
+    bob.handle(Input::Acknowledged(Ok(())));
+    bob.effects();
+    for _ in 0..6 {
+        bob.wait_seconds(20);
+        bob.handle(Input::Heard);
+    }
+    // The page was read before the acks, and the live push waited for the end of the pass.
+    bob.page(&many(1..2), None);
+    assert!(bob.pushed().is_empty());
+    assert_eq!(bob.session.phase(), Phase::Live);
+}
+
+#[test]
 fn the_acks_of_a_client_that_has_gone_still_leave_once() {
     let mut bob = Bob::live();
     many(0..2).iter().for_each(|push| assert_eq!(bob.deliver(push), Outcome::Queued));
