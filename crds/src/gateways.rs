@@ -38,7 +38,7 @@ pub struct Drain {
     #[schemars(range(min = 1, max = 100_000))]
     pub rate_per_second: u32,
     /// After this a gateway ends with whatever is left; those clients come back on their own, all at
-    /// once. Default 10m. Hours, minutes and seconds as in `1h30m`, at most 1h.
+    /// once. Default 10m. Hours, minutes and seconds as in `1h30m`, at most 1h; locally never more than 5s.
     #[schemars(schema_with = "crate::schema::duration")]
     pub timeout: GoDuration,
 }

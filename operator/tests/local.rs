@@ -105,6 +105,11 @@ async fn two_users_talk_over_two_gateways_and_a_stop_leaves_nothing_behind() {
     let demo = place.chat(&["demo"]);
     assert!(demo.status.success(), "{}{}", text(&demo.stdout), text(&demo.stderr));
 
+    // A gateway that starts before the manager notices it late, and the first messages wait for that.
+    let output = operator.output();
+    let line = |of: &str| output.find(&format!("{of} ready")).unwrap_or_else(|| panic!("{output}"));
+    assert!(line("manager    ") < line("gateway-0  ").min(line("gateway-1  ")), "{output}");
+
     let second = place.command().output().unwrap();
     let complaint = text(&second.stderr);
     assert!(complaint.contains(&format!("in use by pid {}", operator.id())), "{complaint}");

@@ -5,6 +5,7 @@ use std::{
     ffi::OsString,
     fs::{self, File},
     io,
+    os::unix::process::ExitStatusExt,
     path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
     time::Duration,
@@ -58,18 +59,23 @@ pub(super) struct Kept {
     pub(super) task: JoinHandle<()>,
 }
 
-/// Keeps `program` running until `stop`.
+/// Keeps `program` running from `begin` until `stop`.
 pub(super) fn keep(
     operator: PathBuf,
     program: Program,
     paths: Paths,
     report: Report,
+    begin: impl Future<Output = ()> + Send + 'static,
     stop: CancellationToken,
 ) -> Kept {
     let (health, watched) = watch::channel(Health::Down);
     let name = program.name.clone();
     let keeper = Keeper { operator, program, paths, report, health };
-    Kept { name, health: watched, task: tokio::spawn(keeper.run(stop)) }
+    let task = tokio::spawn(async move {
+        stop.run_until_cancelled(begin).await;
+        keeper.run(stop).await;
+    });
+    Kept { name, health: watched, task }
 }
 
 struct Keeper {
@@ -162,14 +168,14 @@ impl Keeper {
         }
     }
 
-    /// How it ended, and its last words.
+    /// How it ended, and its last words, unless it was killed in the middle of others.
     fn obituary(&self, ended: io::Result<ExitStatus>) -> String {
-        let log = self.paths.log(&self.program.name);
-        let how = match ended {
+        let how = match &ended {
             Ok(status) => status.to_string(),
             Err(error) => error.to_string(),
         };
-        match last_line(&log) {
+        let spoke = ended.is_ok_and(|status| status.signal() != Some(Signal::SIGKILL as i32));
+        match last_line(&self.paths.log(&self.program.name)).filter(|_| spoke) {
             Some(words) => format!("ended ({how}): {words}"),
             None => format!("ended ({how})"),
         }

@@ -136,7 +136,7 @@ impl Telling {
                 if !was_ready {
                     self.formed = true;
                     let Goal { shards, replicas } = self.goal;
-                    let text = format!("ready: {shards} shards with {replicas} replicas each");
+                    let text = format!("ready: {shards} masters, {} replicas", shards * replicas);
                     self.report.event(NAME, &text);
                 }
             }

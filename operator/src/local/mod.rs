@@ -2,8 +2,8 @@
 //!
 //! [`run`] reads as the list of steps: read the file ([`file`]), take the data folder ([`folder`]),
 //! resolve names, paths and ports ([`cluster`]), write keys and configuration ([`keys`], [`render`]),
-//! start and watch the children ([`child`], [`probe`]), form and heal the WebSocket manager's Redis
-//! Cluster ([`manager`]), and stop everything in order.
+//! start and watch the children ([`fleet`], [`child`], [`probe`]), form and heal the WebSocket manager's
+//! Redis Cluster ([`manager`]), and stop everything in order.
 
 mod backoff;
 mod child;
@@ -11,6 +11,7 @@ mod cluster;
 mod endpoints;
 mod error;
 mod file;
+mod fleet;
 mod folder;
 mod keys;
 mod manager;

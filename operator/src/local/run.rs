@@ -2,31 +2,24 @@
 
 use std::{
     fs,
-    net::TcpListener,
+    net::{SocketAddr, TcpListener},
     path::Path,
     time::{Duration, SystemTime},
 };
 
-use futures_util::future::join_all;
-use tokio::{
-    sync::watch,
-    task::JoinHandle,
-    time::{Instant, sleep},
-};
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::{
     LocalError, Options,
-    child::{self, Health, Kept, Program},
-    cluster::{Cluster, MESSAGES, Redis, client_ports},
+    cluster::{Cluster, client_ports},
     endpoints::{self, Endpoints},
     file::{self, Wanted},
+    fleet::Fleet,
     folder::{self, Folder},
     keys,
-    manager::{self, Node},
     options::Listen,
     ports::FreePorts,
-    probe::Probe,
     programs::Programs,
     render,
     report::Report,
@@ -40,15 +33,6 @@ const RENEW_EVERY: Duration = Duration::from_secs(12 * 3600);
 
 /// A predecessor that was killed may hold its ports for a moment.
 const PORT_PATIENCE: Duration = Duration::from_secs(3);
-
-/// Beyond its drain, a gateway lets last frames leave (3 s) and ends its lease (3 s).
-const GATEWAY_STOPS: Duration = Duration::from_secs(8);
-
-/// Calls under way have 10 s in the message service.
-const MESSAGES_STOPS: Duration = Duration::from_secs(13);
-
-/// Redis has nothing to write.
-const REDIS_STOPS: Duration = Duration::from_secs(5);
 
 /// Runs the cluster that the options describe until `shutdown`, then stops it in order. Call it on a
 /// single-threaded runtime: children end with the thread that starts them.
@@ -123,7 +107,7 @@ fn write_files(cluster: &Cluster, report: &Report) -> Result<(), LocalError> {
     Ok(())
 }
 
-async fn wait_for_port(address: std::net::SocketAddr) -> Result<(), LocalError> {
+async fn wait_for_port(address: SocketAddr) -> Result<(), LocalError> {
     let end = Instant::now() + PORT_PATIENCE;
     loop {
         match TcpListener::bind(address) {
@@ -191,134 +175,4 @@ fn instructions(cluster: &Cluster, data: &Path) -> String {
         gateways.join("\n"),
         endpoints::http(cluster),
     )
-}
-
-/// All processes, in the order in which they stop.
-struct Fleet {
-    gateways: Group,
-    messages: Group,
-    redis: Group,
-    manager: Manager,
-}
-
-/// Processes that are stopped together.
-struct Group {
-    children: Vec<Kept>,
-    stop: CancellationToken,
-}
-
-/// Who forms and heals the Redis Cluster.
-struct Manager {
-    ready: watch::Receiver<bool>,
-    task: JoinHandle<()>,
-    stop: CancellationToken,
-}
-
-impl Fleet {
-    /// Starts all at once: none needs another to become ready.
-    fn start(cluster: &Cluster, programs: &Programs, report: &Report) -> Self {
-        let group = |children: Vec<Program>| Group::start(children, cluster, programs, report);
-        let redis =
-            group(cluster.redis.iter().map(|node| redis(cluster, programs, node)).collect());
-        let messages = group(vec![messages(cluster, programs)]);
-        let gateways = (0..cluster.gateways.len()).map(|index| gateway(cluster, programs, index));
-        let gateways = group(gateways.collect());
-        let nodes = cluster.redis.iter().zip(&redis.children);
-        let nodes =
-            nodes.map(|(node, kept)| Node { redis: node.clone(), health: kept.health.clone() });
-        let (nodes, stop) = (nodes.collect(), CancellationToken::new());
-        let (ready, is_ready) = watch::channel(false);
-        let conduct = manager::conduct(nodes, cluster.goal(), report.clone(), ready, stop.clone());
-        let manager = Manager { ready: is_ready, task: tokio::spawn(conduct), stop };
-        Self { gateways, messages, redis, manager }
-    }
-
-    /// Returns when everything has become ready.
-    async fn ready(&self) {
-        let children = self.children().map(|kept| async {
-            // An error means that it is being stopped.
-            let _ = kept.health.clone().wait_for(|health| *health == Health::Ready).await;
-        });
-        join_all(children).await;
-        let _ = self.manager.ready.clone().wait_for(|ready| *ready).await;
-    }
-
-    /// What is not ready.
-    fn unready(&self) -> Vec<&str> {
-        let children = self.children().filter(|kept| *kept.health.borrow() != Health::Ready);
-        let manager = (!*self.manager.ready.borrow()).then_some("manager");
-        children.map(|kept| kept.name.as_str()).chain(manager).collect()
-    }
-
-    fn children(&self) -> impl Iterator<Item = &Kept> {
-        [&self.redis, &self.messages, &self.gateways].into_iter().flat_map(|group| &group.children)
-    }
-
-    /// Gateways first, while what they need is there: they let go of their clients.
-    async fn stop(self) {
-        self.gateways.stop().await;
-        self.messages.stop().await;
-        self.manager.stop.cancel();
-        // It cannot fail; that it ends before its nodes keeps it from healing what is being stopped.
-        let _ = self.manager.task.await;
-        self.redis.stop().await;
-    }
-}
-
-impl Group {
-    fn start(
-        children: Vec<Program>,
-        cluster: &Cluster,
-        programs: &Programs,
-        report: &Report,
-    ) -> Self {
-        let stop = CancellationToken::new();
-        let keep = |program: Program| {
-            let (operator, paths) = (programs.operator.clone(), cluster.paths.clone());
-            // A log that cannot be put aside is appended to.
-            let _ = child::rotate_log(&paths.log(&program.name));
-            child::keep(operator, program, paths, report.clone(), stop.clone())
-        };
-        Self { children: children.into_iter().map(keep).collect(), stop: stop.clone() }
-    }
-
-    async fn stop(self) {
-        self.stop.cancel();
-        join_all(self.children.into_iter().map(|kept| kept.task)).await;
-    }
-}
-
-fn gateway(cluster: &Cluster, programs: &Programs, index: usize) -> Program {
-    let gateway = &cluster.gateways[index];
-    let config = cluster.paths.config(&format!("{}.yaml", gateway.name));
-    Program {
-        name: gateway.name.clone(),
-        path: programs.gateway.clone(),
-        arguments: vec!["--config".into(), config.into()],
-        probe: Probe::Admin(gateway.admin),
-        ready: format!("ready: {}", endpoints::wss(cluster, gateway.client)),
-        stop_within: *render::drain_timeout(cluster) + GATEWAY_STOPS,
-    }
-}
-
-fn messages(cluster: &Cluster, programs: &Programs) -> Program {
-    Program {
-        name: MESSAGES.into(),
-        path: programs.messages.clone(),
-        arguments: vec!["--config".into(), cluster.paths.config("messages.yaml").into()],
-        probe: Probe::Admin(cluster.messages.admin),
-        ready: format!("ready: {}", endpoints::http(cluster)),
-        stop_within: MESSAGES_STOPS,
-    }
-}
-
-fn redis(cluster: &Cluster, programs: &Programs, node: &Redis) -> Program {
-    Program {
-        name: node.name.clone(),
-        path: programs.redis.clone(),
-        arguments: vec![cluster.paths.config(&format!("{}.conf", node.name)).into()],
-        probe: Probe::Redis(node.port),
-        ready: "ready".into(),
-        stop_within: REDIS_STOPS,
-    }
 }
