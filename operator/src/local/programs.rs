@@ -53,7 +53,7 @@ fn redis_server(
     }
     let cache = env("XDG_CACHE_HOME").filter(|cache| !cache.is_empty()).map(PathBuf::from);
     let cache = cache.or_else(|| Some(Path::new(&env("HOME")?).join(".cache")));
-    let cache = cache.map(|cache| cache.join("chatcluster/redis/bin"));
+    let cache = cache.map(|cache| cache.join("chatcluster/bin"));
     let path = env("PATH").unwrap_or_default();
     let mut candidates =
         env::split_paths(&path).chain(cache).map(|folder| folder.join("redis-server"));
@@ -82,14 +82,14 @@ mod tests {
     fn the_named_redis_wins_then_the_path_then_the_cache() {
         let vars = [("PATH", "/bin:/opt/bin"), ("HOME", "/home/me")];
         let (opt, cached) =
-            ("/opt/bin/redis-server", "/home/me/.cache/chatcluster/redis/bin/redis-server");
+            ("/opt/bin/redis-server", "/home/me/.cache/chatcluster/bin/redis-server");
         assert_eq!(find(&vars, &[opt, cached]).unwrap(), Path::new(opt));
         assert_eq!(find(&vars, &[cached]).unwrap(), Path::new(cached));
         let named = [("CHATCLUSTER_REDIS_SERVER", "/r"), ("PATH", "/opt/bin")];
         assert_eq!(find(&named, &["/r", opt]).unwrap(), Path::new("/r"));
         assert!(find(&named, &[opt]).unwrap_err().contains("no such file"));
         let other = [("XDG_CACHE_HOME", "/cache"), ("HOME", "/home/me")];
-        let cached = "/cache/chatcluster/redis/bin/redis-server";
+        let cached = "/cache/chatcluster/bin/redis-server";
         assert_eq!(find(&other, &[cached]).unwrap(), Path::new(cached));
     }
 
