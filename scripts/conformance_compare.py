@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 
 OK = ("OK", "OK")
+SHOWN = 20
 NO_REASON = "?"
 
 
@@ -79,8 +80,10 @@ def main(report, path, seconds):
             f"    expected: {in_words(details['expectation'])}\n"
             f"    result:   {in_words(details['result'])} Closing: {in_words(details['resultClose'])}"
         )
-    for fault in faults:
+    for fault in faults[:SHOWN]:
         print(fault)
+    if len(faults) > SHOWN:
+        print(f"... and {len(faults) - SHOWN} more")
     good = sum(outcome == OK for outcome in outcomes.values())
     print(
         f"WebSocket conformance: {len(outcomes)} cases, {good} OK, {len(outcomes) - good} otherwise,"
