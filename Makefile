@@ -17,7 +17,7 @@ demo: ## Start a ChatCluster on this machine and watch a conversation
 	@scripts/demo
 
 test: ## Run the tests (installs what is missing, says so)
-	@scripts/need rust node python redis chromium
+	@scripts/need rust node python redis chromium kubernetes
 	$(ENV) cargo test --workspace --locked
 	$(ENV) scripts/schemathesis
 	$(ENV) scripts/conformance

@@ -7,7 +7,7 @@
 use std::{
     fs::{self, File},
     os::unix::process::{CommandExt, ExitStatusExt},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
 };
 
@@ -32,9 +32,14 @@ impl Process {
     /// Starts `command` in a folder of its own, which is empty and goes away with the process.
     /// What it writes is kept, and shown when the test fails.
     pub fn start(name: &str, command: &Command) -> Self {
+        Self::start_below(&std::env::temp_dir(), name, command)
+    }
+
+    /// [`Self::start`] with the process's own folder in `parent`.
+    pub fn start_below(parent: &Path, name: &str, command: &Command) -> Self {
         let folder = tempfile::Builder::new()
             .prefix(&format!("chatcluster-{name}-"))
-            .tempdir()
+            .tempdir_in(parent)
             .expect("make a folder for a child process");
         let child = spawn(command, &folder);
         Self { name: name.to_owned(), child, folder }
@@ -77,6 +82,13 @@ impl Process {
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
+    /// The end of [`Self::output`]: what is worth showing when a test fails.
+    pub fn last_words(&self) -> String {
+        let output = self.output();
+        let lines: Vec<_> = output.lines().collect();
+        lines[lines.len().saturating_sub(SHOWN)..].join("\n")
+    }
+
     /// Sends a signal to its process group.
     pub fn signal(&self, signal: Signal) {
         // It may have ended by itself; then there is nobody to tell.
@@ -113,9 +125,7 @@ impl Drop for Process {
     fn drop(&mut self) {
         let ended = self.kill();
         if std::thread::panicking() {
-            let output = self.output();
-            let lines: Vec<_> = output.lines().collect();
-            let last = lines[lines.len().saturating_sub(SHOWN)..].join("\n");
+            let last = self.last_words();
             let how = match ended.signal() {
                 Some(libc::SIGKILL) => "ran until the test failed or was killed by it".to_owned(),
                 _ => format!("had ended before ({ended})"),

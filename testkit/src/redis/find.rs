@@ -6,6 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use crate::cache;
+
 /// The `redis-server` that tests run: the one named by `CHATCLUSTER_REDIS_SERVER`, else one in PATH,
 /// else the one unpacked by `scripts/need redis`.
 pub fn redis_server() -> PathBuf {
@@ -22,10 +24,7 @@ fn find(
         return if exists(&named) { Ok(named) } else { Err(missing()) };
     }
     let path = env("PATH").unwrap_or_default();
-    let cache = env("XDG_CACHE_HOME")
-        .map(PathBuf::from)
-        .or_else(|| env("HOME").map(|home| Path::new(&home).join(".cache")))
-        .map(|cache| cache.join("chatcluster/bin"));
+    let cache = cache::from_env(env).map(|cache| cache.join("bin"));
     env::split_paths(&path)
         .chain(cache)
         .map(|folder| folder.join("redis-server"))

@@ -1,0 +1,145 @@
+//! Go programs, built from the module proxy into the cache, once for each version of their source.
+
+use std::{
+    fs::{self, File},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use anyhow::{Context, Result, bail, ensure};
+use sha2::{Digest, Sha256};
+
+use crate::say;
+
+/// A Go program: what to build it from.
+#[derive(Debug, Clone)]
+pub struct Program {
+    /// The name of the executable.
+    pub name: &'static str,
+    /// Name, version and how long a first build takes, for people.
+    pub title: String,
+    /// Where its source is.
+    pub source: Source,
+    /// Values that the linker writes into variables, `package.variable=value`.
+    pub variables: Vec<String>,
+}
+
+/// Where a program's source is.
+#[derive(Debug, Clone)]
+pub enum Source {
+    /// A module of our own: its files, by name.
+    Files(&'static [(&'static str, &'static str)]),
+}
+
+impl Program {
+    /// The built executable. Builds it if the cache has none of this source and Go version; another
+    /// process that needs it meanwhile waits.
+    pub fn built(&self) -> Result<PathBuf> {
+        let folder = self.folder()?;
+        let program = folder.join(self.name);
+        if program.exists() {
+            return Ok(program);
+        }
+        fs::create_dir_all(&folder).with_context(|| format!("make {}", folder.display()))?;
+        let lock = File::create(folder.join("lock")).context("make the lock of a build")?;
+        lock.lock().context("wait for another build")?;
+        // The other build may have been of the same.
+        if !program.exists() {
+            say(format_args!("building {}", self.title));
+            self.build(&folder).with_context(|| format!("build {}", self.title))?;
+        }
+        Ok(program)
+    }
+
+    fn folder(&self) -> Result<PathBuf> {
+        let cache = chatcluster_testkit::cache_folder()
+            .context("there is no place for a cache: set HOME or CHATCLUSTER_CACHE")?;
+        Ok(cache.join("e2e").join(format!("{}-{}", self.name, self.key(&go_version()?))))
+    }
+
+    /// Tells sources and compilers apart.
+    fn key(&self, go: &str) -> String {
+        let mut digest = Sha256::new();
+        let mut part = |text: &str| {
+            digest.update(text.len().to_le_bytes());
+            digest.update(text);
+        };
+        part(go);
+        self.variables.iter().for_each(|variable| part(variable));
+        match &self.source {
+            Source::Files(files) => files.iter().for_each(|(name, text)| {
+                part(name);
+                part(text);
+            }),
+        }
+        digest.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    fn build(&self, folder: &Path) -> Result<()> {
+        let work = tempfile::tempdir_in(folder).context("make a folder for the build")?;
+        let variables: String =
+            self.variables.iter().map(|variable| format!(" -X {variable}")).collect();
+        let mut go = Command::new("go");
+        match &self.source {
+            Source::Files(files) => {
+                for (name, text) in *files {
+                    fs::write(work.path().join(name), text).context("write the source")?;
+                }
+                go.args(["build", "-o", self.name]);
+            }
+        }
+        go.args(["-trimpath", "-ldflags", &format!("-s -w{variables}")]).arg(".");
+        let status = go
+            .current_dir(work.path())
+            .env("CGO_ENABLED", "0")
+            .env("GOFLAGS", "-mod=readonly")
+            .env("GOWORK", "off")
+            // A Go that is too old is an error, not a reason to download another.
+            .env("GOTOOLCHAIN", "local")
+            // Kubernetes 1.36 cannot read its OpenAPI documents with the JSON package that is
+            // the default from Go 1.27 on.
+            .env("GOEXPERIMENT", "nojsonv2")
+            .stdin(Stdio::null())
+            .status()
+            .context("run go")?;
+        ensure!(status.success(), "go ended with {status}; what it said is above");
+        fs::rename(work.path().join(self.name), folder.join(self.name))
+            .context("move the program to its place")
+    }
+}
+
+fn go_version() -> Result<String> {
+    let output = Command::new("go")
+        .args(["env", "GOVERSION"])
+        .env("GOTOOLCHAIN", "local")
+        .output()
+        .context("run go, which builds Kubernetes: is it installed?")?;
+    if !output.status.success() {
+        bail!("go env GOVERSION: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_source_or_compiler_has_another_key() {
+        let program = |files, variables: &[&str]| Program {
+            name: "program",
+            title: "a program".into(),
+            source: Source::Files(files),
+            variables: variables.iter().map(|text| (*text).to_owned()).collect(),
+        };
+        let one = program(&[("main.go", "package main")], &[]);
+        assert_eq!(one.key("go1"), one.clone().key("go1"));
+        let others = [
+            one.key("go2"),
+            program(&[("main.go", "package other")], &[]).key("go1"),
+            program(&[("main.g", "opackage main")], &[]).key("go1"),
+            program(&[("main.go", "package main")], &["a.b=c"]).key("go1"),
+        ];
+        assert!(others.iter().all(|other| *other != one.key("go1")), "{others:?}");
+    }
+}

@@ -1,0 +1,39 @@
+//! The file that tells a client where an API server is and who the client is.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use serde_json::json;
+
+use crate::pki::{Authority, Issued};
+
+/// The kubeconfig of a user who has this certificate. It names no other files.
+pub(crate) fn text(server: &str, authority: &Authority, user: &Issued) -> String {
+    let data = |pem: &str| k8s_openapi::ByteString(pem.as_bytes().to_vec());
+    let cluster =
+        json!({ "server": server, "certificate-authority-data": data(authority.certificate()) });
+    let user = json!({
+        "client-certificate-data": data(&user.certificate),
+        "client-key-data": data(&user.key),
+    });
+    let config = json!({
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{ "name": "e2e", "cluster": cluster }],
+        "users": [{ "name": "e2e", "user": user }],
+        "contexts": [{ "name": "e2e", "context": { "cluster": "e2e", "user": "e2e" } }],
+        "current-context": "e2e",
+    });
+    // JSON is YAML.
+    config.to_string()
+}
+
+/// The client configuration that a kubeconfig file describes.
+pub(crate) async fn read(path: &Path) -> Result<kube::Config> {
+    let what = || format!("read the kubeconfig {}", path.display());
+    let kubeconfig = Kubeconfig::read_from(path).with_context(what)?;
+    kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
+        .await
+        .with_context(what)
+}
