@@ -10,11 +10,11 @@ use serde::{Deserialize, Serialize};
 pub struct Gateways {
     /// How many there are. Default 2: one may go without anybody noticing. More carry more connections;
     /// a message takes one hop between two gateways however many there are.
-    #[schemars(range(min = 1, max = 1000))]
+    #[schemars(range(min = 1, max = 1000), transform = crate::schema::whole_number)]
     pub replicas: u32,
     /// Most connections of one gateway; further clients are asked to come back later. Default 10000.
     /// Larger gateways are cheaper per connection, and more clients move when one goes.
-    #[schemars(range(min = 1, max = 1_000_000))]
+    #[schemars(range(min = 1, max = 1_000_000), transform = crate::schema::whole_number)]
     pub connections_per_pod: u32,
     /// How gateways let go of their clients when they stop.
     pub drain: Drain,
@@ -35,7 +35,7 @@ impl Default for Gateways {
 pub struct Drain {
     /// Clients asked to move per second, over all gateways that stop at the same time. Default 1000.
     /// More ends a rollout sooner, and loads the gateways that remain with more logins per second.
-    #[schemars(range(min = 1, max = 100_000))]
+    #[schemars(range(min = 1, max = 100_000), transform = crate::schema::whole_number)]
     pub rate_per_second: u32,
     /// After this a gateway ends with whatever is left; those clients come back on their own, all at
     /// once. Default 10m. Hours, minutes and seconds as in `1h30m`, at most 1h; locally never more than 5s.

@@ -29,12 +29,12 @@ pub enum ManagerType {
 pub struct Managed {
     /// How many masters share the users. Default 3, the fewest that can elect a successor. Each more
     /// takes its part of the lookups.
-    #[schemars(range(min = 3, max = 100))]
+    #[schemars(range(min = 3, max = 100), transform = crate::schema::whole_number)]
     pub shards: u32,
     /// Replicas of each master. Default 1: when a master dies, its replica takes over in seconds. With 0
     /// that part of the users is found again once the master is replaced; until then their messages wait
     /// in their inboxes.
-    #[schemars(range(min = 0, max = 5))]
+    #[schemars(range(min = 0, max = 5), transform = crate::schema::whole_number)]
     pub replicas_per_shard: u32,
 }
 

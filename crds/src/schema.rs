@@ -14,3 +14,8 @@ pub(crate) fn duration_up_to_1h(_: &mut SchemaGenerator) -> Schema {
         }],
     })
 }
+
+/// A `u32` without its format, which Kubernetes does not know and warns of.
+pub(crate) fn whole_number(schema: &mut Schema) {
+    schema.remove("format");
+}

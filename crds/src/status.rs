@@ -19,6 +19,7 @@ pub struct ChatClusterStatus {
 #[serde(rename_all = "camelCase", default)]
 pub struct GatewaysStatus {
     /// How many pods there are.
+    #[schemars(transform = crate::schema::whole_number)]
     pub replicas: u32,
     /// A label selector that finds them, as text.
     pub selector: String,

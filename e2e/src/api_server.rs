@@ -63,6 +63,13 @@ impl ApiServer {
         &self.kubeconfig
     }
 
+    /// kubectl as the same user, without arguments yet.
+    pub fn kubectl(&self) -> Command {
+        let mut kubectl = part("kubectl").expect("kubectl is there where the API server was");
+        kubectl.arg("--kubeconfig").arg(&self.kubeconfig);
+        kubectl
+    }
+
     /// A new namespace whose name begins with `purpose`.
     pub async fn namespace(&self, purpose: &str) -> Namespace {
         let namespace = Namespace::create(self.config.clone(), purpose).await;

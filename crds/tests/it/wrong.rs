@@ -45,7 +45,7 @@ pub(crate) fn values() -> Vec<Wrong> {
         gateways(&[REPLICAS, "must be of type integer"], json!({ "replicas": 2.5 })),
         gateways(&[CONNECTIONS, "greater than or equal to 1"], json!({ "connectionsPerPod": 0 })),
         gateways(
-            &[CONNECTIONS, "less than or equal to 1e+06"],
+            &[CONNECTIONS, "less than or equal to 1000000"],
             json!({ "connectionsPerPod": 1_000_001 }),
         ),
         gateways(&["spec.gateways", "must be of type object"], json!([2])),
