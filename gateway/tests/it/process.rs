@@ -84,11 +84,12 @@ async fn storm(world: &World, at: SocketAddr, count: usize) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn thousands_of_connections_opened_and_abandoned_leave_nothing_behind() {
     const ROUND: usize = 600;
+    const ROUNDS: usize = 11;
     let world = World::new().await;
     let one = Program::gateway(&world, "one", ManagerHome::Memory).await;
     let mut honest = world.login(one.client, "alice", "phone").await;
     let mut memory = Vec::new();
-    for _ in 0..7 {
+    for _ in 0..ROUNDS {
         let storm = storm(&world, one.client, ROUND);
         let others = async {
             for _ in 0..10 {
@@ -106,9 +107,11 @@ async fn thousands_of_connections_opened_and_abandoned_leave_nothing_behind() {
         memory.push(one.memory());
     }
     println!("memory after each round of {ROUND}: {memory:?} KiB");
-    // The first rounds fill what a program keeps for the next ones.
-    let grown = memory[6].saturating_sub(memory[1]);
-    assert!(grown < 5 * ROUND as u64 / 2, "{grown} KiB for {} connections", 5 * ROUND);
+    // What is left behind grows with every round; an allocator's own needs come once in a while.
+    let mut grown: Vec<_> = memory.windows(2).map(|two| two[1].saturating_sub(two[0])).collect();
+    grown.sort_unstable();
+    let median = grown[grown.len() / 2];
+    assert!(median < ROUND as u64 / 6, "{median} KiB for {ROUND} connections");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
