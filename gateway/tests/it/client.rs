@@ -111,11 +111,14 @@ impl Client {
         }
     }
 
-    /// The next text frame, or the close code (`None`: no close frame).
+    /// The next text frame, or the close code (`None`: no close frame). Pings are no sign of life.
     pub(crate) async fn next_or_close(&mut self) -> Result<Value, Option<u16>> {
+        timeout(DEADLINE, self.next_of_any()).await.expect("nothing came")
+    }
+
+    async fn next_of_any(&mut self) -> Result<Value, Option<u16>> {
         loop {
-            let message = timeout(DEADLINE, self.socket.next()).await.expect("nothing came");
-            match message {
+            match self.socket.next().await {
                 Some(Ok(Message::Text(text))) => return Ok(serde_json::from_str(&text).unwrap()),
                 Some(Ok(Message::Close(frame))) => {
                     return Err(frame.map(|frame| frame.code.into()));

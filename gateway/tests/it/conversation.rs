@@ -83,6 +83,21 @@ async fn the_newer_connection_of_a_device_takes_over_on_any_gateway() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_device_that_has_moved_is_found_although_its_old_route_is_remembered() {
+    let world = World::new().await;
+    let (one, two) = (world.gateway("one").await, world.gateway("two").await);
+    let three = world.gateway("three").await;
+    let mut alice = world.login(one.client, "alice", "phone").await;
+    // To another gateway, back, and to another connection of the same one.
+    for (n, at) in [two.client, three.client, two.client, two.client].into_iter().enumerate() {
+        let mut bob = world.login(at, "bob", "phone").await;
+        alice.send(&format!("to-{n}"), "bob", "where are you?").await;
+        let sent = alice.until("sent").await;
+        assert_eq!(bob.until("message").await["message"], sent["message"]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_same_reference_makes_one_message() {
     let world = World::new().await;
     let (one, two) = (world.gateway("one").await, world.gateway("two").await);

@@ -11,20 +11,29 @@ use std::{
 };
 
 use serde_json::{Value, json};
+use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use crate::{client::Client, world::World};
 
-/// Sends without an answer at a time: enough that a crash finds some in every state.
+/// Sends on their way at a time, and failed ones beside which new ones go on: enough that a crash finds
+/// some in every state, and together less than a gateway takes in.
 const WINDOW: usize = 16;
+
+/// From a failed send to its repetition. A program is up again sooner, so that later sends would
+/// overtake it if the gateway let them.
+const AGAIN: Duration = Duration::from_millis(500);
 
 /// Between two attempts, so that a program that is down is not drowned in them.
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// The identity of a message: its low 62 bits, which all copies of one send share.
-fn identity(message: &str) -> &str {
+pub(crate) fn identity(message: &str) -> &str {
     &message[19..]
 }
+
+/// Messages by id and body.
+pub(crate) type Conversation = Vec<(String, String)>;
 
 fn text<'a>(frame: &'a Value, field: &str) -> &'a str {
     frame[field].as_str().unwrap_or_else(|| panic!("no {field} in {frame}"))
@@ -51,7 +60,7 @@ pub(crate) struct Device<'a> {
     highest: Option<String>,
     epoch: Option<u64>,
     /// What it shows: by identity, the id and the body.
-    pub(crate) kept: BTreeMap<String, (String, String)>,
+    kept: BTreeMap<String, (String, String)>,
 }
 
 impl<'a> Device<'a> {
@@ -112,6 +121,15 @@ impl<'a> Device<'a> {
         }
     }
 
+    /// What it shows of a sender, by id.
+    pub(crate) fn shown(&self, sender: &str) -> Conversation {
+        let prefix = format!("{sender} ");
+        let of_it = self.kept.values().filter(|(_, body)| body.starts_with(&prefix));
+        let mut shown: Conversation = of_it.cloned().collect();
+        shown.sort_unstable();
+        shown
+    }
+
     /// Reads until `stop`. After each of so many messages it crashes, and has kept nothing of the last.
     pub(crate) async fn read(mut self, crashes: &[usize], stop: &CancellationToken) -> Self {
         for crash in crashes.iter().cycle() {
@@ -169,16 +187,21 @@ impl<'a> Device<'a> {
 /// A device that writes to several users in turn: numbered messages, each until it is answered.
 pub(crate) struct Sender<'a> {
     pub(crate) device: Device<'a>,
-    pub(crate) to: &'static [&'static str],
+    to: &'static [&'static str],
     /// The ids that `sent` named, by number.
     pub(crate) sent: BTreeMap<usize, String>,
-    unanswered: BTreeSet<usize>,
     next: usize,
+    /// On its way.
+    flying: BTreeSet<usize>,
+    /// Answered with an error; all of them are sent again at this time, while later ones go on.
+    failed: BTreeSet<usize>,
+    again: Instant,
 }
 
 impl<'a> Sender<'a> {
     pub(crate) fn new(device: Device<'a>, to: &'static [&'static str]) -> Self {
-        Self { device, to, sent: BTreeMap::new(), unanswered: BTreeSet::new(), next: 0 }
+        let (sent, flying, failed) = (BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
+        Self { device, to, sent, next: 0, flying, failed, again: Instant::now() }
     }
 
     pub(crate) fn recipient(&self, number: usize) -> &'static str {
@@ -193,57 +216,100 @@ impl<'a> Sender<'a> {
     pub(crate) async fn send(mut self, stop: &CancellationToken) -> Self {
         loop {
             let mut client = self.device.connect().await;
-            while self.batch(&mut client, stop).await.is_ok() {
-                if stop.is_cancelled() && self.unanswered.is_empty() {
+            // Nobody answers on the new connection what was sent on the old one.
+            self.failed.append(&mut self.flying);
+            self.again = Instant::now();
+            while self.send_some(&mut client, stop).await.is_some() {
+                if stop.is_cancelled() && self.flying.is_empty() && self.failed.is_empty() {
                     return self;
                 }
             }
         }
     }
 
-    /// Sends what has no answer, in its order, and waits for the answers.
-    async fn batch(&mut self, client: &mut Client, stop: &CancellationToken) -> Result<(), ()> {
-        while self.unanswered.len() < WINDOW && !stop.is_cancelled() {
-            self.unanswered.insert(self.next);
-            self.next += 1;
-        }
-        for number in self.unanswered.clone() {
-            let frame = json!({
-                "type": "send", "id": number, "ref": number.to_string(),
-                "to": {"user": self.recipient(number)}, "content": {"body": self.body(number)},
-            });
-            self.device.counts.sends.fetch_add(1, Relaxed);
-            client.try_text(&frame.to_string()).await.map_err(|_| ())?;
-        }
-        let (mut waiting, mut failed) = (self.unanswered.len(), false);
-        while waiting > 0 {
-            let frame = client.next_or_close().await.map_err(|_| ())?;
-            match text(&frame, "type") {
-                "sent" => self.answered(&frame),
-                "error" => {
-                    assert_eq!(frame["temporary"], true, "{frame}");
-                    failed = true;
-                }
-                "receipt" => {
-                    client.try_ack_receipt(&frame).await.map_err(|_| ())?;
-                    continue;
-                }
-                _ => continue,
+    /// Sends what may go, and takes one answer. `None` when the connection has ended.
+    async fn send_some(&mut self, client: &mut Client, stop: &CancellationToken) -> Option<()> {
+        if self.again <= Instant::now() {
+            while let Some(number) = self.failed.pop_first() {
+                self.send_one(client, number).await?;
             }
-            waiting -= 1;
         }
-        if failed {
-            tokio::time::sleep(PAUSE).await;
+        while self.flying.len() < WINDOW && self.failed.len() < WINDOW && !stop.is_cancelled() {
+            self.next += 1;
+            self.send_one(client, self.next - 1).await?;
         }
-        Ok(())
+        let answer = match self.failed.is_empty() {
+            true => client.next_or_close().await,
+            false => match timeout_at(self.again, client.next_or_close()).await {
+                Ok(answer) => answer,
+                Err(_) => return Some(()),
+            },
+        };
+        let frame = answer.ok()?;
+        let number = || frame["id"].as_u64().unwrap() as usize;
+        match text(&frame, "type") {
+            "sent" => self.answered(number(), text(&frame, "message")),
+            "error" => {
+                assert_eq!(frame["temporary"], true, "{frame}");
+                if self.failed.is_empty() {
+                    self.again = Instant::now() + AGAIN;
+                }
+                self.flying.remove(&number());
+                self.failed.insert(number());
+            }
+            "receipt" => client.try_ack_receipt(&frame).await.ok()?,
+            _ => {}
+        }
+        Some(())
     }
 
-    fn answered(&mut self, frame: &Value) {
-        let (number, id) = (frame["id"].as_u64().unwrap() as usize, text(frame, "message"));
+    async fn send_one(&mut self, client: &mut Client, number: usize) -> Option<()> {
+        let frame = json!({
+            "type": "send", "id": number, "ref": number.to_string(),
+            "to": {"user": self.recipient(number)}, "content": {"body": self.body(number)},
+        });
+        self.flying.insert(number);
+        self.device.counts.sends.fetch_add(1, Relaxed);
+        client.try_text(&frame.to_string()).await.ok()
+    }
+
+    fn answered(&mut self, number: usize, id: &str) {
         self.device.saw(id);
         self.device.counts.sent.fetch_add(1, Relaxed);
-        self.unanswered.remove(&number);
+        self.flying.remove(&number);
         let before = self.sent.insert(number, id.to_owned());
         assert_eq!(before, None, "{number} was answered twice");
+    }
+
+    /// What was acknowledged of a conversation, as id and body in the order of sending. The ids rise.
+    pub(crate) fn conversation(&self, with: &str) -> Conversation {
+        let of_it = self.sent.iter().filter(|(number, _)| self.recipient(**number) == with);
+        let sent: Conversation =
+            of_it.map(|(number, id)| (id.clone(), self.body(*number))).collect();
+        let wrong = sent.windows(2).find(|pair| pair[0].0 >= pair[1].0);
+        assert_eq!(wrong, None, "ids do not follow the order of sending");
+        sent
+    }
+
+    /// What the archive has of a conversation, oldest first.
+    pub(crate) async fn history(&mut self, with: &str) -> Conversation {
+        let mut client = self.device.connect().await;
+        let (mut archived, mut before) = (Conversation::new(), Value::Null);
+        loop {
+            let request = json!({"type": "history", "user": with, "limit": 100, "before": before});
+            client.request(request).await;
+            let page = client.until("history").await;
+            for message in page["messages"].as_array().unwrap() {
+                archived.push((
+                    text(message, "message").into(),
+                    text(&message["content"], "body").into(),
+                ));
+            }
+            before = page["next"].clone();
+            if before.is_null() {
+                archived.reverse();
+                return archived;
+            }
+        }
     }
 }
