@@ -6,10 +6,10 @@ SHELL := /bin/bash
 ENV := . scripts/env.sh;
 GENERATED := -p chatcluster-protocol -p chatcluster-crds -p chatcluster-messages --test generated
 
-.PHONY: help demo test bench lint generate audit
+.PHONY: help demo test conformance bench lint generate audit
 
 help: ## Show this help
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## Start a ChatCluster on this machine and watch a conversation
 	@scripts/need rust redis
@@ -20,7 +20,12 @@ test: ## Run the tests (installs what is missing, says so)
 	@scripts/need rust node python redis chromium
 	$(ENV) cargo test --workspace --locked
 	$(ENV) scripts/schemathesis
+	$(ENV) scripts/conformance
 	scripts/test-javascript
+
+conformance: ## Run the Autobahn cases against the gateway's WebSocket (part of `make test`)
+	@scripts/need rust python
+	$(ENV) scripts/conformance
 
 bench: ## Measure the shipped programs against floors of the same run
 	@scripts/need rust
@@ -37,7 +42,7 @@ lint: ## Check format, lints, licenses, scripts and generated files
 	$(ENV) shellcheck -x $$(grep -lE '^#!/usr/bin/env bash|shellcheck shell' scripts/* .ci/run)
 	$(ENV) cargo test --locked $(GENERATED) --quiet
 
-generate: ## Write the generated files anew (schemas, AsyncAPI, OpenAPI, CRD)
+generate: ## Write the generated files anew (schemas, AsyncAPI, OpenAPI, CRD and its reference)
 	$(ENV) UPDATE_EXPECT=1 cargo test $(GENERATED) --quiet
 
 audit: ## Check dependencies for security advisories (needs a network)

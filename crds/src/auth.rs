@@ -17,12 +17,12 @@ pub struct Auth {
 pub struct Jwt {
     /// The `iss` that a token must have. Default: any or none. Set it where one key signs for several
     /// issuers.
-    #[schemars(length(min = 1))]
+    #[schemars(length(min = 1, max = 256))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub issuer: Option<String>,
     /// The `aud` that a token must have, so that tokens made for another service open nothing here.
     /// Default chatcluster.
-    #[schemars(length(min = 1))]
+    #[schemars(length(min = 1, max = 256))]
     pub audience: String,
 }
 

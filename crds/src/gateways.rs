@@ -39,7 +39,7 @@ pub struct Drain {
     pub rate_per_second: u32,
     /// After this a gateway ends with whatever is left; those clients come back on their own, all at
     /// once. Default 10m. Hours, minutes and seconds as in `1h30m`, at most 1h; locally never more than 5s.
-    #[schemars(schema_with = "crate::schema::duration")]
+    #[schemars(schema_with = "crate::schema::duration_up_to_1h")]
     pub timeout: GoDuration,
 }
 

@@ -30,8 +30,8 @@ const DRAIN: Duration = Duration::from_secs(10);
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {
-    /// The configuration file.
-    #[arg(long)]
+    /// Configuration file, in YAML.
+    #[arg(long, value_name = "FILE")]
     config: PathBuf,
 }
 

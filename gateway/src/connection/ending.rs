@@ -12,23 +12,20 @@ use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     time::Instant,
 };
-use tokio_tungstenite::{
-    WebSocketStream,
-    tungstenite::{
-        Error, Message, Utf8Bytes,
-        error::{CapacityError, ProtocolError},
-        protocol::{CloseFrame, frame::coding::CloseCode as WireCode},
-    },
+use tokio_tungstenite::tungstenite::{
+    Error, Message, Utf8Bytes,
+    error::{CapacityError, ProtocolError},
+    protocol::{CloseFrame, frame::coding::CloseCode as WireCode},
 };
 
-use super::Outgoing;
+use super::Socket;
 
 /// How long a client has to answer the close frame and hang up.
 const WITHIN: Duration = Duration::from_secs(2);
 
 /// Why a connection ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Cause {
+pub enum Cause {
     /// The session says so.
     Session(CloseCode),
     /// The client broke the WebSocket protocol.
@@ -67,7 +64,7 @@ impl Cause {
 
 /// The end of a connection whose client may still be there.
 #[derive(Debug)]
-pub(super) struct Ending {
+pub struct Ending {
     until: Instant,
     step: Step,
 }
@@ -96,7 +93,7 @@ enum After {
 
 impl Ending {
     /// What is left to do; `None` when nobody is there.
-    pub(super) fn of(cause: Cause) -> Option<Self> {
+    pub fn of(cause: Cause) -> Option<Self> {
         let say = |code, reason: &'static str, after| {
             Step::Say(Some(CloseFrame { code, reason: Utf8Bytes::from_static(reason) }), after)
         };
@@ -119,19 +116,16 @@ impl Ending {
     }
 
     /// When we wait no longer.
-    pub(super) fn until(&self) -> Instant {
+    pub fn until(&self) -> Instant {
         self.until
     }
 
     /// Goes on; `Ready` when the socket may be dropped.
-    pub(super) fn poll<S>(
-        &mut self,
-        cx: &mut Context<'_>,
-        stream: &mut WebSocketStream<Outgoing<S>>,
-    ) -> Poll<()>
+    pub fn poll<S>(&mut self, cx: &mut Context<'_>, socket: &mut Socket<S>) -> Poll<()>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
+        let stream = &mut socket.stream;
         loop {
             match &mut self.step {
                 Step::Say(frame, after) => {

@@ -1,17 +1,23 @@
 //! One connection of a client, from the accepted socket to its end: TLS has been spoken, the upgrade
 //! comes first, then one task moves frames between the socket and the session.
+//!
+//! [`Socket`], [`Cause`] and [`Ending`] are the WebSocket and know no session. `examples/echo.rs` puts
+//! an echo on them, which `make conformance` examines.
 
 mod ending;
 mod outgoing;
 mod pump;
+mod socket;
 
 use std::{io, sync::Arc, time::Duration};
 
 use chatcluster_manager::Manager;
 use chatcluster_protocol::limits::CLIENT_FRAME;
+pub use ending::{Cause, Ending};
 use futures_util::FutureExt;
 pub use outgoing::Outgoing;
 pub use pump::Connection;
+pub use socket::{Received, Socket};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio_tungstenite::{
     WebSocketStream,
@@ -54,8 +60,8 @@ where
     let Some(rest) = Box::pin(open(&mut socket, &hub, &port)).await else { return };
     drop(port);
     hub.metrics().accepted.inc();
-    let Some(stream) = websocket(socket, rest) else { return };
-    Connection::new(stream, hub).await;
+    let Some(socket) = websocket(socket, rest, CLIENT_FRAME) else { return };
+    Connection::new(socket, hub).await;
     drop(place);
 }
 
@@ -94,7 +100,9 @@ async fn hang_up<S: AsyncRead + AsyncWrite + Unpin>(socket: &mut S) -> io::Resul
     Ok(())
 }
 
-fn websocket<S>(socket: S, rest: Rest) -> Option<WebSocketStream<Outgoing<S>>>
+/// A socket that is a WebSocket from now on, behind whose request `rest` has come already. Messages may
+/// have up to `limit` bytes, in one frame or several.
+pub fn websocket<S>(socket: S, rest: Rest, limit: usize) -> Option<Socket<S>>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -102,15 +110,16 @@ where
         .read_buffer_size(READ_BUFFER)
         .write_buffer_size(0)
         .max_write_buffer_size(WRITE_BUFFER)
-        .max_frame_size(Some(CLIENT_FRAME))
-        .max_message_size(Some(CLIENT_FRAME));
+        .max_frame_size(Some(limit))
+        .max_message_size(Some(limit));
     let (socket, role, config) = (Outgoing::new(socket), Role::Server, Some(config));
     // Neither waits for anything; they are async for their own reasons.
-    if rest.is_empty() {
+    let stream = if rest.is_empty() {
         WebSocketStream::from_raw_socket(socket, role, config).now_or_never()
     } else {
         WebSocketStream::from_partially_read(socket, rest, role, config).now_or_never()
-    }
+    };
+    stream.map(|stream| Socket { stream })
 }
 
 #[cfg(test)]

@@ -57,7 +57,7 @@ impl<S> Outgoing<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Outgoing<S> {
-    /// Writes text frames until none is left or the socket is full. `Ready` when all of them are
+    /// Writes messages, each as one frame, until none is left or the socket is full. `Ready` when all of them are
     /// with the socket, and flushed.
     ///
     /// # Errors
@@ -65,16 +65,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Outgoing<S> {
     pub fn poll_send(
         &mut self,
         cx: &mut Context<'_>,
-        frames: &mut impl Iterator<Item = Bytes>,
+        frames: &mut impl Iterator<Item = (Data, Bytes)>,
     ) -> Poll<io::Result<()>> {
         ready!(self.poll_rest(cx))?;
         SCRATCH.with_borrow_mut(|scratch| {
             loop {
                 scratch.clear();
                 while scratch.len() < WRITE
-                    && let Some(frame) = frames.next()
+                    && let Some((kind, payload)) = frames.next()
                 {
-                    put(&frame, scratch);
+                    put(kind, &payload, scratch);
                 }
                 if scratch.is_empty() {
                     return Pin::new(&mut self.socket).poll_flush(cx);
@@ -118,12 +118,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Outgoing<S> {
     }
 }
 
-/// A whole text frame. Servers do not mask theirs, so the payload is copied once and as it is.
-fn put(frame: &Bytes, buffer: &mut Vec<u8>) {
-    let header = FrameHeader { opcode: OpCode::Data(Data::Text), ..FrameHeader::default() };
+/// A whole frame. Servers do not mask theirs, so the payload is copied once and as it is.
+fn put(kind: Data, payload: &Bytes, buffer: &mut Vec<u8>) {
+    let header = FrameHeader { opcode: OpCode::Data(kind), ..FrameHeader::default() };
     // Writing to a Vec cannot fail.
-    let _ = header.format(frame.len() as u64, buffer);
-    buffer.extend_from_slice(frame);
+    let _ = header.format(payload.len() as u64, buffer);
+    buffer.extend_from_slice(payload);
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Outgoing<S> {
@@ -136,7 +136,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Outgoing<S> {
     }
 }
 
-/// What tungstenite writes: control frames. They queue behind the text frames.
+/// What tungstenite writes: control frames. They queue behind the messages.
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Outgoing<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
@@ -182,7 +182,7 @@ mod tests {
         for pipe in [64, 1000, 1 << 20] {
             let (far, near) = tokio::io::duplex(pipe);
             let sent = texts(300, 700);
-            let mut frames = sent.clone().into_iter();
+            let mut frames = sent.clone().into_iter().map(|text| (Data::Text, text));
             let mut out = Outgoing::new(near);
             let writing = async {
                 poll_fn(|cx| out.poll_send(cx, &mut frames)).await.unwrap();
@@ -207,7 +207,7 @@ mod tests {
     async fn a_full_socket_takes_no_more_frames_from_the_queue() {
         let (mut far, near) = tokio::io::duplex(1024);
         let mut out = Outgoing::new(near);
-        let mut frames = texts(1000, 1000).into_iter();
+        let mut frames = texts(1000, 1000).into_iter().map(|text| (Data::Text, text));
         for _ in 0..10 {
             assert!(futures_util::poll!(poll_fn(|cx| out.poll_send(cx, &mut frames))).is_pending());
         }

@@ -13,21 +13,14 @@ use std::{
 use bytes::Bytes;
 use chatcluster_manager::Manager;
 use chatcluster_protocol::client::{CloseCode, Error as ErrorFrame, ErrorCode, decode};
-use futures_util::{SinkExt, StreamExt};
 use gateway_core::session::Input;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     time::{Instant, Sleep, sleep_until},
 };
-use tokio_tungstenite::{
-    WebSocketStream,
-    tungstenite::{self, Message},
-};
+use tokio_tungstenite::tungstenite::{self, protocol::frame::coding::Data};
 
-use super::{
-    Outgoing,
-    ending::{Cause, Ending},
-};
+use super::{Cause, Ending, Received, Socket};
 use crate::{hub::Hub, metrics::Label, sessions::Cell};
 
 /// Frames taken from one client before its answers are written and others get their turn.
@@ -37,7 +30,7 @@ const FRAMES: usize = 64;
 pub struct Connection<S, M: Manager> {
     hub: Arc<Hub<M>>,
     cell: Arc<Cell>,
-    stream: WebSocketStream<Outgoing<S>>,
+    socket: Socket<S>,
     /// One timer for all deadlines. A deadline that has moved away is noticed when the timer fires, so a
     /// busy connection does not touch it.
     timer: Pin<Box<Sleep>>,
@@ -52,10 +45,10 @@ where
     M: Manager,
 {
     /// A connection that has just become a WebSocket.
-    pub fn new(stream: WebSocketStream<Outgoing<S>>, hub: Arc<Hub<M>>) -> Self {
+    pub fn new(socket: Socket<S>, hub: Arc<Hub<M>>) -> Self {
         let cell = hub.open(hub.next_connection());
         let timer = Box::pin(sleep_until(Instant::now() + Duration::from_secs(1)));
-        Self { hub, cell, stream, timer, stalled: None, ending: None }
+        Self { hub, cell, socket, timer, stalled: None, ending: None }
     }
 
     /// Works until nothing is left to do now. `Some` when the connection ends.
@@ -88,19 +81,17 @@ where
     /// Takes frames, and says whether their answers are to be written and more be taken.
     fn read(&mut self, cx: &mut Context<'_>) -> Result<bool, Cause> {
         for taken in 0..FRAMES {
-            let input = match self.stream.poll_next_unpin(cx) {
-                Poll::Ready(Some(Ok(Message::Text(text)))) => {
+            let input = match self.socket.poll_next(cx) {
+                Poll::Ready(Ok(Received::Text(text))) => {
                     self.hub.metrics().frames_in.inc();
                     Input::Frame(decode(&text))
                 }
-                Poll::Ready(Some(Ok(Message::Binary(_)))) => {
+                Poll::Ready(Ok(Received::Binary(_))) => {
                     let text = "frames are JSON in text frames, not binary ones";
                     Input::Frame(Err(Box::new(ErrorFrame::new(ErrorCode::BadFrame, text))))
                 }
-                Poll::Ready(Some(Ok(Message::Close(_)))) => return Err(Cause::Client),
-                Poll::Ready(Some(Ok(_))) => Input::Heard,
-                Poll::Ready(Some(Err(error))) => return Err(Cause::of(&error)),
-                Poll::Ready(None) => return Err(Cause::Lost),
+                Poll::Ready(Ok(Received::Heartbeat)) => Input::Heard,
+                Poll::Ready(Err(cause)) => return Err(cause),
                 Poll::Pending => return Ok(taken > 0),
             };
             self.hub.feed(&self.cell, input);
@@ -142,9 +133,7 @@ where
                 }
             }
             if ping {
-                // Goes behind the frames; a full socket keeps it in the backlog of `Outgoing`.
-                self.stream.start_send_unpin(Message::Ping(Bytes::new()))?;
-                let _ = self.stream.poll_flush_unpin(cx)?;
+                self.socket.ping(cx)?;
             }
             if count == 0 {
                 return Poll::Ready(Ok(close));
@@ -157,16 +146,16 @@ where
         cx: &mut Context<'_>,
         frames: &mut VecDeque<Bytes>,
     ) -> Poll<std::io::Result<()>> {
-        if frames.is_empty() && self.stream.get_ref().backlog() == 0 {
+        if frames.is_empty() && self.socket.backlog() == 0 {
             return Poll::Ready(Ok(()));
         }
-        let mut next = std::iter::from_fn(|| frames.pop_front());
-        self.stream.get_mut().poll_send(cx, &mut next)
+        let mut next = std::iter::from_fn(|| frames.pop_front().map(|frame| (Data::Text, frame)));
+        self.socket.poll_send(cx, &mut next)
     }
 
     /// The client takes nothing. Each byte that it does take gives it another heartbeat.
     fn stall(&mut self) {
-        let backlog = self.stream.get_ref().backlog();
+        let backlog = self.socket.backlog();
         if self.stalled.is_none_or(|(before, _)| before != backlog) {
             self.stalled = Some((backlog, Instant::now() + self.hub.heartbeat()));
         }
@@ -218,7 +207,7 @@ where
         if this.timer.as_mut().poll(cx).is_ready() {
             return Poll::Ready(());
         }
-        ending.poll(cx, &mut this.stream)
+        ending.poll(cx, &mut this.socket)
     }
 }
 

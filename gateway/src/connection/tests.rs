@@ -53,7 +53,8 @@ fn hub() -> Arc<Hub<MemoryManager>> {
 async fn a_ping_that_meets_a_full_socket_is_sent_when_there_is_room() {
     let hub = hub();
     let (near, far) = tokio::io::duplex(256);
-    let connection = Connection::new(websocket(near, Rest::new()).unwrap(), hub.clone());
+    let connection =
+        Connection::new(websocket(near, Rest::new(), CLIENT_FRAME).unwrap(), hub.clone());
     tokio::spawn(connection);
     let cell = hub.sessions().get(ConnectionId(1)).unwrap();
     let change = async |change: fn(&mut crate::sessions::Queue)| {
@@ -83,7 +84,7 @@ async fn a_ping_that_meets_a_full_socket_is_sent_when_there_is_room() {
 async fn a_client_that_takes_no_answers_is_not_read_from() {
     let hub = hub();
     let (near, far) = tokio::io::duplex(256);
-    tokio::spawn(Connection::new(websocket(near, Rest::new()).unwrap(), hub));
+    tokio::spawn(Connection::new(websocket(near, Rest::new(), CLIENT_FRAME).unwrap(), hub));
     let role = tokio_tungstenite::tungstenite::protocol::Role::Client;
     let mut client = WebSocketStream::from_raw_socket(far, role, None).await;
     // Each ping wants a pong, and none is read.

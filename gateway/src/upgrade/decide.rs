@@ -99,11 +99,16 @@ fn check_upgrade(head: &Head, policy: &Policy) -> Result<Response, Box<Response>
         let text = "pages of this origin may not connect here";
         return Err(Box::new(Response::text(403, "Forbidden", text)));
     }
-    Ok(Response::new(101, "Switching Protocols")
+    Ok(switch(key).header("sec-websocket-protocol", SUBPROTOCOL))
+}
+
+/// The answer after which the connection is a WebSocket, for this `Sec-WebSocket-Key`. It takes up no
+/// extension, whatever was offered.
+pub fn switch(key: &str) -> Response {
+    Response::new(101, "Switching Protocols")
         .header("upgrade", "websocket")
         .header("connection", "Upgrade")
         .header("sec-websocket-accept", derive_accept_key(key.as_bytes()))
-        .header("sec-websocket-protocol", SUBPROTOCOL))
 }
 
 /// Sixteen bytes are 22 characters of base64 and two of padding.

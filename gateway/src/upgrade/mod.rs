@@ -9,7 +9,7 @@ mod response;
 
 use std::{io, time::Duration};
 
-pub use decide::{Admission, Answer, Policy, decide};
+pub use decide::{Admission, Answer, Policy, decide, switch};
 pub use head::{Head, HeadError, read_head};
 pub use response::Response;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};

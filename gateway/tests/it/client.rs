@@ -11,7 +11,7 @@ use tokio::{
 };
 use tokio_tungstenite::{
     WebSocketStream, client_async,
-    tungstenite::{Message, client::IntoClientRequest, http::HeaderValue},
+    tungstenite::{Error, Message, client::IntoClientRequest, http::HeaderValue},
 };
 
 use crate::world::DEADLINE;
@@ -29,9 +29,7 @@ impl Client {
     }
 
     /// Connects and upgrades, or not.
-    pub(crate) async fn try_connect(
-        at: SocketAddr,
-    ) -> Result<Self, tokio_tungstenite::tungstenite::Error> {
+    pub(crate) async fn try_connect(at: SocketAddr) -> Result<Self, Error> {
         let stream = TcpStream::connect(at).await?;
         stream.set_nodelay(true)?;
         let mut request = format!("ws://{at}/").into_client_request()?;
@@ -51,7 +49,12 @@ impl Client {
     }
 
     pub(crate) async fn text(&mut self, text: &str) {
-        self.socket.send(Message::text(text)).await.unwrap();
+        self.try_text(text).await.unwrap();
+    }
+
+    /// Sends a text frame, unless the connection has ended.
+    pub(crate) async fn try_text(&mut self, text: &str) -> Result<(), Error> {
+        self.socket.send(Message::text(text)).await
     }
 
     pub(crate) async fn hello(&mut self, token: &str, device: &str) {
@@ -66,13 +69,21 @@ impl Client {
     }
 
     pub(crate) async fn ack(&mut self, message: &Value) {
+        self.try_ack(message).await.unwrap();
+    }
+
+    pub(crate) async fn try_ack(&mut self, message: &Value) -> Result<(), Error> {
         let frame = json!({"type": "ack", "messages": [message["message"]]});
-        self.text(&frame.to_string()).await;
+        self.try_text(&frame.to_string()).await
     }
 
     pub(crate) async fn ack_receipt(&mut self, receipt: &Value) {
+        self.try_ack_receipt(receipt).await.unwrap();
+    }
+
+    pub(crate) async fn try_ack_receipt(&mut self, receipt: &Value) -> Result<(), Error> {
         let frame = json!({"type": "ack", "receipts": [receipt["receipt"]]});
-        self.text(&frame.to_string()).await;
+        self.try_text(&frame.to_string()).await
     }
 
     /// The next text frame; panics when the connection ends before.
@@ -139,4 +150,13 @@ pub(crate) async fn get(at: SocketAddr, path: &str) -> String {
     let mut answer = String::new();
     timeout(DEADLINE, stream.read_to_string(&mut answer)).await.unwrap().unwrap();
     answer
+}
+
+/// One figure of a gateway's metrics: with its labels, or summed over them.
+pub(crate) async fn figure(admin: SocketAddr, name: &str) -> f64 {
+    let text = get(admin, "/metrics").await;
+    let wanted = format!("chatcluster_gateway_{name}");
+    let lines = text.lines().filter_map(|line| line.strip_prefix(&wanted));
+    let of_it = lines.filter(|rest| rest.starts_with([' ', '{']));
+    of_it.filter_map(|rest| rest.rsplit(' ').next()?.parse::<f64>().ok()).sum()
 }

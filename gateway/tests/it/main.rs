@@ -5,8 +5,11 @@
 
 mod client;
 mod conversation;
+mod crashes;
 mod hostile;
+mod people;
 mod process;
+mod programs;
 mod slow;
 mod upgrade;
 mod world;

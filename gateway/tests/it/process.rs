@@ -1,49 +1,28 @@
 //! The program itself, as a process: killed, stopped, and with a real Redis Cluster.
 
-use std::{collections::BTreeSet, net::SocketAddr, process::Command};
-
-use chatcluster_config::{GatewayConfig, ManagerHome};
-use chatcluster_testkit::{Process, free_port, redis::RedisCluster, wait_for, wait_until};
-use nix::sys::signal::Signal;
-use serde_json::Value;
-
-use crate::{
-    client::{Client, get},
-    world::{DEADLINE, World},
+use std::{
+    collections::BTreeSet,
+    net::SocketAddr,
+    process::Command,
+    time::{Duration, Instant},
 };
 
-pub(crate) struct Program {
-    pub(crate) process: Process,
-    pub(crate) client: SocketAddr,
-}
+use chatcluster_config::ManagerHome;
+use chatcluster_testkit::{Process, redis::RedisCluster, wait_for, wait_until};
+use nix::sys::signal::Signal;
+use serde_json::{Value, json};
+use tokio::{io::AsyncWriteExt, net::TcpStream};
 
-impl Program {
-    pub(crate) async fn start(world: &World, name: &str, manager: ManagerHome) -> Self {
-        let port = || SocketAddr::from(([127, 0, 0, 1], free_port()));
-        let mut config: GatewayConfig = world.config(name);
-        config.manager = manager;
-        config.client.listen = port();
-        config.peer.listen = port();
-        config.admin = port();
-        let file = world.folder.path().join(format!("{name}.yaml"));
-        std::fs::write(&file, serde_yaml::to_string(&config).unwrap()).unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_chatcluster-gateway"));
-        command.arg("--config").arg(&file);
-        let process = Process::start(name, &command);
-        let admin = config.admin;
-        wait_until("the gateway is ready", DEADLINE, async || {
-            tokio::net::TcpStream::connect(admin).await.is_ok()
-                && get(admin, "/readyz").await.starts_with("HTTP/1.1 200")
-        })
-        .await;
-        Self { process, client: config.client.listen }
-    }
-}
+use crate::{
+    client::{Client, figure},
+    programs::Program,
+    world::{DEADLINE, World},
+};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sigterm_drains_and_ends_with_zero() {
     let world = World::new().await;
-    let mut one = Program::start(&world, "one", ManagerHome::Memory).await;
+    let mut one = Program::gateway(&world, "one", ManagerHome::Memory).await;
     let mut bob = world.login(one.client, "bob", "phone").await;
     one.process.signal(Signal::SIGTERM);
     assert_eq!(bob.expect("reconnect").await["reason"], "draining");
@@ -55,7 +34,7 @@ async fn sigterm_drains_and_ends_with_zero() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_second_signal_ends_at_once() {
     let world = World::new().await;
-    let mut one = Program::start(&world, "one", ManagerHome::Memory).await;
+    let mut one = Program::gateway(&world, "one", ManagerHome::Memory).await;
     let mut bob = world.login(one.client, "bob", "phone").await;
     one.process.signal(Signal::SIGTERM);
     bob.expect("reconnect").await;
@@ -76,6 +55,58 @@ async fn a_wrong_configuration_is_named_with_its_line() {
     let ended = wait_for("the process ends", DEADLINE, async || process.ended()).await;
     assert!(!ended.success());
     assert!(process.output().contains("heartbeet"), "{}", process.output());
+}
+
+/// Opens this many connections, a quarter of each kind, and abandons all of them.
+async fn storm(world: &World, at: SocketAddr, count: usize) {
+    let mut opened = Vec::new();
+    let mut sessions = Vec::new();
+    for n in 0..count {
+        match n % 4 {
+            0 => opened.push(TcpStream::connect(at).await.unwrap()),
+            1 => {
+                let mut stream = TcpStream::connect(at).await.unwrap();
+                stream.write_all(b"GET / HTTP/1.1\r\nHost: x").await.unwrap();
+                opened.push(stream);
+            }
+            2 => sessions.push(Client::connect(at).await),
+            _ => {
+                let mut client = Client::connect(at).await;
+                client.hello(&world.token("mallory"), &format!("d{}", n % 8)).await;
+                sessions.push(client);
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn thousands_of_connections_opened_and_abandoned_leave_nothing_behind() {
+    const ROUND: usize = 600;
+    let world = World::new().await;
+    let one = Program::gateway(&world, "one", ManagerHome::Memory).await;
+    let mut honest = world.login(one.client, "alice", "phone").await;
+    let mut memory = Vec::new();
+    for _ in 0..7 {
+        let storm = storm(&world, one.client, ROUND);
+        let others = async {
+            for _ in 0..10 {
+                let asked = Instant::now();
+                honest.request(json!({"type": "ping"})).await;
+                honest.until("pong").await;
+                assert!(asked.elapsed() < Duration::from_secs(3), "others notice it");
+            }
+        };
+        tokio::join!(storm, others);
+        wait_until("all of them are gone", DEADLINE, async || {
+            figure(one.admin, "connections").await == 1.0
+        })
+        .await;
+        memory.push(one.memory());
+    }
+    println!("memory after each round of {ROUND}: {memory:?} KiB");
+    // The first rounds fill what a program keeps for the next ones.
+    let grown = memory[6].saturating_sub(memory[1]);
+    assert!(grown < 5 * ROUND as u64 / 2, "{grown} KiB for {} connections", 5 * ROUND);
 }
 
 /// A sender that keeps each message until it is answered, over whatever gateway lives.
@@ -140,8 +171,8 @@ async fn a_gateway_killed_in_the_middle_of_sends_loses_nothing_acknowledged() {
     let world = World::new().await;
     let redis = RedisCluster::start(3, 0).await;
     let home = || ManagerHome::Redis { nodes: redis.addresses() };
-    let mut one = Program::start(&world, "one", home()).await;
-    let two = Program::start(&world, "two", home()).await;
+    let mut one = Program::gateway(&world, "one", home()).await;
+    let two = Program::gateway(&world, "two", home()).await;
     let mut bob = world.login(two.client, "bob", "phone").await;
 
     const COUNT: usize = 400;
@@ -172,8 +203,8 @@ async fn while_all_of_redis_hangs_sends_are_stored_and_they_are_delivered_when_i
     let world = World::new().await;
     let redis = RedisCluster::start(3, 0).await;
     let home = || ManagerHome::Redis { nodes: redis.addresses() };
-    let one = Program::start(&world, "one", home()).await;
-    let two = Program::start(&world, "two", home()).await;
+    let one = Program::gateway(&world, "one", home()).await;
+    let two = Program::gateway(&world, "two", home()).await;
     let mut alice = world.login(one.client, "alice", "phone").await;
     let mut bob = world.login(two.client, "bob", "phone").await;
     for node in redis.nodes() {

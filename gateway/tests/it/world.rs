@@ -28,24 +28,25 @@ use chatcluster_testkit::certificates::Certificates;
 use jsonwebtoken::{EncodingKey, Header};
 use messages_core::repository::Quorum;
 use prometheus_client::registry::Registry;
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::client::Client;
+use crate::client::{Client, figure};
 
 /// For whatever must happen; many times what it takes.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
 
-const SECRET: &[u8] = b"a secret of at least 32 bytes, for tests";
+/// What signs tokens.
+pub(crate) const SECRET: &[u8] = b"a secret of at least 32 bytes, for tests";
 
 /// A ChatCluster's surroundings.
 pub(crate) struct World {
     pub(crate) certificates: Certificates,
     pub(crate) folder: TempDir,
     pub(crate) manager: MemoryManager,
-    messages: SocketAddr,
+    pub(crate) messages: SocketAddr,
     service: Mutex<Option<Service>>,
 }
 
@@ -72,14 +73,19 @@ impl Drop for Gateway {
 impl World {
     /// With a message service that runs.
     pub(crate) async fn new() -> Self {
+        let world = Self::without_messages();
+        world.start_messages();
+        world
+    }
+
+    /// Where the test starts the message service itself.
+    pub(crate) fn without_messages() -> Self {
         let certificates = Certificates::new().unwrap();
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("token.key"), SECRET).unwrap();
         let messages = ([127, 0, 0, 1], chatcluster_testkit::free_port()).into();
         let manager = MemoryManager::new(now);
-        let world = Self { certificates, folder, manager, messages, service: Mutex::new(None) };
-        world.start_messages();
-        world
+        Self { certificates, folder, manager, messages, service: Mutex::new(None) }
     }
 
     /// The message service, on the same address and file each time.
@@ -147,7 +153,7 @@ impl World {
         }
     }
 
-    fn key(&self) -> PathBuf {
+    pub(crate) fn key(&self) -> PathBuf {
         self.folder.path().join("token.key")
     }
 
@@ -173,9 +179,7 @@ impl World {
 
     /// A token that expires in so many seconds.
     pub(crate) fn token_for(&self, user: &str, seconds: i64) -> String {
-        let claims = json!({"sub": user, "exp": now() as i64 / 1000 + seconds});
-        let key = EncodingKey::from_secret(SECRET);
-        jsonwebtoken::encode(&Header::default(), &claims, &key).unwrap()
+        signed(&json!({"sub": user, "exp": now() as i64 / 1000 + seconds}), SECRET)
     }
 
     /// A client past its `caught_up`.
@@ -198,12 +202,13 @@ impl Gateway {
 
     /// One figure of its metrics: with its labels, or summed over them.
     pub(crate) async fn figure(&self, name: &str) -> f64 {
-        let text = crate::client::get(self.admin, "/metrics").await;
-        let wanted = format!("chatcluster_gateway_{name}");
-        let lines = text.lines().filter_map(|line| line.strip_prefix(&wanted));
-        let of_it = lines.filter(|rest| rest.starts_with([' ', '{']));
-        of_it.filter_map(|rest| rest.rsplit(' ').next()?.parse::<f64>().ok()).sum()
+        figure(self.admin, name).await
     }
+}
+
+/// A token by HS256.
+pub(crate) fn signed(claims: &Value, secret: &[u8]) -> String {
+    jsonwebtoken::encode(&Header::default(), claims, &EncodingKey::from_secret(secret)).unwrap()
 }
 
 pub(crate) fn now() -> u64 {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use chatcluster_config::{InvalidYaml, Mistake, from_yaml, line_of};
-use chatcluster_crds::{ChatClusterSpec, validate_name};
+use chatcluster_crds::{ChatClusterSpec, Invalid, validate};
 use serde::Deserialize;
 
 const API_VERSION: &str = "chatcluster.io/v1alpha1";
@@ -23,7 +23,6 @@ struct Document {
     api_version: String,
     kind: String,
     metadata: Metadata,
-    #[serde(default)]
     spec: ChatClusterSpec,
 }
 
@@ -57,9 +56,14 @@ pub(super) fn read(text: &str) -> Result<(Wanted, Vec<Mistake>), InvalidYaml> {
             mistakes.push(at(field, format!("{found:?} is not {right}")));
         }
     }
-    let invalid =
-        validate_name(&document.metadata.name).into_iter().chain(document.spec.validate());
-    mistakes.extend(invalid.map(|invalid| at(invalid.field, invalid.reason)));
+    let invalid = validate(&from_yaml(text)?);
+    mistakes.extend(invalid.into_iter().map(
+        |Invalid { field, reason }| match reason.split_once(' ') {
+            // A rule of the whole object begins with the field's name.
+            Some((named, _)) if field.is_empty() => Mistake { line: line_of(text, named), reason },
+            _ => at(&field, reason),
+        },
+    ));
     if !mistakes.is_empty() {
         return Err(InvalidYaml(mistakes));
     }
@@ -113,8 +117,8 @@ mod tests {
             error(&format!(
                 "{HEAD}spec:\n  gateways: {{replicas: 0}}\n  manager:\n    managed: {{shards: 2}}\n"
             )),
-            "line 5: spec.gateways.replicas: 0 is not between 1 and 1000; \
-             line 7: spec.manager.managed.shards: 2 is not between 3 and 100"
+            "line 5: spec.gateways.replicas: 0 is less than the minimum of 1; \
+             line 7: spec.manager.managed.shards: 2 is less than the minimum of 3"
         );
         assert_eq!(
             error(&format!("{HEAD}spec:\n  messages: {{engine: Mnesia}}\n")),
@@ -124,12 +128,13 @@ mod tests {
 
     #[test]
     fn another_kind_of_object_is_refused() {
-        let wrong = error("apiVersion: v1\nkind: Pod\nmetadata: {name: Main}\n");
+        let wrong = error("apiVersion: v1\nkind: Pod\nmetadata: {name: Main}\nspec: {}\n");
         assert_eq!(
             wrong,
             "line 1: apiVersion: \"v1\" is not chatcluster.io/v1alpha1; \
              line 2: kind: \"Pod\" is not ChatCluster; \
-             line 3: metadata.name: \"Main\" is not 1 to 40 lower-case letters, digits or inner hyphens"
+             line 3: metadata.name must be 1 to 40 lower-case letters, digits or inner hyphens, since \
+             objects and certificates are named after it"
         );
     }
 

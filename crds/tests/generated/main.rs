@@ -1,0 +1,22 @@
+//! `crds/chatcluster.yaml` and `docs/api.md` are what the types say. `make generate` writes them.
+#![allow(clippy::unwrap_used)] // in the helpers too
+
+mod reference;
+
+use chatcluster_crds::ChatCluster;
+use expect_test::expect_file;
+use kube::CustomResourceExt;
+
+#[test]
+fn the_committed_yaml_is_what_the_types_say() {
+    let yaml = serde_yaml::to_string(&ChatCluster::crd()).unwrap();
+    let head =
+        "# Generated from crds/src. UPDATE_EXPECT=1 cargo test -p chatcluster-crds writes it.\n";
+    expect_file!["../../chatcluster.yaml"].assert_eq(&format!("{head}{yaml}"));
+}
+
+#[test]
+fn the_committed_reference_is_what_the_types_say() {
+    let crd = serde_json::to_value(ChatCluster::crd()).unwrap();
+    expect_file!["../../../docs/api.md"].assert_eq(&reference::markdown(&crd));
+}

@@ -1,0 +1,106 @@
+//! ChatClusters that are refused, and what the answer has to name: the field, and what would be right.
+
+use serde_json::{Value, json};
+
+/// One mistake.
+pub(crate) struct Wrong {
+    pub(crate) name: &'static str,
+    pub(crate) spec: Value,
+    /// What the API server's answer contains.
+    pub(crate) says: &'static [&'static str],
+}
+
+const REPLICAS: &str = "spec.gateways.replicas";
+const CONNECTIONS: &str = "spec.gateways.connectionsPerPod";
+const RATE: &str = "spec.gateways.drain.ratePerSecond";
+const TIMEOUT: &str = "spec.gateways.drain.timeout";
+const SERVICE: &str = "spec.gateways.service.type";
+const SHARDS: &str = "spec.manager.managed.shards";
+const PER_SHARD: &str = "spec.manager.managed.replicasPerShard";
+const ISSUER: &str = "spec.auth.jwt.issuer";
+const AUDIENCE: &str = "spec.auth.jwt.audience";
+const UP_TO_1H: &str = "must be hours, minutes and seconds as in 1h30m, at most 1h in all";
+const NAME: &str = "metadata.name must be 1 to 40 lower-case letters, digits or inner hyphens";
+
+/// Values that a rule or a type forbids.
+pub(crate) fn values() -> Vec<Wrong> {
+    let gateways = |says: &'static [&'static str], gateways: Value| {
+        wrong(says, json!({ "gateways": gateways }))
+    };
+    let drain =
+        |says: &'static [&'static str], drain: Value| gateways(says, json!({ "drain": drain }));
+    let manager =
+        |says: &'static [&'static str], manager: Value| wrong(says, json!({ "manager": manager }));
+    let managed = |says: &'static [&'static str], managed: Value| {
+        manager(says, json!({ "managed": managed }))
+    };
+    let jwt =
+        |says: &'static [&'static str], jwt: Value| wrong(says, json!({ "auth": { "jwt": jwt } }));
+    let long = "a".repeat(257);
+    vec![
+        gateways(&[REPLICAS, "greater than or equal to 1"], json!({ "replicas": 0 })),
+        gateways(&[REPLICAS, "greater than or equal to 1"], json!({ "replicas": -1 })),
+        gateways(&[REPLICAS, "less than or equal to 1000"], json!({ "replicas": 1001 })),
+        gateways(&[REPLICAS, "must be of type integer"], json!({ "replicas": "two" })),
+        gateways(&[REPLICAS, "must be of type integer"], json!({ "replicas": 2.5 })),
+        gateways(&[CONNECTIONS, "greater than or equal to 1"], json!({ "connectionsPerPod": 0 })),
+        gateways(
+            &[CONNECTIONS, "less than or equal to 1e+06"],
+            json!({ "connectionsPerPod": 1_000_001 }),
+        ),
+        gateways(&["spec.gateways", "must be of type object"], json!([2])),
+        drain(&[RATE, "greater than or equal to 1"], json!({ "ratePerSecond": 0 })),
+        drain(&[RATE, "less than or equal to 100000"], json!({ "ratePerSecond": 100_001 })),
+        drain(&[TIMEOUT, UP_TO_1H], json!({ "timeout": "30d" })),
+        drain(&[TIMEOUT, UP_TO_1H], json!({ "timeout": "2h" })),
+        drain(&[TIMEOUT, UP_TO_1H], json!({ "timeout": "1h1ms" })),
+        drain(&[TIMEOUT, UP_TO_1H], json!({ "timeout": "-5m" })),
+        drain(&[TIMEOUT, UP_TO_1H], json!({ "timeout": "" })),
+        drain(&[TIMEOUT, "must be of type string"], json!({ "timeout": 600 })),
+        drain(
+            &[TIMEOUT, "Too long: may not be more than 32"],
+            json!({ "timeout": "1ms".repeat(11) }),
+        ),
+        gateways(
+            &[SERVICE, "\"ClusterIP\", \"NodePort\", \"LoadBalancer\""],
+            json!({ "service": { "type": "Public" } }),
+        ),
+        manager(
+            &["spec.manager.type", "supported values: \"Managed\""],
+            json!({ "type": "Memcached" }),
+        ),
+        managed(&[SHARDS, "greater than or equal to 3"], json!({ "shards": 2 })),
+        managed(&[SHARDS, "less than or equal to 100"], json!({ "shards": 101 })),
+        managed(&[PER_SHARD, "greater than or equal to 0"], json!({ "replicasPerShard": -1 })),
+        managed(&[PER_SHARD, "less than or equal to 5"], json!({ "replicasPerShard": 6 })),
+        wrong(
+            &["spec.messages.engine", "supported values: \"Embedded\""],
+            json!({ "messages": { "engine": "Cassandra" } }),
+        ),
+        jwt(&[ISSUER, "at least 1 chars"], json!({ "issuer": "" })),
+        jwt(&[ISSUER, "Too long: may not be more than 256"], json!({ "issuer": long })),
+        jwt(&[AUDIENCE, "at least 1 chars"], json!({ "audience": "" })),
+        jwt(&[AUDIENCE, "Too long: may not be more than 256"], json!({ "audience": long })),
+        Wrong { name: "a-name-of-41-letters-is-one-letter-longer", ..wrong(&[NAME], json!({})) },
+        Wrong { name: "dots.in.it", ..wrong(&[NAME], json!({})) },
+    ]
+}
+
+/// Fields that are not there. Local mode finds them where it reads the file.
+pub(crate) fn unknown_fields() -> Vec<Wrong> {
+    vec![
+        wrong(&["unknown field \"spec.gateway\""], json!({ "gateway": {} })),
+        wrong(
+            &["unknown field \"spec.gateways.replicass\""],
+            json!({ "gateways": { "replicass": 3 } }),
+        ),
+        wrong(
+            &["unknown field \"spec.manager.managed.size\""],
+            json!({ "manager": { "managed": { "size": 3 } } }),
+        ),
+    ]
+}
+
+fn wrong(says: &'static [&'static str], spec: Value) -> Wrong {
+    Wrong { name: "main", spec, says }
+}
