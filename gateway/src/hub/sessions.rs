@@ -123,7 +123,9 @@ impl<M: Manager> Hub<M> {
     /// Makes the call and brings its answer.
     fn answer_to(&self, cell: Arc<Cell>, effect: Effect) {
         self.beside(async move |hub| {
-            let input = hub.answer(&cell, effect).await;
+            // Boxed: a call takes kilobytes, and whoever still holds a waker of this task, such as the
+            // connection to a service, would otherwise hold them, too, after the answer.
+            let input = Box::pin(hub.answer(&cell, effect)).await;
             if let Some(input) = input {
                 hub.feed(&cell, input);
             }
