@@ -142,3 +142,60 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_util::poll;
+    use std::future::poll_fn;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    /// A masked frame with a short payload; the mask is 0.
+    fn frame(first: u8, payload: &str) -> Vec<u8> {
+        let mut frame = vec![first, 0x80 | payload.len() as u8, 0, 0, 0, 0];
+        frame.extend_from_slice(payload.as_bytes());
+        frame
+    }
+
+    #[tokio::test]
+    async fn messages_in_pieces_come_whole_and_leave_nothing_behind() {
+        let frames = [
+            frame(0x01, "one "),
+            frame(0x89, "ping"),
+            frame(0x80, "message"),
+            frame(0x81, "another"),
+        ];
+        let wire = frames.concat();
+        for step in 1..=wire.len() {
+            let (mut client, near) = tokio::io::duplex(1000);
+            let mut socket = Socket::new(near, Vec::new(), 1000);
+            let mut received = Vec::new();
+            for piece in wire.chunks(step) {
+                client.write_all(piece).await.unwrap();
+                while let Poll::Ready(message) = poll!(poll_fn(|cx| socket.poll_next(cx))) {
+                    received.push(message.unwrap());
+                }
+            }
+            let text = |text: &'static str| Received::Text(Utf8Bytes::from_static(text));
+            assert_eq!(received, [Received::Heartbeat, text("one message"), text("another")]);
+            assert!(socket.reading.is_none(), "{step}");
+            assert_eq!(socket.backlog(), 0);
+            let mut pong = [0; 6];
+            client.read_exact(&mut pong).await.unwrap();
+            assert_eq!(&pong, b"\x8a\x04ping");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_close_is_answered_also_by_a_socket_that_was_idle() {
+        let (mut client, near) = tokio::io::duplex(1000);
+        let mut socket = Socket::new(near, Vec::new(), 1000);
+        client.write_all(&frame(0x88, "")).await.unwrap();
+        assert_eq!(poll_fn(|cx| socket.poll_next(cx)).await, Err(Cause::Client));
+        poll_fn(|cx| socket.poll_flush(cx)).await.unwrap();
+        let mut answer = [0; 2];
+        client.read_exact(&mut answer).await.unwrap();
+        assert_eq!(answer, [0x88, 0]);
+    }
+}
