@@ -28,7 +28,7 @@ conformance: ## Run the Autobahn cases against the gateway's WebSocket (part of 
 	$(ENV) scripts/conformance
 
 bench: ## Measure the shipped programs against floors of the same run
-	@scripts/need rust
+	@scripts/need rust redis
 	$(ENV) cargo build --workspace --bins --locked --release
 	$(ENV) $$CARGO_TARGET_DIR/release/chatcluster-bench
 

@@ -17,6 +17,9 @@ use crate::{
 const WARM: usize = 100;
 /// Connections being opened at the same time.
 const OPENING: usize = 64;
+/// For ten seconds after its first lease a gateway has all its sessions claim their routes again, since
+/// others may have read what was claimed before as dead. That is work, and not idleness.
+const CLAIMED_AGAIN: Duration = Duration::from_secs(12);
 /// Messages of the burst.
 const BURST: usize = 64;
 
@@ -72,6 +75,7 @@ async fn sessions(
     tls: Option<Arc<ClientConfig>>,
     open: &mut Vec<WebSocket>,
 ) -> anyhow::Result<f64> {
+    sleep(CLAIMED_AGAIN).await;
     let port = fleet.gateway.port;
     let log_in = async |index: usize| {
         let mut socket = WebSocket::open(port, index, tls.as_ref()).await?;

@@ -15,7 +15,9 @@ use chatcluster_config::{
     Auth, BackendPort, ClientPort, Drain, GatewayConfig, GoDuration, GrpcPort, JwtAlgorithm,
     JwtKey, ManagerHome, MessagesClient, MessagesConfig, PeerPort, Role, Storage,
 };
-use chatcluster_testkit::{Process, certificates::Certificates, free_port, wait_for};
+use chatcluster_testkit::{
+    Process, certificates::Certificates, free_port, redis::RedisCluster, wait_for,
+};
 use clap::ValueEnum;
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::{CertificateDer, pem::PemObject};
@@ -24,6 +26,8 @@ use serde::Serialize;
 use crate::floor;
 
 const START: Duration = Duration::from_secs(30);
+/// The fewest masters that a Redis Cluster may have.
+const MASTERS: usize = 3;
 const SECRET: &[u8] = b"a secret of the benchmark, 32 bytes or more";
 
 /// A process that is measured.
@@ -68,18 +72,21 @@ impl Server {
     }
 }
 
-/// A gateway and its message service.
+/// A gateway, its message service and its manager: a Redis Cluster, as the operator runs it, since routes
+/// that a gateway keeps in its own memory would count as the gateway's.
 pub(crate) struct Fleet {
     pub(crate) gateway: Server,
     /// Where other gateways connect.
     pub(crate) peer: u16,
     pub(crate) certificates: Certificates,
     _messages: Process,
+    _manager: RedisCluster,
 }
 
 impl Fleet {
     /// Starts the shipped programs; clients connect over TLS or in plain.
     pub(crate) async fn start(tls: bool) -> anyhow::Result<Self> {
+        let manager = RedisCluster::start(MASTERS, 0).await;
         let certificates = Certificates::new()?;
         let secret = certificates.folder().join("secret");
         fs::write(&secret, SECRET)?;
@@ -118,7 +125,7 @@ impl Fleet {
                 tls: certificates.role("gateway", Role::Gateway)?,
             },
             admin: admins[1],
-            manager: ManagerHome::Memory,
+            manager: ManagerHome::Redis { nodes: manager.addresses() },
             messages: MessagesClient { address: local(grpc).to_string() },
             auth: Auth {
                 keys: vec![JwtKey { algorithm: JwtAlgorithm::HS256, file: secret, id: None }],
@@ -130,7 +137,7 @@ impl Fleet {
         let messages = start("chatcluster-messages", &certificates, &messages, admins[0]).await?;
         let process = start("chatcluster-gateway", &certificates, &gateway, admins[1]).await?;
         let gateway = Server { process, port };
-        Ok(Self { gateway, peer, certificates, _messages: messages })
+        Ok(Self { gateway, peer, certificates, _messages: messages, _manager: manager })
     }
 
     /// What a client needs to trust the gateway.

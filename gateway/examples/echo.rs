@@ -7,7 +7,7 @@ use std::{future::poll_fn, net::Ipv4Addr};
 
 use bytes::Bytes;
 use chatcluster_gateway::{
-    connection::{Cause, Ending, Received, Socket, websocket},
+    connection::{Cause, Ending, Received, Socket},
     upgrade::{Rest, read_head, switch},
 };
 use tokio::{
@@ -33,7 +33,7 @@ async fn main() -> anyhow::Result<()> {
 
 async fn serve(mut socket: TcpStream) {
     let Some(rest) = accept(&mut socket).await else { return };
-    let Some(mut socket) = websocket(socket, rest, LARGEST) else { return };
+    let mut socket = Socket::new(socket, rest, LARGEST);
     let cause = echo(&mut socket).await;
     let Some(mut ending) = Ending::of(cause) else { return };
     let _ = timeout_at(ending.until(), poll_fn(|cx| ending.poll(cx, &mut socket))).await;

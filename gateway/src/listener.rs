@@ -53,7 +53,7 @@ pub async fn accept<M: Manager>(
         Some(config) => {
             // Handshakes are bounded in number and time there; until they are done, a socket has no
             // place here, so that a thousand silent ones keep nobody out.
-            let mut listener = TlsListener::new(listener, config, Handshakes::default());
+            let mut listener = TlsListener::lean(listener, config, Handshakes::default());
             while let Some((socket, _)) = stop.run_until_cancelled(listener.accept()).await {
                 admit(socket, &hub, &port);
             }

@@ -1,19 +1,17 @@
 //! How a connection ends: why, and what the client still gets to read.
 
 use std::{
-    pin::Pin,
     task::{Context, Poll, ready},
     time::Duration,
 };
 
 use chatcluster_protocol::client::CloseCode;
-use futures_util::{SinkExt, StreamExt};
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
+    io::{AsyncRead, AsyncWrite},
     time::Instant,
 };
 use tokio_tungstenite::tungstenite::{
-    Error, Message, Utf8Bytes,
+    Error, Utf8Bytes,
     error::{CapacityError, ProtocolError},
     protocol::{CloseFrame, frame::coding::CloseCode as WireCode},
 };
@@ -125,44 +123,33 @@ impl Ending {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        let stream = &mut socket.stream;
         loop {
             match &mut self.step {
                 Step::Say(frame, after) => {
                     let (frame, after) = (frame.take(), *after);
                     if let Some(frame) = frame {
-                        // It is written into the backlog, which cannot fail; errors show at the flush.
-                        let _ = stream.start_send_unpin(Message::Close(Some(frame)));
+                        socket.close(cx, frame);
                     }
                     self.step = Step::Flush(after);
                 }
                 Step::Flush(after) => {
                     let after = *after;
-                    if ready!(stream.poll_flush_unpin(cx)).is_err() {
+                    if ready!(socket.poll_flush(cx)).is_err() {
                         return Poll::Ready(());
                     }
                     if after == After::Answer {
                         // Frames are passed over until the client's close, or its end.
-                        while let Some(Ok(_)) = ready!(stream.poll_next_unpin(cx)) {}
+                        while ready!(socket.poll_next(cx)).is_ok() {}
                     }
                     self.step = Step::HangUp;
                 }
                 Step::HangUp => {
-                    if ready!(Pin::new(stream.get_mut()).poll_shutdown(cx)).is_err() {
+                    if ready!(socket.poll_shutdown(cx)).is_err() {
                         return Poll::Ready(());
                     }
                     self.step = Step::Drain;
                 }
-                Step::Drain => {
-                    let mut unread = [0; 1024];
-                    loop {
-                        let mut buffer = ReadBuf::new(&mut unread);
-                        let read = Pin::new(stream.get_mut().socket()).poll_read(cx, &mut buffer);
-                        if ready!(read).is_err() || buffer.filled().is_empty() {
-                            return Poll::Ready(());
-                        }
-                    }
-                }
+                Step::Drain => return socket.poll_drain(cx),
             }
         }
     }

@@ -16,7 +16,7 @@ use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_tungstenite::tungstenite::protocol::frame::{
     FrameHeader,
-    coding::{Data, OpCode},
+    coding::{Control, Data, OpCode},
 };
 
 /// The thread's buffer keeps its memory up to this size; what exceeds it is given back.
@@ -40,14 +40,16 @@ pub struct Outgoing<S> {
 }
 
 impl<S> Outgoing<S> {
-    /// The socket.
-    pub fn socket(&mut self) -> &mut S {
-        &mut self.socket
-    }
-
     /// Around a socket.
     pub fn new(socket: S) -> Self {
         Self { socket, left: Vec::new(), sent: 0 }
+    }
+
+    /// Queues a ping, behind what is here already.
+    pub(super) fn ping(&mut self) {
+        let opcode = OpCode::Control(Control::Ping);
+        // Writing to a Vec cannot fail.
+        let _ = FrameHeader { opcode, ..FrameHeader::default() }.format(0, &mut self.left);
     }
 
     /// Bytes that the socket has not taken yet.

@@ -4,6 +4,7 @@
 use std::{
     collections::VecDeque,
     future::Future,
+    io,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -16,12 +17,16 @@ use chatcluster_protocol::client::{CloseCode, Error as ErrorFrame, ErrorCode, de
 use gateway_core::session::Input;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    time::{Instant, Sleep, sleep_until},
+    time::{Sleep, sleep, sleep_until},
 };
-use tokio_tungstenite::tungstenite::{self, protocol::frame::coding::Data};
+use tokio_tungstenite::tungstenite::protocol::frame::coding::Data;
 
 use super::{Cause, Ending, Received, Socket};
-use crate::{hub::Hub, metrics::Label, sessions::Cell};
+use crate::{
+    hub::{Hub, Place},
+    metrics::Label,
+    sessions::Cell,
+};
 
 /// Frames taken from one client before its answers are written and others get their turn.
 const FRAMES: usize = 64;
@@ -31,12 +36,13 @@ pub struct Connection<S, M: Manager> {
     hub: Arc<Hub<M>>,
     cell: Arc<Cell>,
     socket: Socket<S>,
-    /// One timer for all deadlines. A deadline that has moved away is noticed when the timer fires, so a
-    /// busy connection does not touch it.
-    timer: Pin<Box<Sleep>>,
-    /// While the client takes nothing: how much is left to write, and when we give up.
-    stalled: Option<(usize, Instant)>,
-    ending: Option<Ending>,
+    /// When [`crate::sessions::Deadlines`] wakes it for the session. A deadline that has moved away is
+    /// noticed then, so a busy connection changes nothing there.
+    wakes: Option<Duration>,
+    /// While the client takes nothing: how much is left to write, and our patience.
+    stalled: Option<(usize, Pin<Box<Sleep>>)>,
+    ending: Option<Box<(Ending, Pin<Box<Sleep>>)>>,
+    _place: Option<Place>,
 }
 
 impl<S, M> Connection<S, M>
@@ -44,20 +50,17 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
     M: Manager,
 {
-    /// A connection that has just become a WebSocket.
-    pub fn new(socket: Socket<S>, hub: Arc<Hub<M>>) -> Self {
+    /// A connection that has just become a WebSocket. Its place is given back at its end.
+    pub fn new(socket: Socket<S>, hub: Arc<Hub<M>>, place: Option<Place>) -> Self {
         let cell = hub.open(hub.next_connection());
-        let timer = Box::pin(sleep_until(Instant::now() + Duration::from_secs(1)));
-        Self { hub, cell, socket, timer, stalled: None, ending: None }
+        Self { hub, cell, socket, wakes: None, stalled: None, ending: None, _place: place }
     }
 
     /// Works until nothing is left to do now. `Some` when the connection ends.
     fn work(&mut self, cx: &mut Context<'_>) -> Option<Cause> {
-        if self.timer.as_mut().poll(cx).is_ready() {
+        let now = self.hub.clock().now().monotonic;
+        if self.wakes.take_if(|wakes| *wakes <= now).is_some() {
             self.hub.feed(&self.cell, Input::Tick);
-            if self.stalled.is_some_and(|(_, until)| until <= Instant::now()) {
-                return Some(Cause::Stalled);
-            }
         }
         loop {
             // What the client does not read is not answered with more: then nothing is read from it.
@@ -68,13 +71,14 @@ where
                     Err(cause) => return Some(cause),
                 },
                 Poll::Ready(Err(_)) => return Some(Cause::Lost),
+                Poll::Pending if self.poll_stalled(cx).is_ready() => return Some(Cause::Stalled),
                 Poll::Pending => false,
             };
             if !more {
                 break;
             }
         }
-        self.arm(cx);
+        self.arm();
         None
     }
 
@@ -103,10 +107,7 @@ where
 
     /// Writes all that is queued. `Ready` when it is with the socket; with the close code, if one was
     /// behind it.
-    fn poll_write(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<Option<CloseCode>, tungstenite::Error>> {
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<CloseCode>>> {
         loop {
             let (mut frames, ping, close) = {
                 let mut inner = self.cell.lock();
@@ -126,11 +127,8 @@ where
             }
             match sent {
                 Poll::Ready(Ok(())) => self.stalled = None,
-                Poll::Ready(Err(error)) => return Poll::Ready(Err(error.into())),
-                Poll::Pending => {
-                    self.stall();
-                    return Poll::Pending;
-                }
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => return Poll::Pending,
             }
             if ping {
                 self.socket.ping(cx)?;
@@ -145,7 +143,7 @@ where
         &mut self,
         cx: &mut Context<'_>,
         frames: &mut VecDeque<Bytes>,
-    ) -> Poll<std::io::Result<()>> {
+    ) -> Poll<io::Result<()>> {
         if frames.is_empty() && self.socket.backlog() == 0 {
             return Poll::Ready(Ok(()));
         }
@@ -153,25 +151,23 @@ where
         self.socket.poll_send(cx, &mut next)
     }
 
-    /// The client takes nothing. Each byte that it does take gives it another heartbeat.
-    fn stall(&mut self) {
+    /// The client takes nothing; `Ready` when that has lasted too long. Each byte that it does take gives
+    /// it another heartbeat.
+    fn poll_stalled(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let backlog = self.socket.backlog();
-        if self.stalled.is_none_or(|(before, _)| before != backlog) {
-            self.stalled = Some((backlog, Instant::now() + self.hub.heartbeat()));
+        if self.stalled.as_ref().is_none_or(|(before, _)| *before != backlog) {
+            self.stalled = Some((backlog, Box::pin(sleep(self.hub.heartbeat()))));
         }
+        self.stalled.as_mut().map_or(Poll::Pending, |(_, patience)| patience.as_mut().poll(cx))
     }
 
-    /// Sees to it that the task wakes for the next deadline.
-    fn arm(&mut self, cx: &mut Context<'_>) {
+    /// Sees to it that the task wakes for the session's next deadline.
+    fn arm(&mut self) {
         let due = self.cell.lock().session.deadline(self.hub.heartbeat());
-        let due = due.map(|due| self.hub.clock().instant(due));
-        let stalled = self.stalled.map(|(_, until)| until);
-        let Some(due) = [due, stalled].into_iter().flatten().min() else { return };
-        if due < self.timer.deadline() || self.timer.is_elapsed() {
-            self.timer.as_mut().reset(due);
-        }
-        if self.timer.as_mut().poll(cx).is_ready() {
-            cx.waker().wake_by_ref();
+        if let Some(due) = due
+            && self.wakes.is_none_or(|wakes| due < wakes)
+        {
+            self.wakes = Some(self.hub.deadlines().wake(self.cell.connection(), due));
         }
     }
 
@@ -181,8 +177,8 @@ where
         self.hub.metrics().closed.get_or_create(&label).inc();
         self.hub.close(&self.cell);
         let Some(ending) = Ending::of(cause) else { return Poll::Ready(()) };
-        self.timer.as_mut().reset(ending.until());
-        self.ending = Some(ending);
+        let patience = Box::pin(sleep_until(ending.until()));
+        self.ending = Some(Box::new((ending, patience)));
         Poll::Pending
     }
 }
@@ -204,7 +200,8 @@ where
             }
         }
         let Some(ending) = &mut this.ending else { return Poll::Ready(()) };
-        if this.timer.as_mut().poll(cx).is_ready() {
+        let (ending, patience) = &mut **ending;
+        if patience.as_mut().poll(cx).is_ready() {
             return Poll::Ready(());
         }
         ending.poll(cx, &mut this.socket)

@@ -3,13 +3,13 @@ use std::{cell::Cell, mem::size_of, sync::Arc};
 use bytes::Bytes;
 use chatcluster_config::{Auth, JwtAlgorithm, JwtKey};
 use chatcluster_manager::MemoryManager;
-use chatcluster_runtime::tls::RoleCertificate;
+use chatcluster_runtime::tls::{RoleCertificate, ServerStream};
 use chatcluster_testkit::certificates::Certificates;
 use futures_util::{SinkExt, StreamExt};
 use gateway_core::{ConnectionId, drainer::DrainSettings};
 use prometheus_client::registry::Registry;
 use tokio::{net::TcpStream, task::yield_now};
-use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::{WebSocketStream, tungstenite::Message};
 
 use super::*;
 use crate::{
@@ -54,7 +54,7 @@ async fn a_ping_that_meets_a_full_socket_is_sent_when_there_is_room() {
     let hub = hub();
     let (near, far) = tokio::io::duplex(256);
     let connection =
-        Connection::new(websocket(near, Rest::new(), CLIENT_FRAME).unwrap(), hub.clone());
+        Connection::new(Socket::new(near, Vec::new(), CLIENT_FRAME), hub.clone(), None);
     tokio::spawn(connection);
     let cell = hub.sessions().get(ConnectionId(1)).unwrap();
     let change = async |change: fn(&mut crate::sessions::Queue)| {
@@ -84,7 +84,7 @@ async fn a_ping_that_meets_a_full_socket_is_sent_when_there_is_room() {
 async fn a_client_that_takes_no_answers_is_not_read_from() {
     let hub = hub();
     let (near, far) = tokio::io::duplex(256);
-    tokio::spawn(Connection::new(websocket(near, Rest::new(), CLIENT_FRAME).unwrap(), hub));
+    tokio::spawn(Connection::new(Socket::new(near, Vec::new(), CLIENT_FRAME), hub, None));
     let role = tokio_tungstenite::tungstenite::protocol::Role::Client;
     let mut client = WebSocketStream::from_raw_socket(far, role, None).await;
     // Each ping wants a pong, and none is read.
@@ -103,16 +103,12 @@ async fn a_client_that_takes_no_answers_is_not_read_from() {
     assert!(taken.get() < 500, "{}", taken.get());
 }
 
-/// The size of what a function would return.
-fn size_of_future<A, B, C, D, F>(_: fn(A, B, C, D) -> F) -> usize {
-    size_of::<F>()
-}
-
 /// Every idle connection holds its task, so its size is what a gateway of a hundred thousand users
 /// pays first. A change that makes it grow wants a reason.
 #[test]
 fn the_task_of_a_connection_is_small() {
-    let plain = size_of_future(serve::<TcpStream, MemoryManager>);
-    println!("task of a plain connection: {plain} bytes");
-    assert!(plain <= 700, "{plain}");
+    let plain = size_of::<Connection<TcpStream, MemoryManager>>();
+    let tls = size_of::<Connection<ServerStream<TcpStream>, MemoryManager>>();
+    println!("task of a connection: {plain} bytes, over TLS {tls} bytes");
+    assert!(plain <= 192 && tls <= 192, "{plain} {tls}");
 }

@@ -14,8 +14,8 @@ use tokio::time::MissedTickBehavior;
 use super::{Hub, gateway_of};
 use crate::metrics::count;
 
-/// How often the router is asked whether something is due. Its deadlines are retries and late answers,
-/// which are counted in seconds.
+/// How often the router and the sessions are asked whether something is due. Their deadlines are retries,
+/// late answers and heartbeats, which are counted in seconds.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// How many looks make a second, which is what the other machines want.
@@ -37,6 +37,11 @@ impl<M: Manager> Hub<M> {
                     machines.router.tick(now, &mut out.router);
                 }
             });
+            for connection in self.deadlines.due(self.clock.now().monotonic) {
+                if let Some(cell) = self.sessions.get(connection) {
+                    cell.wake();
+                }
+            }
             if look % LOOKS == 0 {
                 self.tick();
             }

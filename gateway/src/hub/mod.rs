@@ -37,7 +37,7 @@ use crate::{
     messages::{Messages, Service},
     metrics::{Counted, Metrics, count},
     peers::Peers,
-    sessions::Sessions,
+    sessions::{Deadlines, Sessions},
     upgrade::Admission,
 };
 
@@ -83,6 +83,7 @@ pub struct Hub<M> {
     peers: Peers,
     verifier: Verifier,
     sessions: Sessions,
+    deadlines: Deadlines,
     machines: Mutex<Machines>,
     metrics: Metrics,
     next: AtomicU64,
@@ -135,6 +136,7 @@ impl<M: Manager> Hub<M> {
                 peers: Peers::new(me.clone(), peer, metrics.clone()),
                 verifier,
                 sessions: Sessions::default(),
+                deadlines: Deadlines::default(),
                 machines: Mutex::new(machines),
                 metrics,
                 next: AtomicU64::new(1),
@@ -163,6 +165,11 @@ impl<M: Manager> Hub<M> {
     /// The sessions whose sockets are there.
     pub fn sessions(&self) -> &Sessions {
         &self.sessions
+    }
+
+    /// When they want to be woken.
+    pub fn deadlines(&self) -> &Deadlines {
+        &self.deadlines
     }
 
     /// Whether a further connection may become a WebSocket.

@@ -130,24 +130,35 @@ impl<M: Manager> Hub<M> {
         });
     }
 
+    /// Each call is boxed: they take kilobytes, some of them many, hundreds may be under way, and whoever
+    /// keeps a waker of the task, such as the connection to a service, keeps the task's memory.
     async fn answer(&self, cell: &Cell, effect: Effect) -> Option<Input> {
         Some(match effect {
-            Effect::Register(device) => Input::Registered(self.messages.register(&device).await),
-            Effect::Claim { device, last_epoch } => {
-                Input::Claimed(self.claim(cell.connection(), device, last_epoch).await)
+            Effect::Register(device) => {
+                Input::Registered(Box::pin(self.messages.register(&device)).await)
             }
-            Effect::Touch { device, epoch } => Input::Touched(self.touch(&device, epoch).await),
+            Effect::Claim { device, last_epoch } => {
+                let claim = self.claim(cell.connection(), device, last_epoch);
+                Input::Claimed(Box::pin(claim).await)
+            }
+            Effect::Touch { device, epoch } => {
+                Input::Touched(Box::pin(self.touch(&device, epoch)).await)
+            }
             Effect::ReadInbox { device, cursor, limit } => {
-                Input::Inbox(self.messages.read_inbox(&device, cursor, limit).await)
+                let page = self.messages.read_inbox(&device, cursor, limit);
+                Input::Inbox(Box::pin(page).await)
             }
             Effect::Append { conversation, appends } => {
-                Input::Appended(conversation, self.messages.append(&appends).await)
+                let results = Box::pin(self.messages.append(&appends)).await;
+                Input::Appended(conversation, results)
             }
-            Effect::Acknowledge { device, messages, receipts, stamp } => Input::Acknowledged(
-                self.messages.acknowledge(&device, &messages, &receipts, stamp).await,
-            ),
+            Effect::Acknowledge { device, messages, receipts, stamp } => {
+                let call = self.messages.acknowledge(&device, &messages, &receipts, stamp);
+                Input::Acknowledged(Box::pin(call).await)
+            }
             Effect::History { device, request } => {
-                Input::History(request.id, self.messages.history(&device, &request).await)
+                let page = Box::pin(self.messages.history(&device, &request)).await;
+                Input::History(request.id, page)
             }
             // The others are carried out at once.
             _ => return None,

@@ -6,7 +6,9 @@
 //! socket.
 
 mod cell;
+mod deadlines;
 mod table;
 
 pub use cell::{Cell, Inner, Queue};
+pub use deadlines::Deadlines;
 pub use table::Sessions;

@@ -11,6 +11,8 @@ use tokio::{
 };
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
+use super::ServerStream;
+
 /// How long to wait after an accept failed. What fails is mostly the limit of open files, and only
 /// connections that end help.
 const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(100);
@@ -37,23 +39,59 @@ impl Default for Handshakes {
     }
 }
 
+/// What a listener makes of a socket.
+pub trait Handshake: Sized + Send + 'static {
+    /// Shakes hands with the client.
+    fn shake(
+        socket: TcpStream,
+        config: Arc<ServerConfig>,
+    ) -> impl Future<Output = io::Result<Self>> + Send;
+}
+
+/// For ports with few connections, and for libraries that know the type.
+impl Handshake for TlsStream<TcpStream> {
+    async fn shake(socket: TcpStream, config: Arc<ServerConfig>) -> io::Result<Self> {
+        TlsAcceptor::from(config).accept(socket).await
+    }
+}
+
+/// For ports with many connections that are idle.
+impl Handshake for ServerStream<TcpStream> {
+    async fn shake(socket: TcpStream, config: Arc<ServerConfig>) -> io::Result<Self> {
+        Self::accept(socket, config).await
+    }
+}
+
 /// A listener whose connections have their handshake behind them.
 ///
 /// [`TlsListener::accept`] for loops, [`TlsListener::into_stream`] for tonic's `serve_with_incoming`, and
 /// it is a listener for `axum::serve`.
 #[derive(Debug)]
-pub struct TlsListener {
+pub struct TlsListener<T: 'static = TlsStream<TcpStream>> {
     listener: TcpListener,
     config: Arc<ServerConfig>,
     limits: Handshakes,
-    running: JoinSet<Option<(TlsStream<TcpStream>, SocketAddr)>>,
+    running: JoinSet<Option<(T, SocketAddr)>>,
     /// Oldest first. Finished ones may linger in the middle, but not when it counts as full.
     started: VecDeque<(Instant, AbortHandle)>,
 }
 
 impl TlsListener {
-    /// Accepts on `listener`.
+    /// Accepts on `listener`; the connections are tokio-rustls'.
     pub fn new(listener: TcpListener, config: Arc<ServerConfig>, limits: Handshakes) -> Self {
+        Self::with(listener, config, limits)
+    }
+}
+
+impl TlsListener<ServerStream<TcpStream>> {
+    /// Accepts on `listener`; the connections are [`ServerStream`]s.
+    pub fn lean(listener: TcpListener, config: Arc<ServerConfig>, limits: Handshakes) -> Self {
+        Self::with(listener, config, limits)
+    }
+}
+
+impl<T: Handshake> TlsListener<T> {
+    fn with(listener: TcpListener, config: Arc<ServerConfig>, limits: Handshakes) -> Self {
         Self { listener, config, limits, running: JoinSet::new(), started: VecDeque::new() }
     }
 
@@ -64,7 +102,7 @@ impl TlsListener {
 
     /// The next connection, with TCP_NODELAY set. Failures of single connections are logged and passed
     /// over. Cancelling loses nothing.
-    pub async fn accept(&mut self) -> (TlsStream<TcpStream>, SocketAddr) {
+    pub async fn accept(&mut self) -> (T, SocketAddr) {
         loop {
             self.forget_finished();
             let full = self.started.len() >= self.limits.concurrent;
@@ -89,7 +127,7 @@ impl TlsListener {
     }
 
     /// The connections as a stream that does not end; drop it to stop listening.
-    pub fn into_stream(self) -> impl Stream<Item = io::Result<TlsStream<TcpStream>>> + Send {
+    pub fn into_stream(self) -> impl Stream<Item = io::Result<T>> + Send {
         stream::unfold(self, async |mut listener| {
             let (connection, _) = listener.accept().await;
             Some((Ok(connection), listener))
@@ -97,11 +135,11 @@ impl TlsListener {
     }
 
     fn begin(&mut self, stream: TcpStream, from: SocketAddr) {
-        let (acceptor, limit) = (TlsAcceptor::from(self.config.clone()), self.limits.timeout);
+        let (config, limit) = (self.config.clone(), self.limits.timeout);
         let task = self.running.spawn(async move {
             // Fails only on a connection that is already gone, which the handshake will find.
             let _ = stream.set_nodelay(true);
-            match timeout(limit, acceptor.accept(stream)).await {
+            match timeout(limit, T::shake(stream, config)).await {
                 Ok(Ok(connection)) => Some((connection, from)),
                 Ok(Err(error)) => {
                     tracing::debug!(%from, %error, "a TLS handshake failed");

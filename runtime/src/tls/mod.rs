@@ -9,11 +9,13 @@ mod listener;
 mod reloaded;
 mod role;
 mod server;
+mod stream;
 mod verify;
 
-pub use listener::{Handshakes, TlsListener};
+pub use listener::{Handshake, Handshakes, TlsListener};
 pub use role::{RoleCertificate, RoleConnector};
 pub use server::ServerCertificate;
+pub use stream::ServerStream;
 
 use std::{
     io,

@@ -25,9 +25,13 @@ const STAMPS: u8 = 4;
 /// What clients are told to wait after `unavailable`, in milliseconds.
 const RETRY_AFTER: u64 = 1_000;
 
-/// At most [`SENDS_IN_FLIGHT`] sends; one more is refused.
+/// At most [`SENDS_IN_FLIGHT`] sends; one more is refused. Most sessions have none most of the time, and
+/// then it has no memory.
 #[derive(Debug, Default)]
-pub(super) struct Outbox {
+pub(super) struct Outbox(Option<Box<Sends>>);
+
+#[derive(Debug, Default)]
+struct Sends {
     lanes: BTreeMap<ConversationId, Lane>,
     owed: Owed,
     requests: usize,
@@ -60,6 +64,54 @@ pub(super) struct Stamper<'a> {
 impl Outbox {
     /// Takes a send: appends it, or queues it behind what is on its way.
     pub(super) fn send(
+        &mut self,
+        sender: &Device,
+        frame: Send,
+        stamper: &mut Stamper<'_>,
+        effects: &mut Vec<Effect>,
+    ) -> Result<(), Error> {
+        self.0.get_or_insert_default().send(sender, frame, stamper, effects)
+    }
+
+    /// Takes the answer to a lane's batch: answers its sends, stamps again those refused for their
+    /// ids, goes on with the queue. After a failure all of the lane fails.
+    pub(super) fn settle(
+        &mut self,
+        conversation: ConversationId,
+        results: Result<Vec<AppendResult>, Away>,
+        stamper: &mut Stamper<'_>,
+        effects: &mut Vec<Effect>,
+    ) {
+        if let Some(sends) = &mut self.0 {
+            sends.settle(conversation, results, stamper, effects);
+            if sends.lanes.is_empty() && sends.owed.is_empty() {
+                self.0 = None;
+            }
+        }
+    }
+
+    /// The client is gone. Nothing more is answered or appended, so clients send it again; what the
+    /// message service still confirms is routed.
+    pub(super) fn abandon(&mut self) {
+        if let Some(sends) = &mut self.0 {
+            sends.abandoned = true;
+        }
+    }
+
+    /// How many sends have no answer.
+    #[cfg(test)]
+    pub(super) fn waiting(&self) -> usize {
+        self.0.as_ref().map_or(0, |sends| sends.requests)
+    }
+
+    /// Nothing waits for the message service.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.as_ref().is_none_or(|sends| sends.lanes.is_empty())
+    }
+}
+
+impl Sends {
+    fn send(
         &mut self,
         sender: &Device,
         frame: Send,
@@ -102,9 +154,7 @@ impl Outbox {
         Ok(())
     }
 
-    /// Takes the answer to a lane's batch: answers its sends, stamps again those refused for their
-    /// ids, goes on with the queue. After a failure all of the lane fails.
-    pub(super) fn settle(
+    fn settle(
         &mut self,
         conversation: ConversationId,
         results: Result<Vec<AppendResult>, Away>,
@@ -147,23 +197,6 @@ impl Outbox {
             effects.push(lane.append(conversation, stamper));
             self.lanes.insert(conversation, lane);
         }
-    }
-
-    /// The client is gone. Nothing more is answered or appended, so clients send it again; what the
-    /// message service still confirms is routed.
-    pub(super) fn abandon(&mut self) {
-        self.abandoned = true;
-    }
-
-    /// How many sends have no answer.
-    #[cfg(test)]
-    pub(super) fn waiting(&self) -> usize {
-        self.requests
-    }
-
-    /// Nothing waits for the message service.
-    pub(super) fn is_empty(&self) -> bool {
-        self.lanes.is_empty()
     }
 
     fn stored(

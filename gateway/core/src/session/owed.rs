@@ -32,6 +32,11 @@ struct Repetitions {
 }
 
 impl Owed {
+    /// Nothing is waited for, or has been until lately.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// These sends had been admitted and have failed, in this order. What is waited for already was sent
     /// after them.
     pub(super) fn failed(
