@@ -14,7 +14,9 @@ use chatcluster_gateway::{
 };
 use chatcluster_protocol::{
     id::MessageId,
-    peer::{self, Outcome, PeerFrame, PeerHello, PeerKind, TargetOutcome, VERSION, decode, encode},
+    peer::{
+        Outcome, PeerFrame, PeerHello, PeerKind, TargetOutcome, TargetRef, VERSION, decode, encode,
+    },
 };
 use chatcluster_runtime::tls::{RoleCertificate, RoleConnector};
 use gateway_core::{ConnectionId, Device, Gateway, Incarnation, Push, Target};
@@ -24,10 +26,11 @@ use tokio::{
     net::TcpStream,
     runtime::{Builder, Runtime},
     sync::oneshot,
+    task::yield_now,
 };
 use uuid::Uuid;
 
-use super::{Times, pace, stamp, total};
+use super::{Pace, Times, stamp, total};
 use crate::server::Fleet;
 
 /// Bytes of a short `message` push.
@@ -57,47 +60,57 @@ impl Link {
             peers: Arc::new(Peers::new(events, connector, metrics)),
             runtime: Some(Builder::new_multi_thread().enable_all().build()?),
         };
-        link.hand_over(1, |start, deliver| {
-            deliver(stamp(start));
-            Ok(())
-        })
-        .await?;
+        let first = link.near.expect(Times::of(Instant::now(), 1)?);
+        let sender = link.sender()?;
+        link.run(async move { sender.deliver(0).await }).await?;
+        first.await.context("the link was not opened")?;
         Ok(link)
     }
 
     /// Hands over the deliveries of a round.
     pub(super) async fn round_trips(&self, rate: u64) -> anyhow::Result<Times> {
-        self.hand_over(total(rate), move |start, deliver| {
-            pace(start, rate, |numbers| {
-                numbers.for_each(|_| deliver(stamp(start)));
-                Ok(())
-            })
+        let start = Instant::now();
+        let times = self.near.expect(Times::of(start, total(rate))?);
+        let sender = self.sender()?;
+        self.run(async move {
+            let mut pace = Pace::new(start, rate);
+            while let Some(count) = pace.due().await {
+                for _ in 0..count {
+                    sender.deliver(stamp(start)).await;
+                }
+            }
         })
-        .await
+        .await?;
+        times.await.context("the link was lost")
     }
 
-    /// Runs what hands over `count` deliveries on a thread of its own, and waits for all outcomes.
-    async fn hand_over(
-        &self,
-        count: u64,
-        work: impl FnOnce(Instant, &mut dyn FnMut(u64)) -> anyhow::Result<()> + Send + 'static,
-    ) -> anyhow::Result<Times> {
-        let start = Instant::now();
-        let times = self.near.expect(Times::of(start, count)?);
+    /// Runs a task of the near side.
+    async fn run(&self, task: impl Future<Output = ()> + Send + 'static) -> anyhow::Result<()> {
+        let runtime = self.runtime.as_ref().context("the runtime has ended")?;
+        Ok(runtime.spawn(task).await?)
+    }
+
+    fn sender(&self) -> anyhow::Result<Sender> {
         let (far, peers) = (self.far.clone(), self.peers.clone());
-        let runtime = self.runtime.as_ref().context("the runtime has ended")?.handle().clone();
-        tokio::task::spawn_blocking(move || {
-            let _links_start_here = runtime.enter();
-            let (push, targets) = (push(), [target()?]);
-            // A full queue is waited for, as the floor waits for a full socket.
-            work(start, &mut |sequence| {
-                while peers.send(&far, Item::deliver(sequence, &push, &targets)).is_err() {
-                    std::thread::yield_now();
-                }
-            })
-        })
-        .await??;
-        times.await.context("the link was lost")
+        Ok(Sender { far, peers, push: push(), targets: [target()?] })
+    }
+}
+
+/// What hands over.
+struct Sender {
+    far: Gateway,
+    peers: Arc<Peers>,
+    push: Push,
+    targets: [Target; 1],
+}
+
+impl Sender {
+    async fn deliver(&self, sequence: u64) {
+        let item = Item::Deliver { sequence, push: &self.push, targets: &self.targets };
+        // A full queue is waited for, as the floor waits for a full socket.
+        while self.peers.send(&self.far, item).is_err() {
+            yield_now().await;
+        }
     }
 }
 
@@ -161,10 +174,10 @@ impl PeerEvents for Near {
     }
     // Nobody opens a link to this side.
     fn evicted(&self, _: u64) {}
-    fn deliver(&self, _: &peer::Target, _: &Push) -> Outcome {
+    fn deliver(&self, _: TargetRef<'_>, _: &Push) -> Outcome {
         Outcome::NotHere
     }
-    fn evict(&self, _: &peer::Target) {}
+    fn evict(&self, _: TargetRef<'_>) {}
     fn probe_all(&self) {}
 }
 

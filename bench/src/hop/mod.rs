@@ -6,20 +6,20 @@
 //! for each direction here, one that answers there, plain TCP. The deliveries are for devices that the
 //! gateway does not hold, so no client's socket is part of the figure.
 //!
-//! Floor and product are paced by the same function on a thread of its own, and each message is stamped
-//! in the same place: when it is handed over, before it waits for anything. So what a busy machine takes
-//! from the pacing, it takes from both. A round lasts a second, and there are many in turn: the median
-//! of their ratios passes over the rounds in which the machine did something else.
+//! Floor and product are paced by the same [`Pace`], in a runtime, and each message is stamped in the
+//! same place: when it is handed over, before it waits for anything. What hands over is a task of the
+//! link's runtime, as in the program, where deliveries come out of tasks; at the floor it writes by
+//! itself. So what a busy machine takes from the pacing, it takes from both. A round lasts a second, and
+//! there are many in turn: the median of their ratios passes over the rounds in which the machine did
+//! something else.
 
 mod link;
 mod plain;
 
-use std::{
-    ops::Range,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
+use tokio::time::{Interval, interval};
 
 use crate::{
     floor,
@@ -108,20 +108,32 @@ fn due(elapsed: Duration, rate: u64) -> u64 {
     (elapsed.as_nanos() as u64).saturating_mul(rate) / 1_000_000_000
 }
 
-/// Hands over the numbers that are due, tick after tick, until none is left.
-fn pace(
+/// Says, tick after tick, how many are to be handed over now.
+struct Pace {
     start: Instant,
     rate: u64,
-    mut hand_over: impl FnMut(Range<u64>) -> anyhow::Result<()>,
-) -> anyhow::Result<()> {
-    let mut sent = 0;
-    while sent < total(rate) {
-        std::thread::sleep(TICK);
-        let due = due(start.elapsed(), rate).min(total(rate));
-        hand_over(sent..due)?;
-        sent = due;
+    sent: u64,
+    ticks: Interval,
+}
+
+impl Pace {
+    /// Made in the runtime in which it is awaited.
+    fn new(start: Instant, rate: u64) -> Self {
+        Self { start, rate, sent: 0, ticks: interval(TICK) }
     }
-    Ok(())
+
+    /// How many; `None` when all of the round have been.
+    async fn due(&mut self) -> Option<u64> {
+        let total = total(self.rate);
+        if self.sent == total {
+            return None;
+        }
+        self.ticks.tick().await;
+        let due = due(self.start.elapsed(), self.rate).min(total);
+        let more = due - self.sent;
+        self.sent = due;
+        Some(more)
+    }
 }
 
 /// What a message carries there and back: the time at which it was handed over, in nanoseconds.

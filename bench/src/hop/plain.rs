@@ -6,9 +6,9 @@ use std::{
     time::Instant,
 };
 
-use tokio::task::spawn_blocking;
+use tokio::{runtime::Builder, task::spawn_blocking};
 
-use super::{Times, pace, stamp, total};
+use super::{Pace, Times, stamp, total};
 use crate::floor::{ANSWER, MESSAGE};
 
 /// A connection to the floor.
@@ -36,14 +36,19 @@ impl Plain {
 /// Each message carries its stamp; those of a tick leave in one write.
 fn send(mut writer: TcpStream, start: Instant, rate: u64) -> anyhow::Result<()> {
     let mut batch = Vec::new();
-    pace(start, rate, |numbers| {
-        batch.clear();
-        for _ in numbers {
-            let mut message = [0; MESSAGE];
-            message[..8].copy_from_slice(&stamp(start).to_be_bytes());
-            batch.extend_from_slice(&message);
+    let pacing = Builder::new_current_thread().enable_all().build()?;
+    pacing.block_on(async {
+        let mut pace = Pace::new(start, rate);
+        while let Some(count) = pace.due().await {
+            batch.clear();
+            for _ in 0..count {
+                let mut message = [0; MESSAGE];
+                message[..8].copy_from_slice(&stamp(start).to_be_bytes());
+                batch.extend_from_slice(&message);
+            }
+            writer.write_all(&batch)?;
         }
-        Ok(writer.write_all(&batch)?)
+        Ok(())
     })
 }
 

@@ -4,7 +4,8 @@ use std::{io, sync::Arc, time::Duration};
 
 use bytes::BytesMut;
 use chatcluster_protocol::peer::{
-    Evicted, Outcome, Outcomes, PeerFrame, PeerKind, PeerWelcome, TargetOutcome, VERSION, decode,
+    Evicted, FrameRef, Frames, Outcome, Outcomes, PeerFrame, PeerKind, PeerWelcome, TargetOutcome,
+    TargetRef, VERSION,
 };
 use chatcluster_runtime::tls::TlsListener;
 use tokio::{
@@ -87,18 +88,24 @@ async fn link<S: AsyncRead + AsyncWrite + Unpin>(
 /// Works on all whole frames of `input`, and appends the answers to `output`.
 fn answer(events: &impl PeerEvents, input: &mut BytesMut, output: &mut BytesMut) -> io::Result<()> {
     let mut outcomes = Vec::new();
-    while let Some(frame) = decode(input).map_err(io::Error::other)? {
-        match frame.kind {
-            Some(PeerKind::Deliver(deliver)) => {
-                let push = push_of(&deliver).ok_or_else(|| io::Error::other("not a push"))?;
-                for (target, position) in deliver.targets.iter().zip(0..) {
-                    let outcome = events.deliver(target, &push);
+    let frames = Frames::take(input).map_err(io::Error::other)?;
+    for frame in frames.iter() {
+        let frame = match frame.map_err(io::Error::other)? {
+            FrameRef::Deliver(deliver) => {
+                let push =
+                    push_of(&deliver, &frames).ok_or_else(|| io::Error::other("not a push"))?;
+                for (target, position) in deliver.targets().zip(0..) {
+                    let outcome = events.deliver(target.map_err(io::Error::other)?, &push);
                     outcomes.push(of(deliver.sequence, position, outcome));
                 }
+                continue;
             }
+            FrameRef::Other(frame) => frame,
+        };
+        match frame.kind {
             Some(PeerKind::Evict(evict)) => {
                 if let Some(target) = &evict.target {
-                    events.evict(target);
+                    events.evict(TargetRef::from(target));
                 }
                 let evicted = Evicted { sequence: evict.sequence };
                 put(PeerFrame { kind: Some(PeerKind::Evicted(evicted)) }, output)?;
@@ -111,7 +118,7 @@ fn answer(events: &impl PeerEvents, input: &mut BytesMut, output: &mut BytesMut)
                 return Err(io::Error::other("hello is said once"));
             }
             // Of a newer gateway, or an answer to what was never asked over this link.
-            Some(PeerKind::Outcomes(_) | PeerKind::Evicted(_)) | None => {}
+            Some(PeerKind::Deliver(_) | PeerKind::Outcomes(_) | PeerKind::Evicted(_)) | None => {}
         }
     }
     if outcomes.is_empty() {
