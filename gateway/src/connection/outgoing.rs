@@ -1,7 +1,8 @@
-//! The writing half of a connection's socket: frames collect here and leave in one write.
+//! A connection's socket below tungstenite: frames collect here and leave in one write, and what the
+//! client has sent is read at once.
 //!
-//! It lies below tungstenite, which writes its own control frames through it (pongs, the close), so
-//! every frame is whole and in order. An idle connection holds no buffer: frames are put together in
+//! tungstenite writes its own control frames through it (pongs, the close), so every frame is whole and
+//! in order. An idle connection holds no buffer: frames are put together in
 //! a buffer of the thread, and only what the socket does not take at once is kept. tungstenite's own
 //! write buffer would instead keep the size of the largest burst for the connection's life.
 
@@ -22,21 +23,34 @@ use tokio_tungstenite::tungstenite::protocol::frame::{
 /// The thread's buffer keeps its memory up to this size; what exceeds it is given back.
 const SCRATCH_MAX: usize = 256 * 1024;
 
+/// What a socket has is read in pieces of this size. tungstenite alone asks for 128 bytes at a time.
+const READ: usize = 4096;
+
 /// Put together about this much before writing: a TLS record is 16 KiB, and more per write gains
 /// nothing measurable on a socket either.
 const WRITE: usize = 64 * 1024;
 
 thread_local! {
     static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+    static INCOMING: RefCell<[u8; READ]> = const { RefCell::new([0; READ]) };
 }
 
-/// A socket whose writes collect until they are flushed.
+/// A socket whose writes collect until they are flushed, and which is read ahead of tungstenite.
 #[derive(Debug)]
 pub struct Outgoing<S> {
     socket: S,
     /// What the socket has not taken yet, from `sent` on. Without capacity when there is nothing.
     left: Vec<u8>,
     sent: usize,
+    /// What was read and tungstenite has not taken yet. It takes all before it waits, so an idle
+    /// connection has none.
+    ahead: Option<Box<Ahead>>,
+}
+
+#[derive(Debug)]
+struct Ahead {
+    bytes: Box<[u8]>,
+    taken: usize,
 }
 
 impl<S> Outgoing<S> {
@@ -47,7 +61,7 @@ impl<S> Outgoing<S> {
 
     /// Around a socket.
     pub fn new(socket: S) -> Self {
-        Self { socket, left: Vec::new(), sent: 0 }
+        Self { socket, left: Vec::new(), sent: 0, ahead: None }
     }
 
     /// Bytes that the socket has not taken yet.
@@ -126,13 +140,42 @@ fn put(frame: &Bytes, buffer: &mut Vec<u8>) {
     buffer.extend_from_slice(frame);
 }
 
+impl<S: AsyncRead + Unpin> Outgoing<S> {
+    /// Reads what the socket has, up to [`READ`], and keeps what does not fit.
+    fn poll_ahead(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        INCOMING.with_borrow_mut(|incoming| {
+            let mut read = ReadBuf::new(incoming);
+            ready!(Pin::new(&mut self.socket).poll_read(cx, &mut read))?;
+            let bytes = read.filled();
+            let (now, later) = bytes.split_at(bytes.len().min(buffer.remaining()));
+            buffer.put_slice(now);
+            if !later.is_empty() {
+                self.ahead = Some(Box::new(Ahead { bytes: later.into(), taken: 0 }));
+            }
+            Poll::Ready(Ok(()))
+        })
+    }
+}
+
 impl<S: AsyncRead + Unpin> AsyncRead for Outgoing<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_read(cx, buffer)
+        let Some(ahead) = &mut self.ahead else { return self.poll_ahead(cx, buffer) };
+        let rest = &ahead.bytes[ahead.taken..];
+        let now = rest.len().min(buffer.remaining());
+        buffer.put_slice(&rest[..now]);
+        ahead.taken += now;
+        if ahead.taken == ahead.bytes.len() {
+            self.ahead = None;
+        }
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -160,11 +203,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Outgoing<S> {
 
 #[cfg(test)]
 mod tests {
-    use futures_util::{StreamExt, future::poll_fn};
+    use std::sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    };
+
+    use futures_util::{SinkExt, StreamExt, future::poll_fn};
     use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
     use tokio_tungstenite::{
         WebSocketStream,
-        tungstenite::{Message, protocol::Role},
+        tungstenite::{
+            Message,
+            protocol::{Role, WebSocketConfig},
+        },
     };
 
     use super::*;
@@ -200,6 +251,93 @@ mod tests {
                 assert!(client.next().await.unwrap().unwrap().is_ping());
             };
             tokio::join!(writing, reading);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_read_ahead_is_taken_in_order_and_nothing_is_kept() {
+        let sent: Vec<u8> = (0..100_000u32).flat_map(u32::to_be_bytes).collect();
+        for piece in [1, 128, READ - 1, 3 * READ] {
+            let (mut far, near) = tokio::io::duplex(64 * 1024);
+            let mut out = Outgoing::new(near);
+            let sending = async {
+                far.write_all(&sent).await.unwrap();
+                drop(far);
+            };
+            let taking = async {
+                let (mut buffer, mut taken) = (vec![0; piece], Vec::new());
+                loop {
+                    let read = out.read(&mut buffer).await.unwrap();
+                    taken.extend_from_slice(&buffer[..read]);
+                    if read == 0 {
+                        return taken;
+                    }
+                }
+            };
+            let ((), taken) = tokio::join!(sending, taking);
+            assert!(taken == sent, "in pieces of {piece}");
+            assert!(out.ahead.is_none());
+        }
+    }
+
+    #[tokio::test]
+    async fn frames_that_arrive_together_are_read_together() {
+        let (far, near) = tokio::io::duplex(64 * 1024);
+        let (near, reads) = Counting::around(near);
+        let mut server = WebSocketStream::from_raw_socket(
+            Outgoing::new(near),
+            Role::Server,
+            Some(WebSocketConfig::default().read_buffer_size(128)),
+        )
+        .await;
+        let mut client = client(far).await;
+        for i in 0..50 {
+            client.feed(Message::text(format!("{i:020}"))).await.unwrap();
+        }
+        client.flush().await.unwrap();
+        for i in 0..50 {
+            let text = Message::text(format!("{i:020}"));
+            assert_eq!(server.next().await.unwrap().unwrap(), text);
+        }
+        assert!(futures_util::poll!(server.next()).is_pending());
+        assert_eq!(reads.load(Ordering::Relaxed), 2, "all of them, and then nothing");
+        assert!(server.get_ref().ahead.is_none());
+    }
+
+    /// Counts how often it is read.
+    struct Counting(DuplexStream, Arc<AtomicUsize>);
+
+    impl Counting {
+        fn around(stream: DuplexStream) -> (Self, Arc<AtomicUsize>) {
+            let reads = Arc::<AtomicUsize>::default();
+            (Self(stream, reads.clone()), reads)
+        }
+    }
+
+    impl AsyncRead for Counting {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+            buffer: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            self.1.fetch_add(1, Ordering::Relaxed);
+            Pin::new(&mut self.0).poll_read(cx, buffer)
+        }
+    }
+
+    impl AsyncWrite for Counting {
+        fn poll_write(
+            mut self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+            bytes: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            Pin::new(&mut self.0).poll_write(cx, bytes)
+        }
+        fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Pin::new(&mut self.0).poll_flush(cx)
+        }
+        fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Pin::new(&mut self.0).poll_shutdown(cx)
         }
     }
 

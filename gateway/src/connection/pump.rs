@@ -61,7 +61,7 @@ where
     /// Works until nothing is left to do now. `Some` when the connection ends.
     fn work(&mut self, cx: &mut Context<'_>) -> Option<Cause> {
         if self.timer.as_mut().poll(cx).is_ready() {
-            self.hub.feed(&self.cell, Input::Tick);
+            self.hub.feed_own(&self.cell, Input::Tick);
             if self.stalled.is_some_and(|(_, until)| until <= Instant::now()) {
                 return Some(Cause::Stalled);
             }
@@ -103,7 +103,7 @@ where
                 Poll::Ready(None) => return Err(Cause::Lost),
                 Poll::Pending => return Ok(taken > 0),
             };
-            self.hub.feed(&self.cell, input);
+            self.hub.feed_own(&self.cell, input);
         }
         // Others get their turn.
         cx.waker().wake_by_ref();
