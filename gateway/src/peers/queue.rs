@@ -79,3 +79,45 @@ impl Queue {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use chatcluster_protocol::peer::decode;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_waits_is_taken_at_once_and_in_order() {
+        let queue = Queue::default();
+        let mut frames = BytesMut::new();
+        let nothing = tokio::time::timeout(Duration::ZERO, queue.take(&mut frames)).await;
+        assert!(nothing.is_err() && queue.is_empty());
+        for sequence in 1..=3 {
+            queue.push(&Item::Probe { sequence }).unwrap();
+        }
+        queue.take(&mut frames).await;
+        assert!(queue.is_empty());
+        for sequence in 1..=3 {
+            let mut expected = BytesMut::new();
+            Item::Probe { sequence }.encode(&mut expected).unwrap();
+            assert_eq!(decode(&mut frames), decode(&mut expected));
+        }
+        assert!(frames.is_empty());
+    }
+
+    #[tokio::test]
+    async fn the_number_of_items_is_bounded_until_they_are_taken() {
+        let queue = Queue::default();
+        let item = Item::Probe { sequence: 1 };
+        for _ in 0..ITEMS {
+            queue.push(&item).unwrap();
+        }
+        assert_eq!(queue.push(&item), Err(Full));
+        queue.take(&mut BytesMut::new()).await;
+        queue.push(&item).unwrap();
+        queue.clear();
+        assert!(queue.is_empty());
+    }
+}

@@ -8,6 +8,7 @@ use chatcluster_protocol::peer::{
     TargetRef, VERSION,
 };
 use chatcluster_runtime::tls::TlsListener;
+use futures_util::FutureExt;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     sync::Semaphore,
@@ -29,6 +30,12 @@ const IDLE: Duration = Duration::from_secs(300);
 
 /// How long a peer may refuse to read its outcomes.
 const WRITE_WITHIN: Duration = Duration::from_secs(10);
+
+/// What is worked on, at most about this much of it, before its outcomes leave in one write.
+const AT_ONCE: usize = 64 * 1024;
+
+/// Room for what is read next: as much as a TLS record has.
+const READ: usize = 16 * 1024;
 
 /// Most links. A fleet is smaller, and each gateway opens one.
 const LINKS: usize = 4096;
@@ -60,7 +67,7 @@ async fn link<S: AsyncRead + AsyncWrite + Unpin>(
     mut stream: S,
     events: &impl PeerEvents,
 ) -> io::Result<()> {
-    let (mut input, mut output) = (BytesMut::with_capacity(16 * 1024), BytesMut::new());
+    let (mut input, mut output) = (BytesMut::with_capacity(READ), BytesMut::new());
     let hello = timeout(HELLO_WITHIN, read_frame(&mut stream, &mut input)).await??;
     let Some(PeerKind::Hello(hello)) = hello.kind else {
         return Err(io::Error::other("the peer did not say hello"));
@@ -73,15 +80,24 @@ async fn link<S: AsyncRead + AsyncWrite + Unpin>(
     if !meant {
         return stream.shutdown().await;
     }
+    let mut worked = 0;
     loop {
         // All frames that have arrived are worked on before their outcomes leave in one write.
         answer(events, &mut input, &mut output)?;
-        if !output.is_empty() {
-            flush(&mut stream, &mut output).await?;
+        input.reserve(READ);
+        let more = if worked < AT_ONCE { stream.read_buf(&mut input).now_or_never() } else { None };
+        let read = match more {
+            Some(read) => read?,
+            None => {
+                flush(&mut stream, &mut output).await?;
+                worked = 0;
+                timeout(IDLE, stream.read_buf(&mut input)).await??
+            }
+        };
+        if read == 0 {
+            return flush(&mut stream, &mut output).await;
         }
-        if timeout(IDLE, stream.read_buf(&mut input)).await?? == 0 {
-            return Ok(());
-        }
+        worked += read;
     }
 }
 
@@ -132,6 +148,9 @@ fn of(sequence: u64, target: u32, outcome: Outcome) -> TargetOutcome {
 }
 
 async fn flush<S: AsyncWrite + Unpin>(stream: &mut S, output: &mut BytesMut) -> io::Result<()> {
+    if output.is_empty() {
+        return Ok(());
+    }
     timeout(WRITE_WITHIN, async {
         stream.write_all(output).await?;
         stream.flush().await

@@ -147,6 +147,23 @@ impl Pair {
         self.server = Some(stop.drop_guard());
     }
 
+    /// A link to the far one, welcomed, as a stream of bytes.
+    async fn raw_link(&self) -> tokio_rustls::client::TlsStream<TcpStream> {
+        let role = RoleCertificate::load(&self.certificates.role("raw", Role::Gateway).unwrap());
+        let connector = role.unwrap().connector(Role::Gateway, &[]).unwrap();
+        let stream = TcpStream::connect(("127.0.0.1", self.to.port)).await.unwrap();
+        let mut stream = connector.connect(stream).await.unwrap();
+        let wanted = self.far.incarnation.to_string();
+        let hello = PeerHello { version: VERSION, from: "raw".into(), wanted };
+        let mut frames = BytesMut::new();
+        encode(&PeerFrame { kind: Some(PeerKind::Hello(hello)) }, &mut frames).unwrap();
+        stream.write_all(&frames).await.unwrap();
+        stream.flush().await.unwrap();
+        let welcome = link::read_frame(&mut stream, &mut BytesMut::new()).await.unwrap();
+        assert!(matches!(welcome.kind, Some(PeerKind::Welcome(_))));
+        stream
+    }
+
     fn deliver(&self, sequence: u64, connections: &[u64]) {
         let targets: Vec<_> = connections.iter().map(|c| target(*c)).collect();
         let push = push(&format!("text {sequence}"));
@@ -223,6 +240,48 @@ async fn a_peer_that_means_another_incarnation_delivers_nothing_even_if_it_tries
     // It says who it is, and hangs up.
     let ended = tokio::time::timeout(DEADLINE, stream.read_to_end(&mut answer)).await;
     assert!(ended.is_ok() && !answer.is_empty());
+    assert_eq!(pair.far.events(), []);
+}
+
+#[tokio::test]
+async fn deliveries_in_pieces_are_answered_as_they_become_whole() {
+    let pair = Pair::new().await;
+    let mut stream = pair.raw_link().await;
+    let mut frames = BytesMut::new();
+    for sequence in 1..=3 {
+        let push = push(&format!("text {sequence}"));
+        Item::Deliver { sequence, push: &push, targets: &[target(sequence)] }
+            .encode(&mut frames)
+            .unwrap();
+    }
+    // The first one and half of the second, then the rest byte by byte.
+    let (first, rest) = frames.split_at(frames.len() / 2);
+    stream.write_all(first).await.unwrap();
+    stream.flush().await.unwrap();
+    pair.far.wait_for(1).await;
+    for byte in rest {
+        stream.write_all(&[*byte]).await.unwrap();
+        stream.flush().await.unwrap();
+    }
+    let delivered = |n| Event::Delivered(n, "bob".into(), format!("text {n}"));
+    assert_eq!(pair.far.wait_for(3).await, [1, 2, 3].map(delivered));
+}
+
+#[tokio::test]
+async fn a_delivery_that_does_not_decode_ends_the_link() {
+    let pair = Pair::new().await;
+    let mut stream = pair.raw_link().await;
+    let mut frame = BytesMut::new();
+    let push = push("text");
+    Item::Deliver { sequence: 1, push: &push, targets: &[] }.encode(&mut frame).unwrap();
+    // Field 4, a target of one byte, which begins a name and has none; the lengths follow.
+    frame.extend_from_slice(&[0x22, 1, 0x0a]);
+    (frame[3], frame[5]) = (frame[3] + 3, frame[5] + 3);
+    stream.write_all(&frame).await.unwrap();
+    stream.flush().await.unwrap();
+    let mut answer = Vec::new();
+    let ended = tokio::time::timeout(DEADLINE, stream.read_to_end(&mut answer)).await;
+    assert!(ended.is_ok(), "the link goes on");
     assert_eq!(pair.far.events(), []);
 }
 
