@@ -60,7 +60,7 @@ where
     fn work(&mut self, cx: &mut Context<'_>) -> Option<Cause> {
         let now = self.hub.clock().now().monotonic;
         if self.wakes.take_if(|wakes| *wakes <= now).is_some() {
-            self.hub.feed(&self.cell, Input::Tick);
+            self.hub.feed_own(&self.cell, Input::Tick);
         }
         loop {
             // What the client does not read is not answered with more: then nothing is read from it.
@@ -98,7 +98,7 @@ where
                 Poll::Ready(Err(cause)) => return Err(cause),
                 Poll::Pending => return Ok(taken > 0),
             };
-            self.hub.feed(&self.cell, input);
+            self.hub.feed_own(&self.cell, input);
         }
         // Others get their turn.
         cx.waker().wake_by_ref();

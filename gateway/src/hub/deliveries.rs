@@ -30,11 +30,11 @@ impl<M: Manager> Hub<M> {
                 self.outcome(delivery, 0, outcome);
             }
             Effect::Remote { gateway, delivery, push, targets } => {
-                let item = Item::deliver(delivery, &push, &targets);
+                let item = Item::Deliver { sequence: delivery, push: &push, targets: &targets };
                 self.send(&gateway, item, delivery, targets.len() as u32);
             }
             Effect::ProbeAll { gateway, delivery } => {
-                self.send(&gateway, Item::probe(delivery), delivery, 1);
+                self.send(&gateway, Item::Probe { sequence: delivery }, delivery, 1);
             }
             Effect::DropLink(gateway) => {
                 self.peers.drop_link(gateway);
@@ -58,7 +58,7 @@ impl<M: Manager> Hub<M> {
         }
     }
 
-    fn send(&self, to: &Gateway, item: Item, delivery: u64, targets: u32) {
+    fn send(&self, to: &Gateway, item: Item<'_>, delivery: u64, targets: u32) {
         if let Err(Full) = self.peers.send(to, item) {
             count(&self.metrics.queue_full, "peer");
             for target in 0..targets {

@@ -1,7 +1,7 @@
 //! What peers say and ask, as inputs of the machines.
 
 use chatcluster_manager::Manager;
-use chatcluster_protocol::peer::{Outcome, Target, TargetOutcome};
+use chatcluster_protocol::peer::{Outcome, TargetOutcome, TargetRef};
 use gateway_core::{ConnectionId, Incarnation, Push, evictions, session::Input};
 
 use super::Hub;
@@ -18,7 +18,9 @@ impl<M: Manager> Hub<M> {
                 self.feed_connection(connection, Input::Evict(epoch));
             }
             Effect::Remote { gateway, eviction, target } => {
-                if let Err(Full) = self.peers.send(&gateway, Item::evict(eviction, &target)) {
+                if let Err(Full) =
+                    self.peers.send(&gateway, Item::Evict { sequence: eviction, session: &target })
+                {
                     let lost = gateway.incarnation;
                     self.tell(|machines, now, _| machines.evictions.link_lost(now, lost));
                 }
@@ -28,10 +30,11 @@ impl<M: Manager> Hub<M> {
     }
 
     /// The session that a peer means: the connection is still that of this device.
-    fn meant(&self, target: &Target) -> Option<std::sync::Arc<Cell>> {
+    fn meant(&self, target: TargetRef<'_>) -> Option<std::sync::Arc<Cell>> {
         let cell = self.sessions.get(ConnectionId(target.connection))?;
         let same = cell.lock().session.device().is_some_and(|device| {
-            device.user.as_str() == target.user && device.device.as_str() == target.device
+            device.user.as_str().as_bytes() == target.user
+                && device.device.as_str().as_bytes() == target.device
         });
         same.then_some(cell)
     }
@@ -69,7 +72,7 @@ impl<M: Manager> PeerEvents for Hub<M> {
         });
     }
 
-    fn deliver(&self, target: &Target, push: &Push) -> Outcome {
+    fn deliver(&self, target: TargetRef<'_>, push: &Push) -> Outcome {
         match self.meant(target) {
             Some(cell) => {
                 self.work_on(&cell, |session, env| session.deliver(target.epoch, push.clone(), env))
@@ -78,7 +81,7 @@ impl<M: Manager> PeerEvents for Hub<M> {
         }
     }
 
-    fn evict(&self, target: &Target) {
+    fn evict(&self, target: TargetRef<'_>) {
         if let Some(cell) = self.meant(target) {
             self.feed(&cell, Input::Evict(target.epoch));
         }

@@ -39,7 +39,13 @@ impl<M: Manager> Hub<M> {
 
     /// Tells a session something, and does what it wants.
     pub fn feed(&self, cell: &Arc<Cell>, input: Input) {
-        self.work_on(cell, |session, env| session.handle(input, env));
+        self.feed_own(cell, input);
+        cell.wake();
+    }
+
+    /// The same, by the connection's task itself, which looks at the queue by itself afterwards.
+    pub fn feed_own(&self, cell: &Arc<Cell>, input: Input) {
+        self.work_without_wake(cell, |session, env| session.handle(input, env));
     }
 
     /// Tells the session of a connection something, if it is there.
@@ -50,6 +56,16 @@ impl<M: Manager> Hub<M> {
     }
 
     pub(super) fn work_on<T>(
+        &self,
+        cell: &Arc<Cell>,
+        work: impl FnOnce(&mut Session, &mut Env<'_>) -> T,
+    ) -> T {
+        let result = self.work_without_wake(cell, work);
+        cell.wake();
+        result
+    }
+
+    fn work_without_wake<T>(
         &self,
         cell: &Arc<Cell>,
         work: impl FnOnce(&mut Session, &mut Env<'_>) -> T,
@@ -74,7 +90,6 @@ impl<M: Manager> Hub<M> {
             }
             result
         };
-        cell.wake();
         for later in later {
             match later {
                 Later::Verify(token) => {

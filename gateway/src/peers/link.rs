@@ -18,10 +18,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{
-    Item, PeerEvents,
-    outgoing::{Links, Receiver},
-};
+use super::{PeerEvents, outgoing::Links, queue::Queue};
 use crate::metrics::{Counted, Metrics};
 
 /// How long connecting may take, until the peer's welcome.
@@ -34,8 +31,8 @@ const IDLE: Duration = Duration::from_secs(60);
 /// it, so that a fleet does not fall upon a gateway that comes back.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 
-/// Items per write.
-const BATCH: usize = 1024;
+/// A buffer that grew beyond this in a burst is given back; small batches reuse theirs.
+const KEPT: usize = 256 * 1024;
 
 /// A link and its queue.
 pub(super) struct Link {
@@ -43,7 +40,7 @@ pub(super) struct Link {
     pub(super) events: Weak<dyn PeerEvents>,
     pub(super) connector: RoleConnector,
     pub(super) metrics: Metrics,
-    pub(super) queue: Receiver,
+    pub(super) queue: Arc<Queue>,
     pub(super) links: Arc<Links>,
     /// Cancelled when the core has given the link up.
     pub(super) dropped: CancellationToken,
@@ -68,19 +65,15 @@ impl Link {
 
     async fn keep(mut self) {
         let mut backoff = BACKOFF.0;
-        let mut items = Vec::new();
         loop {
-            if timeout(IDLE, self.queue.take(&mut items, BATCH)).await.is_err() {
+            let mut frames = BytesMut::new();
+            if timeout(IDLE, self.queue.take(&mut frames)).await.is_err() {
                 if self.links.end(self.to.incarnation, &self.queue) {
                     return;
                 }
                 continue;
             }
-            if items.is_empty() {
-                return; // the gateway is gone, and with it the sending end
-            }
-            let end = self.open_and_use(&mut items, &mut backoff).await;
-            items.clear();
+            let end = self.open_and_use(frames, &mut backoff).await;
             let Some(events) = self.events.upgrade() else { return };
             match end {
                 End::Idle => {
@@ -107,7 +100,7 @@ impl Link {
         }
     }
 
-    async fn open_and_use(&mut self, items: &mut Vec<Item>, backoff: &mut Duration) -> End {
+    async fn open_and_use(&mut self, frames: BytesMut, backoff: &mut Duration) -> End {
         let mut stream = match timeout(OPEN_WITHIN, self.open()).await {
             Ok(Ok(Some(stream))) => stream,
             Ok(Ok(None)) => return End::Gone,
@@ -116,7 +109,7 @@ impl Link {
         };
         *backoff = BACKOFF.0;
         let open = Counted::new(&self.metrics.peer_links);
-        let end = self.exchange(&mut stream, items).await;
+        let end = self.exchange(&mut stream, frames).await;
         drop(open);
         // It may be broken already; then there is nobody to say goodbye to.
         let _ = timeout(Duration::from_secs(1), stream.shutdown()).await;
@@ -149,39 +142,29 @@ impl Link {
 
     /// Sends what queues and takes outcomes, side by side: were one to wait for the other, two full
     /// sockets could wait for each other.
-    async fn exchange<S: AsyncRead + AsyncWrite>(
-        &mut self,
-        stream: S,
-        items: &mut Vec<Item>,
-    ) -> End {
+    async fn exchange<S: AsyncRead + AsyncWrite>(&mut self, stream: S, frames: BytesMut) -> End {
         let (mut reader, mut writer) = tokio::io::split(stream);
         tokio::select! {
-            end = send(&mut self.queue, items, &mut writer) => end.unwrap_or_else(End::Lost),
+            end = send(&self.queue, frames, &mut writer) => end.unwrap_or_else(End::Lost),
             error = receive(&mut reader, &self.events) => End::Lost(error),
         }
     }
 }
 
 async fn send<W: AsyncWrite + Unpin>(
-    queue: &mut Receiver,
-    items: &mut Vec<Item>,
+    queue: &Queue,
+    mut frames: BytesMut,
     writer: &mut W,
 ) -> io::Result<End> {
-    let mut buffer = BytesMut::new();
     loop {
-        for item in items.drain(..) {
-            put(item.0, &mut buffer)?;
-        }
-        writer.write_all(&buffer).await?;
+        writer.write_all(&frames).await?;
         writer.flush().await?;
-        // A burst's memory is given back; small batches reuse theirs.
-        if buffer.capacity() > 1 << 20 {
-            buffer = BytesMut::new()
+        if frames.capacity() > KEPT {
+            frames = BytesMut::new();
         } else {
-            buffer.clear()
+            frames.clear();
         }
-        // The sending end may also be gone: then nothing is taken.
-        if timeout(IDLE, queue.take(items, BATCH)).await.is_err() || items.is_empty() {
+        if timeout(IDLE, queue.take(&mut frames)).await.is_err() {
             return Ok(End::Idle);
         }
     }

@@ -6,15 +6,20 @@
 
 mod link;
 mod outgoing;
+mod queue;
 mod server;
 
-use bytes::Bytes;
+use bytes::BytesMut;
 use chatcluster_protocol::{
     id::MessageId,
-    peer::{Deliver, Evict, Outcome, PeerFrame, PeerKind, Probe, Target, TargetOutcome},
+    peer::{
+        CodecError, DeliverRef, Evict, Frames, Outcome, PeerFrame, PeerKind, Probe, Target,
+        TargetOutcome, TargetRef, encode, encode_deliver,
+    },
 };
 use gateway_core::{Incarnation, Push};
-pub use outgoing::{Full, Peers};
+pub use outgoing::Peers;
+pub use queue::Full;
 pub use server::serve;
 
 /// What the links tell the gateway.
@@ -30,66 +35,76 @@ pub trait PeerEvents: Send + Sync + 'static {
     /// The address answers as another incarnation.
     fn gateway_gone(&self, gateway: Incarnation);
     /// A peer has something for a device here.
-    fn deliver(&self, target: &Target, push: &Push) -> Outcome;
+    fn deliver(&self, target: TargetRef<'_>, push: &Push) -> Outcome;
     /// A peer's device was here before.
-    fn evict(&self, target: &Target);
+    fn evict(&self, target: TargetRef<'_>);
     /// A peer has lost deliveries for this gateway.
     fn probe_all(&self);
 }
 
-/// One thing to send to a peer.
-#[derive(Debug)]
-pub struct Item(PeerFrame);
-
-impl Item {
+/// One thing to send to a peer. It is encoded as it is queued.
+#[derive(Debug, Clone, Copy)]
+pub enum Item<'a> {
     /// A push for some devices.
-    pub fn deliver(sequence: u64, push: &Push, targets: &[gateway_core::Target]) -> Self {
-        Self::of(PeerKind::Deliver(Deliver {
-            sequence,
-            id: Bytes::copy_from_slice(&push.id.to_bytes()),
-            frame: push.frame.clone(),
-            targets: targets.iter().map(target).collect(),
-            receipt: push.receipt,
-        }))
-    }
-
+    Deliver {
+        /// Names it in the outcomes.
+        sequence: u64,
+        /// The push.
+        push: &'a Push,
+        /// Which devices get it.
+        targets: &'a [gateway_core::Target],
+    },
     /// The end of a session.
-    pub fn evict(sequence: u64, session: &gateway_core::Target) -> Self {
-        Self::of(PeerKind::Evict(Evict { sequence, target: Some(target(session)) }))
-    }
-
+    Evict {
+        /// Names it in the answer.
+        sequence: u64,
+        /// Which session.
+        session: &'a gateway_core::Target,
+    },
     /// A probe of all the peer's sessions.
-    pub fn probe(sequence: u64) -> Self {
-        Self::of(PeerKind::Probe(Probe { sequence }))
-    }
+    Probe {
+        /// Names it in the outcomes.
+        sequence: u64,
+    },
+}
 
-    fn of(kind: PeerKind) -> Self {
-        Self(PeerFrame { kind: Some(kind) })
-    }
-
-    /// About how much memory it holds.
-    fn size(&self) -> usize {
-        match &self.0.kind {
-            Some(PeerKind::Deliver(deliver)) => deliver.frame.len() + 200 * deliver.targets.len(),
-            _ => 200,
-        }
+impl Item<'_> {
+    /// Appends the frame.
+    fn encode(&self, buffer: &mut BytesMut) -> Result<(), CodecError> {
+        let kind = match *self {
+            Self::Deliver { sequence, push: Push { id, receipt, frame }, targets } => {
+                let targets = targets.iter().map(target);
+                return encode_deliver(sequence, *id, frame, *receipt, targets, buffer);
+            }
+            Self::Evict { sequence, session } => {
+                let session = Target {
+                    user: session.device.user.as_str().into(),
+                    device: session.device.device.as_str().into(),
+                    connection: session.connection.0,
+                    epoch: session.epoch,
+                };
+                PeerKind::Evict(Evict { sequence, target: Some(session) })
+            }
+            Self::Probe { sequence } => PeerKind::Probe(Probe { sequence }),
+        };
+        encode(&PeerFrame { kind: Some(kind) }, buffer)
     }
 }
 
-fn target(target: &gateway_core::Target) -> Target {
-    Target {
-        user: target.device.user.as_str().into(),
-        device: target.device.device.as_str().into(),
+fn target(target: &gateway_core::Target) -> TargetRef<'_> {
+    TargetRef {
+        user: target.device.user.as_str().as_bytes(),
+        device: target.device.device.as_str().as_bytes(),
         connection: target.connection.0,
         epoch: target.epoch,
     }
 }
 
 /// The push of a delivery; `None` if the peer sent nonsense.
-fn push_of(deliver: &Deliver) -> Option<Push> {
-    let id = MessageId::from_bytes(deliver.id.as_ref().try_into().ok()?).ok()?;
-    std::str::from_utf8(&deliver.frame).ok()?;
-    Some(Push { id, receipt: deliver.receipt, frame: deliver.frame.clone() })
+fn push_of(deliver: &DeliverRef<'_>, frames: &Frames) -> Option<Push> {
+    let id = MessageId::from_bytes(deliver.id.try_into().ok()?).ok()?;
+    std::str::from_utf8(deliver.frame).ok()?;
+    Some(Push { id, receipt: deliver.receipt, frame: frames.share(deliver.frame) })
 }
 
 #[cfg(test)]

@@ -2,26 +2,18 @@
 
 use std::{
     collections::HashMap,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError, Weak,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
 
 use chatcluster_runtime::tls::RoleConnector;
 use gateway_core::{Gateway, Incarnation};
-use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::{Item, PeerEvents, link};
+use super::{
+    Item, PeerEvents, link,
+    queue::{Full, Queue},
+};
 use crate::metrics::Metrics;
-
-/// Items that may wait for one peer: at 100,000 a second some 160 ms' worth, which is longer than a
-/// healthy peer ever pauses. When full, outcomes are unknown, and the core keeps what it can.
-const ITEMS: usize = 16_384;
-
-/// Bytes that may wait for one peer, whatever the number of items.
-const BYTES: usize = 32 << 20;
 
 /// All links that this gateway has opened. Links end by themselves when they are idle.
 pub struct Peers {
@@ -31,27 +23,15 @@ pub struct Peers {
     links: Arc<Links>,
 }
 
-/// The open ends of the links' queues.
+/// The links' queues.
 #[derive(Debug, Default)]
 pub(super) struct Links(Mutex<HashMap<Incarnation, Sender>>);
 
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 struct Sender {
-    items: mpsc::Sender<Item>,
-    bytes: Arc<AtomicUsize>,
+    queue: Arc<Queue>,
     dropped: CancellationToken,
 }
-
-/// The other end of a link's queue.
-#[derive(Debug)]
-pub(super) struct Receiver {
-    pub(super) items: mpsc::Receiver<Item>,
-    bytes: Arc<AtomicUsize>,
-}
-
-/// The peer's queue is full. The item was not sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Full;
 
 impl Peers {
     /// No links yet.
@@ -63,16 +43,9 @@ impl Peers {
     ///
     /// # Errors
     /// When the peer's queue is full.
-    pub fn send(&self, to: &Gateway, item: Item) -> Result<(), Full> {
-        let size = item.size();
+    pub fn send(&self, to: &Gateway, item: Item<'_>) -> Result<(), Full> {
         let mut links = self.links.lock();
-        let sender = links.entry(to.incarnation).or_insert_with(|| self.open(to));
-        let waiting = sender.bytes.fetch_add(size, Ordering::Relaxed);
-        if waiting + size > BYTES || sender.items.try_send(item).is_err() {
-            sender.bytes.fetch_sub(size, Ordering::Relaxed);
-            return Err(Full);
-        }
-        Ok(())
+        links.entry(to.incarnation).or_insert_with(|| self.open(to)).queue.push(&item)
     }
 
     /// Gives up the link to a gateway, with all that waits for it. The next item opens another.
@@ -83,19 +56,18 @@ impl Peers {
     }
 
     fn open(&self, to: &Gateway) -> Sender {
-        let (sender, receiver) = mpsc::channel(ITEMS);
-        let (bytes, dropped) = (Arc::new(AtomicUsize::new(0)), CancellationToken::new());
+        let (queue, dropped) = (Arc::<Queue>::default(), CancellationToken::new());
         let link = link::Link {
             to: to.clone(),
             events: self.events.clone(),
             connector: self.connector.clone(),
             metrics: self.metrics.clone(),
-            queue: Receiver { items: receiver, bytes: bytes.clone() },
+            queue: queue.clone(),
             links: self.links.clone(),
             dropped: dropped.clone(),
         };
         tokio::spawn(link.run());
-        Sender { items: sender, bytes, dropped }
+        Sender { queue, dropped }
     }
 }
 
@@ -106,9 +78,9 @@ impl Links {
 
     /// Ends a link if nothing waits for it; says whether it did. Items are queued under the same lock,
     /// so none is left behind.
-    pub(super) fn end(&self, to: Incarnation, queue: &Receiver) -> bool {
+    pub(super) fn end(&self, to: Incarnation, queue: &Arc<Queue>) -> bool {
         let mut links = self.lock();
-        let empty = queue.items.is_empty();
+        let empty = queue.is_empty();
         if empty {
             Self::remove(&mut links, to, queue);
         }
@@ -116,30 +88,14 @@ impl Links {
     }
 
     /// Ends a link, with all that waits for it.
-    pub(super) fn forget(&self, to: Incarnation, queue: &Receiver) {
+    pub(super) fn forget(&self, to: Incarnation, queue: &Arc<Queue>) {
         Self::remove(&mut self.lock(), to, queue);
     }
 
     /// A link that was given up must not take along the one that came after it.
-    fn remove(links: &mut HashMap<Incarnation, Sender>, to: Incarnation, queue: &Receiver) {
-        if links.get(&to).is_some_and(|sender| Arc::ptr_eq(&sender.bytes, &queue.bytes)) {
+    fn remove(links: &mut HashMap<Incarnation, Sender>, to: Incarnation, queue: &Arc<Queue>) {
+        if links.get(&to).is_some_and(|sender| Arc::ptr_eq(&sender.queue, queue)) {
             links.remove(&to);
-        }
-    }
-}
-
-impl Receiver {
-    /// Waits for items and takes all that are there, up to `most`.
-    pub(super) async fn take(&mut self, items: &mut Vec<Item>, most: usize) {
-        self.items.recv_many(items, most).await;
-        let size = items.iter().map(Item::size).sum();
-        self.bytes.fetch_sub(size, Ordering::Relaxed);
-    }
-
-    /// Drops all that waits.
-    pub(super) fn clear(&mut self) {
-        while let Ok(item) = self.items.try_recv() {
-            self.bytes.fetch_sub(item.size(), Ordering::Relaxed);
         }
     }
 }

@@ -4,9 +4,11 @@ use std::{io, sync::Arc, time::Duration};
 
 use bytes::BytesMut;
 use chatcluster_protocol::peer::{
-    Evicted, Outcome, Outcomes, PeerFrame, PeerKind, PeerWelcome, TargetOutcome, VERSION, decode,
+    Evicted, FrameRef, Frames, Outcome, Outcomes, PeerFrame, PeerKind, PeerWelcome, TargetOutcome,
+    TargetRef, VERSION,
 };
 use chatcluster_runtime::tls::TlsListener;
+use futures_util::FutureExt;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     sync::Semaphore,
@@ -28,6 +30,12 @@ const IDLE: Duration = Duration::from_secs(300);
 
 /// How long a peer may refuse to read its outcomes.
 const WRITE_WITHIN: Duration = Duration::from_secs(10);
+
+/// What is worked on, at most about this much of it, before its outcomes leave in one write.
+const AT_ONCE: usize = 64 * 1024;
+
+/// Room for what is read next: as much as a TLS record has.
+const READ: usize = 16 * 1024;
 
 /// Most links. A fleet is smaller, and each gateway opens one.
 const LINKS: usize = 4096;
@@ -59,7 +67,7 @@ async fn link<S: AsyncRead + AsyncWrite + Unpin>(
     mut stream: S,
     events: &impl PeerEvents,
 ) -> io::Result<()> {
-    let (mut input, mut output) = (BytesMut::with_capacity(16 * 1024), BytesMut::new());
+    let (mut input, mut output) = (BytesMut::with_capacity(READ), BytesMut::new());
     let hello = timeout(HELLO_WITHIN, read_frame(&mut stream, &mut input)).await??;
     let Some(PeerKind::Hello(hello)) = hello.kind else {
         return Err(io::Error::other("the peer did not say hello"));
@@ -72,33 +80,48 @@ async fn link<S: AsyncRead + AsyncWrite + Unpin>(
     if !meant {
         return stream.shutdown().await;
     }
+    let mut worked = 0;
     loop {
         // All frames that have arrived are worked on before their outcomes leave in one write.
         answer(events, &mut input, &mut output)?;
-        if !output.is_empty() {
-            flush(&mut stream, &mut output).await?;
+        input.reserve(READ);
+        let more = if worked < AT_ONCE { stream.read_buf(&mut input).now_or_never() } else { None };
+        let read = match more {
+            Some(read) => read?,
+            None => {
+                flush(&mut stream, &mut output).await?;
+                worked = 0;
+                timeout(IDLE, stream.read_buf(&mut input)).await??
+            }
+        };
+        if read == 0 {
+            return flush(&mut stream, &mut output).await;
         }
-        if timeout(IDLE, stream.read_buf(&mut input)).await?? == 0 {
-            return Ok(());
-        }
+        worked += read;
     }
 }
 
 /// Works on all whole frames of `input`, and appends the answers to `output`.
 fn answer(events: &impl PeerEvents, input: &mut BytesMut, output: &mut BytesMut) -> io::Result<()> {
     let mut outcomes = Vec::new();
-    while let Some(frame) = decode(input).map_err(io::Error::other)? {
-        match frame.kind {
-            Some(PeerKind::Deliver(deliver)) => {
-                let push = push_of(&deliver).ok_or_else(|| io::Error::other("not a push"))?;
-                for (target, position) in deliver.targets.iter().zip(0..) {
-                    let outcome = events.deliver(target, &push);
+    let frames = Frames::take(input).map_err(io::Error::other)?;
+    for frame in frames.iter() {
+        let frame = match frame.map_err(io::Error::other)? {
+            FrameRef::Deliver(deliver) => {
+                let push =
+                    push_of(&deliver, &frames).ok_or_else(|| io::Error::other("not a push"))?;
+                for (target, position) in deliver.targets().zip(0..) {
+                    let outcome = events.deliver(target.map_err(io::Error::other)?, &push);
                     outcomes.push(of(deliver.sequence, position, outcome));
                 }
+                continue;
             }
+            FrameRef::Other(frame) => frame,
+        };
+        match frame.kind {
             Some(PeerKind::Evict(evict)) => {
                 if let Some(target) = &evict.target {
-                    events.evict(target);
+                    events.evict(TargetRef::from(target));
                 }
                 let evicted = Evicted { sequence: evict.sequence };
                 put(PeerFrame { kind: Some(PeerKind::Evicted(evicted)) }, output)?;
@@ -111,7 +134,7 @@ fn answer(events: &impl PeerEvents, input: &mut BytesMut, output: &mut BytesMut)
                 return Err(io::Error::other("hello is said once"));
             }
             // Of a newer gateway, or an answer to what was never asked over this link.
-            Some(PeerKind::Outcomes(_) | PeerKind::Evicted(_)) | None => {}
+            Some(PeerKind::Deliver(_) | PeerKind::Outcomes(_) | PeerKind::Evicted(_)) | None => {}
         }
     }
     if outcomes.is_empty() {
@@ -125,6 +148,9 @@ fn of(sequence: u64, target: u32, outcome: Outcome) -> TargetOutcome {
 }
 
 async fn flush<S: AsyncWrite + Unpin>(stream: &mut S, output: &mut BytesMut) -> io::Result<()> {
+    if output.is_empty() {
+        return Ok(());
+    }
     timeout(WRITE_WITHIN, async {
         stream.write_all(output).await?;
         stream.flush().await

@@ -6,7 +6,7 @@ use std::{
 use bytes::BytesMut;
 use chatcluster_config::Role;
 use chatcluster_protocol::peer::{
-    Outcome, PeerFrame, PeerHello, PeerKind, Target, TargetOutcome, VERSION, encode,
+    Outcome, PeerFrame, PeerHello, PeerKind, TargetOutcome, TargetRef, VERSION, encode,
 };
 use chatcluster_runtime::tls::{Handshakes, RoleCertificate, TlsListener};
 use chatcluster_testkit::certificates::Certificates;
@@ -86,12 +86,13 @@ impl PeerEvents for Recorder {
     fn gateway_gone(&self, gateway: Incarnation) {
         self.push(Event::Gone(gateway));
     }
-    fn deliver(&self, target: &Target, push: &Push) -> Outcome {
+    fn deliver(&self, target: TargetRef<'_>, push: &Push) -> Outcome {
         let text = String::from_utf8(push.frame.to_vec()).unwrap();
-        self.push(Event::Delivered(target.connection, target.user.clone(), text));
+        let user = String::from_utf8(target.user.to_vec()).unwrap();
+        self.push(Event::Delivered(target.connection, user, text));
         if target.connection == 0 { Outcome::NotHere } else { Outcome::Queued }
     }
-    fn evict(&self, target: &Target) {
+    fn evict(&self, target: TargetRef<'_>) {
         self.push(Event::Evict(target.connection));
     }
     fn probe_all(&self) {
@@ -146,9 +147,27 @@ impl Pair {
         self.server = Some(stop.drop_guard());
     }
 
+    /// A link to the far one, welcomed, as a stream of bytes.
+    async fn raw_link(&self) -> tokio_rustls::client::TlsStream<TcpStream> {
+        let role = RoleCertificate::load(&self.certificates.role("raw", Role::Gateway).unwrap());
+        let connector = role.unwrap().connector(Role::Gateway, &[]).unwrap();
+        let stream = TcpStream::connect(("127.0.0.1", self.to.port)).await.unwrap();
+        let mut stream = connector.connect(stream).await.unwrap();
+        let wanted = self.far.incarnation.to_string();
+        let hello = PeerHello { version: VERSION, from: "raw".into(), wanted };
+        let mut frames = BytesMut::new();
+        encode(&PeerFrame { kind: Some(PeerKind::Hello(hello)) }, &mut frames).unwrap();
+        stream.write_all(&frames).await.unwrap();
+        stream.flush().await.unwrap();
+        let welcome = link::read_frame(&mut stream, &mut BytesMut::new()).await.unwrap();
+        assert!(matches!(welcome.kind, Some(PeerKind::Welcome(_))));
+        stream
+    }
+
     fn deliver(&self, sequence: u64, connections: &[u64]) {
         let targets: Vec<_> = connections.iter().map(|c| target(*c)).collect();
-        let item = Item::deliver(sequence, &push(&format!("text {sequence}")), &targets);
+        let push = push(&format!("text {sequence}"));
+        let item = Item::Deliver { sequence, push: &push, targets: &targets };
         self.peers.send(&self.to, item).unwrap();
     }
 }
@@ -186,8 +205,8 @@ async fn every_target_of_a_delivery_gets_its_outcome() {
 #[tokio::test]
 async fn evictions_and_probes_are_answered() {
     let pair = Pair::new().await;
-    pair.peers.send(&pair.to, Item::evict(3, &target(9))).unwrap();
-    pair.peers.send(&pair.to, Item::probe(4)).unwrap();
+    pair.peers.send(&pair.to, Item::Evict { sequence: 3, session: &target(9) }).unwrap();
+    pair.peers.send(&pair.to, Item::Probe { sequence: 4 }).unwrap();
     let mut answers = pair.near.wait_for(2).await;
     answers.sort_by_key(|event| matches!(event, Event::Outcome(..)));
     assert_eq!(answers, [Event::Evicted(3), Event::Outcome(4, 0, Outcome::Queued)]);
@@ -214,12 +233,55 @@ async fn a_peer_that_means_another_incarnation_delivers_nothing_even_if_it_tries
     let hello = PeerHello { version: VERSION, from: "liar".into(), wanted: "another".into() };
     let mut frames = BytesMut::new();
     encode(&PeerFrame { kind: Some(PeerKind::Hello(hello)) }, &mut frames).unwrap();
-    encode(&Item::deliver(1, &push("lie"), &[target(1)]).0, &mut frames).unwrap();
+    let lie = Item::Deliver { sequence: 1, push: &push("lie"), targets: &[target(1)] };
+    lie.encode(&mut frames).unwrap();
     stream.write_all(&frames).await.unwrap();
     let mut answer = Vec::new();
     // It says who it is, and hangs up.
     let ended = tokio::time::timeout(DEADLINE, stream.read_to_end(&mut answer)).await;
     assert!(ended.is_ok() && !answer.is_empty());
+    assert_eq!(pair.far.events(), []);
+}
+
+#[tokio::test]
+async fn deliveries_in_pieces_are_answered_as_they_become_whole() {
+    let pair = Pair::new().await;
+    let mut stream = pair.raw_link().await;
+    let mut frames = BytesMut::new();
+    for sequence in 1..=3 {
+        let push = push(&format!("text {sequence}"));
+        Item::Deliver { sequence, push: &push, targets: &[target(sequence)] }
+            .encode(&mut frames)
+            .unwrap();
+    }
+    // The first one and half of the second, then the rest byte by byte.
+    let (first, rest) = frames.split_at(frames.len() / 2);
+    stream.write_all(first).await.unwrap();
+    stream.flush().await.unwrap();
+    pair.far.wait_for(1).await;
+    for byte in rest {
+        stream.write_all(&[*byte]).await.unwrap();
+        stream.flush().await.unwrap();
+    }
+    let delivered = |n| Event::Delivered(n, "bob".into(), format!("text {n}"));
+    assert_eq!(pair.far.wait_for(3).await, [1, 2, 3].map(delivered));
+}
+
+#[tokio::test]
+async fn a_delivery_that_does_not_decode_ends_the_link() {
+    let pair = Pair::new().await;
+    let mut stream = pair.raw_link().await;
+    let mut frame = BytesMut::new();
+    let push = push("text");
+    Item::Deliver { sequence: 1, push: &push, targets: &[] }.encode(&mut frame).unwrap();
+    // Field 4, a target of one byte, which begins a name and has none; the lengths follow.
+    frame.extend_from_slice(&[0x22, 1, 0x0a]);
+    (frame[3], frame[5]) = (frame[3] + 3, frame[5] + 3);
+    stream.write_all(&frame).await.unwrap();
+    stream.flush().await.unwrap();
+    let mut answer = Vec::new();
+    let ended = tokio::time::timeout(DEADLINE, stream.read_to_end(&mut answer)).await;
+    assert!(ended.is_ok(), "the link goes on");
     assert_eq!(pair.far.events(), []);
 }
 
@@ -271,9 +333,10 @@ async fn a_dropped_link_takes_its_queue_along_and_the_next_item_opens_another() 
 async fn a_full_queue_refuses_and_takes_again_when_it_has_drained() {
     let pair = Pair::new().await;
     // Nothing runs between these sends, so the link's task takes nothing.
-    let large = push(&"x".repeat(256 * 1024));
+    let (large, targets) = (push(&"x".repeat(256 * 1024)), [target(1)]);
+    let item = |sequence| Item::Deliver { sequence, push: &large, targets: &targets };
     let mut taken = 0;
-    while pair.peers.send(&pair.to, Item::deliver(taken, &large, &[target(1)])).is_ok() {
+    while pair.peers.send(&pair.to, item(taken)).is_ok() {
         taken += 1;
         assert!(taken < 1000, "the queue has no bound");
     }

@@ -57,6 +57,10 @@ fn parse<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Option<T> {
 }
 
 fn parsed<T: DeserializeOwned>(text: &str) -> Result<T, Error> {
+    // Following the path costs as much as parsing; only a refusal needs it.
+    if let Ok(parsed) = serde_json::from_str(text) {
+        return Ok(parsed);
+    }
     let mut json = serde_json::Deserializer::from_str(text);
     serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let path = error.path().to_string();

@@ -10,6 +10,11 @@ pub struct PeerFrame {
     pub kind: Option<PeerKind>,
 }
 
+impl PeerFrame {
+    /// The tags of [`Self::kind`].
+    pub(super) const KINDS: std::ops::RangeInclusive<u32> = 1..=7;
+}
+
 /// What a frame is.
 #[derive(Clone, PartialEq, prost::Oneof)]
 pub enum PeerKind {

@@ -5,9 +5,11 @@
 //! stands in its certificate, and which incarnation of it in [`PeerHello`].
 
 mod codec;
+mod deliver;
 mod frame;
 
-pub use codec::{CodecError, FRAME, decode, encode};
+pub use codec::{CodecError, FRAME, FrameRef, Frames, decode, encode};
+pub use deliver::{DeliverRef, TargetRef, encode_deliver};
 pub use frame::{
     Deliver, Evict, Evicted, Outcome, Outcomes, PeerFrame, PeerHello, PeerKind, PeerWelcome, Probe,
     Target, TargetOutcome,
