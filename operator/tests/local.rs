@@ -161,8 +161,9 @@ async fn a_killed_operator_leaves_no_process_and_its_data_is_found_again() {
 #[test]
 fn a_wrong_file_is_refused_with_its_field_and_line() {
     let wrong = FILE.replace("manager:", "manger:");
-    let refused = Place::new(&wrong).command().output().unwrap();
+    let refused = Place::new(&wrong).command().env("RUST_BACKTRACE", "1").output().unwrap();
     let complaint = text(&refused.stderr);
-    assert!(!refused.status.success());
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(complaint.starts_with("error: ") && complaint.lines().count() == 1, "{complaint}");
     assert!(complaint.contains("spec.manger") && complaint.contains("line 5"), "{complaint}");
 }
