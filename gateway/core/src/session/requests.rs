@@ -23,13 +23,13 @@ impl Session {
             (State::AwaitHello(Opening::Hello(_)), Ok(ClientFrame::Hello(hello))) => {
                 return self.hello(hello, env);
             }
-            (_, Ok(ClientFrame::Hello(_))) => {
+            (_, Ok(frame @ ClientFrame::Hello(_))) => {
                 let text = "hello is the first frame of a connection and comes once";
-                return self.fail(ErrorCode::HelloRepeated, text, env);
+                return self.refuse(frame.refused(ErrorCode::HelloRepeated, text), env);
             }
-            (State::AwaitHello(_), Ok(_)) => {
+            (State::AwaitHello(_), Ok(frame)) => {
                 let text = "the first frame must be hello; the next one follows its welcome";
-                return self.fail(ErrorCode::HelloExpected, text, env);
+                return self.refuse(frame.refused(ErrorCode::HelloExpected, text), env);
             }
             (_, Ok(frame)) => frame,
         };
