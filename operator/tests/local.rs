@@ -167,3 +167,14 @@ fn a_wrong_file_is_refused_with_its_field_and_line() {
     assert!(complaint.starts_with("error: ") && complaint.lines().count() == 1, "{complaint}");
     assert!(complaint.contains("spec.manger") && complaint.contains("line 5"), "{complaint}");
 }
+
+#[test]
+fn an_address_of_another_machine_is_named() {
+    // TEST-NET-3 of RFC 5737, which is nobody's.
+    let mut command = Place::new(FILE).command();
+    let refused = command.args(["--listen", "203.0.113.9"]).output().unwrap();
+    let complaint = text(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(complaint.contains("203.0.113.9 is not an address of this machine"), "{complaint}");
+    assert!(!complaint.contains("--port-base"), "{complaint}");
+}

@@ -55,6 +55,9 @@ pub enum LocalError {
         /// Why.
         error: io::Error,
     },
+    /// The address to listen on is another machine's.
+    #[error("--listen: {0} is not an address of this machine; 0.0.0.0 is all that it has")]
+    NotOurs(std::net::IpAddr),
     /// No free port was found.
     #[error("found no free port on 127.0.0.1")]
     NoFreePort,

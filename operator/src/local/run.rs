@@ -1,7 +1,7 @@
 //! The life of a local cluster, step by step.
 
 use std::{
-    fs,
+    fs, io,
     net::{SocketAddr, TcpListener},
     path::Path,
     time::{Duration, SystemTime},
@@ -112,6 +112,9 @@ async fn wait_for_port(address: SocketAddr) -> Result<(), LocalError> {
     loop {
         match TcpListener::bind(address) {
             Ok(_) => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::AddrNotAvailable => {
+                return Err(LocalError::NotOurs(address.ip()));
+            }
             Err(error) if Instant::now() >= end => {
                 return Err(LocalError::Port { address, error });
             }
