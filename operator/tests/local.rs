@@ -171,8 +171,8 @@ fn a_wrong_file_is_refused_with_its_field_and_line() {
 #[test]
 fn an_address_of_another_machine_is_named() {
     // TEST-NET-3 of RFC 5737, which is nobody's.
-    let mut command = Place::new(FILE).command();
-    let refused = command.args(["--listen", "203.0.113.9"]).output().unwrap();
+    let place = Place::new(FILE);
+    let refused = place.command().args(["--listen", "203.0.113.9"]).output().unwrap();
     let complaint = text(&refused.stderr);
     assert_eq!(refused.status.code(), Some(1));
     assert!(complaint.contains("203.0.113.9 is not an address of this machine"), "{complaint}");
