@@ -38,9 +38,10 @@ impl Place {
     fn new(file: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("chatcluster.yaml"), file).unwrap();
-        // Two gateways take two ports, one after the other.
+        // Two gateways take two ports, one after the other, and backends the one before.
         let free = |port: u16| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
-        let ports = std::iter::repeat_with(free_port).find(|port| free(port + 1)).unwrap();
+        let ports = std::iter::repeat_with(free_port).find(|port| free(port + 1) && free(port - 1));
+        let ports = ports.unwrap();
         Self { folder, ports }
     }
 
@@ -102,6 +103,9 @@ async fn two_users_talk_over_two_gateways_and_a_stop_leaves_nothing_behind() {
     let place = Place::new(FILE);
     let mut operator = place.start();
     place.up().await;
+    let endpoints = fs::read_to_string(place.data().join("endpoints.yaml")).unwrap();
+    let backends = format!("http: http://127.0.0.1:{}\n", place.ports - 1);
+    assert!(endpoints.contains(&backends), "{endpoints}");
     let demo = place.chat(&["demo"]);
     assert!(demo.status.success(), "{}{}", text(&demo.stdout), text(&demo.stderr));
 

@@ -78,7 +78,7 @@ fn read_file(path: &Path, listen: &Listen, report: &Report) -> Result<Wanted, Lo
 fn resolve(wanted: Wanted, options: &Options, data: &Path) -> Result<Cluster, LocalError> {
     let base = options.port_base;
     let mut ports = FreePorts::except(client_ports(base, wanted.spec.gateways.replicas)?);
-    Cluster::resolve(wanted, options.listen.clone(), data.to_owned(), base, || ports.next())
+    Cluster::resolve(wanted, options.listen.clone(), data.to_owned(), base, |wish| ports.next(wish))
 }
 
 /// Everything that the processes read.
