@@ -5,9 +5,11 @@
 
 mod duration;
 mod gateway;
+mod known;
 mod messages;
 mod read;
 mod tls;
+mod words;
 
 pub use duration::GoDuration;
 pub use gateway::{

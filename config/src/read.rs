@@ -5,6 +5,8 @@ use std::fmt;
 
 use serde::de::{self, DeserializeOwned, DeserializeSeed, IgnoredAny, MapAccess, SeqAccess};
 
+use crate::{known::fields_beside, words};
+
 /// A mistake in a YAML text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mistake {
@@ -39,22 +41,29 @@ pub fn from_yaml<T: DeserializeOwned>(text: &str) -> Result<T, InvalidYaml> {
     let yaml = serde_yaml::Deserializer::from_str(text);
     let tracked = serde_path_to_error::Deserializer::new(yaml, &mut track);
     let read = serde_ignored::deserialize(tracked, |path| unknown.push(field(&path)));
-    let value = read.map_err(|error| InvalidYaml(vec![mistake(text, &error, &track.path())]))?;
+    let value = read.map_err(|error| {
+        let wrong = || mistake(text, &error, &track.path());
+        InvalidYaml(vec![words::no_yaml(text).unwrap_or_else(wrong)])
+    })?;
     if unknown.is_empty() {
         return Ok(value);
     }
-    let mistakes = unknown.into_iter().map(|path| Mistake {
-        line: line_of(text, &path),
-        reason: format!("{path}: unknown field"),
+    let mistakes = unknown.into_iter().map(|path| {
+        let known = fields_beside::<T>(&steps(&path)).join(", ");
+        let known = if known.is_empty() { known } else { format!("; there are {known}") };
+        Mistake { line: line_of(text, &path), reason: format!("{path}: unknown field{known}") }
     });
     Err(InvalidYaml(mistakes.collect()))
 }
 
 /// The line of a field, from 1; `path` is as in [`Mistake::reason`]: `rooms[1].size`.
 pub fn line_of(text: &str, path: &str) -> Option<usize> {
-    let steps: Vec<&str> = path.split(['.', '[']).map(|step| step.trim_end_matches(']')).collect();
-    let found = Find(&steps).deserialize(serde_yaml::Deserializer::from_str(text));
+    let found = Find(&steps(path)).deserialize(serde_yaml::Deserializer::from_str(text));
     found.err()?.location().map(|location| location.line())
+}
+
+fn steps(path: &str) -> Vec<&str> {
+    path.split(['.', '[']).map(|step| step.trim_end_matches(']')).collect()
 }
 
 /// serde_yaml puts path and place into its text, but not for everything; here they come from one side.
@@ -67,11 +76,12 @@ fn mistake(text: &str, error: &serde_yaml::Error, path: &serde_path_to_error::Pa
         reason.truncate(reason.strip_suffix(&suffix).unwrap_or(&reason).len());
     }
     if path == "." {
-        return Mistake { line, reason };
+        return Mistake { line, reason: words::plain(&reason) };
     }
-    let prefix = format!("{path}: ");
-    let reason = reason.strip_prefix(&prefix).unwrap_or(&reason);
-    Mistake { line: line_of(text, &path).or(line), reason: format!("{prefix}{reason}") }
+    let ends = path.match_indices(['.', '[']).map(|(end, _)| end).chain([path.len()]);
+    let own = ends.rev().find_map(|end| reason.strip_prefix(&path[..end])?.strip_prefix(": "));
+    let reason = format!("{path}: {}", words::plain(own.unwrap_or(&reason)));
+    Mistake { line: line_of(text, &path).or(line), reason }
 }
 
 fn field(path: &serde_ignored::Path<'_>) -> String {
@@ -171,6 +181,7 @@ mod tests {
     use serde::Deserialize;
 
     use super::*;
+    use crate::GoDuration;
 
     #[derive(Debug, Deserialize)]
     #[allow(dead_code)]
@@ -179,12 +190,14 @@ mod tests {
         #[serde(default)]
         rooms: Vec<Room>,
         roof: Option<Room>,
+        door: Option<std::net::SocketAddr>,
     }
 
     #[derive(Debug, Deserialize)]
     #[allow(dead_code)]
     struct Room {
         size: u32,
+        warm: Option<GoDuration>,
     }
 
     fn read(text: &str) -> String {
@@ -196,7 +209,8 @@ mod tests {
         let text = "# a house\nname: a\nrooms:\n- size: 1\n- size: 2\n  colour: red\nroof: {size: 3, hight: 4}\n";
         assert_eq!(
             read(text),
-            "line 6: rooms[1].colour: unknown field; line 7: roof.hight: unknown field"
+            "line 6: rooms[1].colour: unknown field; there are size, warm; \
+             line 7: roof.hight: unknown field; there are size, warm"
         );
     }
 
@@ -204,15 +218,58 @@ mod tests {
     fn a_wrong_value_is_named_with_path_and_line() {
         assert_eq!(
             read("name: a\nrooms:\n- size: 1\n- size: big\n"),
-            "line 4: rooms[1].size: invalid type: string \"big\", expected u32"
+            "line 4: rooms[1].size: invalid type: string \"big\", expected a whole number from 0 to 4294967295"
         );
         assert_eq!(read("rooms: []\n"), "line 1: missing field `name`");
     }
 
     #[test]
-    fn what_is_no_yaml_is_named_with_its_line() {
-        let error = read("name: a\nrooms: [\n");
-        assert!(error.starts_with("line "), "{error}");
+    fn the_path_is_told_once() {
+        let error = read("name: a\nrooms:\n- size: 1\n  warm: 10\n");
+        assert!(error.starts_with("line 4: rooms[0].warm: \"10\" is not a duration"), "{error}");
+    }
+
+    #[test]
+    fn a_wrong_value_is_told_in_plain_words() {
+        for (text, expected) in [
+            (
+                "name: a\nroof: 3\n",
+                "line 2: roof: invalid type: integer `3`, expected a mapping of fields",
+            ),
+            ("name: {}\n", "line 1: name: invalid type: a mapping of fields, expected a string"),
+            ("name: a\nrooms: b\n", "line 2: rooms: invalid type: string \"b\", expected a list"),
+            (
+                "name: a\ndoor: here\n",
+                "line 2: door: not an IP address with a port: write such as 127.0.0.1:8443 or [::1]:8443",
+            ),
+        ] {
+            assert_eq!(read(text), expected);
+        }
+    }
+
+    #[test]
+    fn what_is_no_yaml_is_named_with_the_line_of_the_fault() {
+        for (text, expected) in [
+            (
+                "name: a\n  b: c\n",
+                "line 2: not YAML: mapping values are not allowed in this context",
+            ),
+            (
+                "name: a\nroof:\n  size: 1\n rooms: []\n",
+                "line 4: not YAML: did not find expected key",
+            ),
+            (
+                "name: 'a\n",
+                "line 2: not YAML: found unexpected end of stream, while scanning a quoted scalar that \
+                 begins in line 1",
+            ),
+            (
+                "# one\n---\nname: a\n---\nname: b\n",
+                "line 4: a second document begins here, and the file may hold one only",
+            ),
+        ] {
+            assert_eq!(read(text), expected);
+        }
     }
 
     #[test]

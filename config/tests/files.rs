@@ -34,7 +34,10 @@ fn mistakes_name_their_field_and_line() {
     let wrong = |from: &str, to: &str| {
         from_yaml::<GatewayConfig>(&GATEWAY.replace(from, to)).unwrap_err().to_string()
     };
-    assert_eq!(wrong("  host:", "  hots: a\n  host:"), "line 5: peer.hots: unknown field");
+    assert_eq!(
+        wrong("  host:", "  hots: a\n  host:"),
+        "line 5: peer.hots: unknown field; there are listen, host, port, tls"
+    );
     assert_eq!(
         wrong("nodes:", "password: a, nodes:"),
         "line 8: manager: unknown field `password`, expected `nodes`"

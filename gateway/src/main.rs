@@ -2,6 +2,7 @@
 
 use std::{
     path::PathBuf,
+    process::ExitCode,
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -9,7 +10,7 @@ use anyhow::Context;
 use chatcluster_config::{GatewayConfig, ManagerHome};
 use chatcluster_gateway::run::{Ports, run};
 use chatcluster_manager::{MemoryManager, RedisManager, RedisSettings};
-use chatcluster_runtime::{logs, raise_nofile, read_config, signals};
+use chatcluster_runtime::{exit_code, logs, raise_nofile, read_config, signals};
 use clap::Parser;
 use mimalloc::MiMalloc;
 
@@ -27,9 +28,12 @@ struct Arguments {
     config: PathBuf,
 }
 
+fn main() -> ExitCode {
+    exit_code(serve(&Arguments::parse()))
+}
+
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
-    let arguments = Arguments::parse();
+async fn serve(arguments: &Arguments) -> anyhow::Result<()> {
     logs::init()?;
     raise_nofile().context("raising the limit of open files")?;
     let config: GatewayConfig = read_config(&arguments.config)?;

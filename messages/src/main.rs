@@ -1,6 +1,6 @@
 //! `chatcluster-messages --config FILE`: the message service.
 
-use std::{future::Future, path::PathBuf, sync::Arc, time::Duration};
+use std::{future::Future, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, bail};
 use chatcluster_config::{MessagesConfig, Role, Storage};
@@ -14,7 +14,7 @@ use chatcluster_messages::{
 };
 use chatcluster_runtime::{
     admin::{self, Readiness},
-    logs, raise_nofile, read_config, signals,
+    exit_code, logs, raise_nofile, read_config, signals,
     tls::{Handshakes, RoleCertificate, ServerCertificate, TlsListener},
 };
 use clap::Parser;
@@ -35,9 +35,12 @@ struct Arguments {
     config: PathBuf,
 }
 
+fn main() -> ExitCode {
+    exit_code(serve(&Arguments::parse()))
+}
+
 #[tokio::main]
-async fn main() -> Result<()> {
-    let arguments = Arguments::parse();
+async fn serve(arguments: &Arguments) -> Result<()> {
     logs::init()?;
     raise_nofile().context("raising the limit of open files failed")?;
     let config: MessagesConfig = read_config(&arguments.config)?;

@@ -1,10 +1,10 @@
 //! `chatcluster-operator`
 
-use std::{ffi::OsString, io::Write};
+use std::{ffi::OsString, io::Write, process::ExitCode};
 
 use anyhow::{Context, Result};
 use chatcluster_operator::{guard, local};
-use chatcluster_runtime::{logs, raise_nofile, signals};
+use chatcluster_runtime::{exit_code, logs, raise_nofile, signals};
 use clap::{Parser, Subcommand};
 
 /// Runs ChatClusters.
@@ -29,14 +29,14 @@ enum Command {
     },
 }
 
-fn main() -> Result<()> {
-    match Arguments::parse().command {
+fn main() -> ExitCode {
+    exit_code(match Arguments::parse().command {
         Command::Local(options) => run_locally(options),
         Command::RunChild { parent, program, arguments } => {
             let error = guard::become_child(parent, &program, &arguments);
             Err(error).with_context(|| format!("becoming {}", program.display()))
         }
-    }
+    })
 }
 
 /// One thread: children end with the thread that started them, and there is little to do.

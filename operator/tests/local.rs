@@ -38,9 +38,10 @@ impl Place {
     fn new(file: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("chatcluster.yaml"), file).unwrap();
-        // Two gateways take two ports, one after the other.
+        // Two gateways take two ports, one after the other, and backends the one before.
         let free = |port: u16| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
-        let ports = std::iter::repeat_with(free_port).find(|port| free(port + 1)).unwrap();
+        let ports = std::iter::repeat_with(free_port).find(|port| free(port + 1) && free(port - 1));
+        let ports = ports.unwrap();
         Self { folder, ports }
     }
 
@@ -102,6 +103,9 @@ async fn two_users_talk_over_two_gateways_and_a_stop_leaves_nothing_behind() {
     let place = Place::new(FILE);
     let mut operator = place.start();
     place.up().await;
+    let endpoints = fs::read_to_string(place.data().join("endpoints.yaml")).unwrap();
+    let backends = format!("http: http://127.0.0.1:{}\n", place.ports - 1);
+    assert!(endpoints.contains(&backends), "{endpoints}");
     let demo = place.chat(&["demo"]);
     assert!(demo.status.success(), "{}{}", text(&demo.stdout), text(&demo.stderr));
 
@@ -161,8 +165,20 @@ async fn a_killed_operator_leaves_no_process_and_its_data_is_found_again() {
 #[test]
 fn a_wrong_file_is_refused_with_its_field_and_line() {
     let wrong = FILE.replace("manager:", "manger:");
-    let refused = Place::new(&wrong).command().output().unwrap();
+    let refused = Place::new(&wrong).command().env("RUST_BACKTRACE", "1").output().unwrap();
     let complaint = text(&refused.stderr);
-    assert!(!refused.status.success());
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(complaint.starts_with("error: ") && complaint.lines().count() == 1, "{complaint}");
     assert!(complaint.contains("spec.manger") && complaint.contains("line 5"), "{complaint}");
+}
+
+#[test]
+fn an_address_of_another_machine_is_named() {
+    // TEST-NET-3 of RFC 5737, which is nobody's.
+    let place = Place::new(FILE);
+    let refused = place.command().args(["--listen", "203.0.113.9"]).output().unwrap();
+    let complaint = text(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(complaint.contains("203.0.113.9 is not an address of this machine"), "{complaint}");
+    assert!(!complaint.contains("--port-base"), "{complaint}");
 }

@@ -17,6 +17,10 @@ pub const BODY: usize = 32 * 1024;
 /// Sends without an answer on one connection. One more is answered with `too_many_in_flight`.
 pub const SENDS_IN_FLIGHT: usize = 64;
 
+/// Requests for history without an answer on one connection: a page has up to 256 KiB. One more is
+/// answered with `too_many_in_flight`.
+pub const HISTORIES_IN_FLIGHT: usize = 4;
+
 /// Ids in one `ack`.
 pub const ACK_IDS: usize = 256;
 
@@ -49,6 +53,9 @@ pub struct Limits {
     pub body: usize,
     /// Sends that may wait for their answer at the same time.
     pub sends_in_flight: usize,
+    /// Requests for `history` that may wait for their answer at the same time.
+    #[serde(default = "Limits::histories_in_flight")]
+    pub histories_in_flight: usize,
     /// Ids in one `ack`.
     pub ack_ids: usize,
     /// Messages in one page of `history`.
@@ -57,12 +64,20 @@ pub struct Limits {
     pub reference_lifetime: u64,
 }
 
+impl Limits {
+    /// Of a gateway that does not tell it yet.
+    fn histories_in_flight() -> usize {
+        HISTORIES_IN_FLIGHT
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {
             frame: CLIENT_FRAME,
             body: BODY,
             sends_in_flight: SENDS_IN_FLIGHT,
+            histories_in_flight: HISTORIES_IN_FLIGHT,
             ack_ids: ACK_IDS,
             history_page: HISTORY_PAGE,
             reference_lifetime: REFERENCE_LIFETIME,

@@ -48,7 +48,7 @@ fn wrong_frames() -> Vec<(Value, ErrorCode, Option<&'static str>, &'static str)>
             "hello, send, ack, history or ping",
         ),
         (json!({ "type": "ping" }), BadField, Some("id"), "missing field"),
-        (json!({ "type": "ping", "id": -1 }), BadField, Some("id"), "u64"),
+        (json!({ "type": "ping", "id": -1 }), BadField, Some("id"), "a whole number, 0 or more"),
         (
             json!({ "type": "ping", "id": 9_007_199_254_740_992_u64 }),
             BadField,
@@ -76,6 +76,17 @@ fn wrong_frames() -> Vec<(Value, ErrorCode, Option<&'static str>, &'static str)>
         (send("ref", json!("")), BadField, Some("ref"), "1 to 64 characters"),
         (send("to", json!({ "user": "b ob" })), BadField, Some("to.user"), "1 to 128 characters"),
         (send("to", json!({ "planet": "mars" })), BadField, Some("to"), "expected `user`"),
+        (send("to", json!({})), BadField, Some("to"), "expected `user` and nothing beside it"),
+        (
+            send("to", json!({ "user": "bob", "via": "x" })),
+            BadField,
+            Some("to"),
+            "expected `user` and nothing beside it",
+        ),
+        (send("to", json!("bob")), BadField, Some("to"), "expected `user` and nothing beside it"),
+        (send("id", json!("a")), BadField, Some("id"), "expected a whole number"),
+        (history(json!({ "user": "bob", "limit": "x" })), BadField, Some("limit"), "whole number"),
+        (send("content", json!("x")), BadField, Some("content"), "expected an object"),
         (send("content", json!({})), BadField, Some("content.body"), "missing field"),
         (
             send("content", json!({ "body": "x".repeat(32769) })),
@@ -156,6 +167,13 @@ fn an_error_carries_the_id_and_the_reference_of_its_request() {
 }
 
 #[test]
+fn an_id_that_is_none_is_told_in_plain_words() {
+    let error = decode(r#"{"type":"history","id":4,"conversation":"x"}"#).unwrap_err();
+    assert_eq!(error.field.as_deref(), Some("conversation"));
+    assert_eq!(error.text, "a conversation must be a UUID");
+}
+
+#[test]
 fn what_is_no_frame_ends_the_connection() {
     for text in
         ["", "hello", "[]", "{}", r#"{"type":7}"#, r#"{"type":"ping","id":1"#, &"[".repeat(60_000)]
@@ -164,6 +182,7 @@ fn what_is_no_frame_ends_the_connection() {
         assert_eq!(error.code, ErrorCode::BadFrame, "{text:.20}");
         assert!(error.code.close().is_some());
     }
+    assert_eq!(decode("[]").unwrap_err().text, "a frame is a JSON object with a `type`");
 }
 
 #[test]

@@ -12,27 +12,27 @@ use serde::de::DeserializeOwned;
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigFileError {
     /// The file could not be read.
-    #[error("reading {} failed: {source}", path.display())]
+    #[error("reading {} failed: {error}", path.display())]
     Read {
         /// The file.
         path: PathBuf,
         /// Why.
-        source: io::Error,
+        error: io::Error,
     },
     /// Its content is wrong.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {error}", path.display())]
     Invalid {
         /// The file.
         path: PathBuf,
         /// What is wrong, with path and line.
-        source: InvalidYaml,
+        error: InvalidYaml,
     },
 }
 
 /// Reads a YAML file. A wrong value and an unknown field are errors with their path and line.
 pub fn read_config<T: DeserializeOwned>(path: &Path) -> Result<T, ConfigFileError> {
     let text = std::fs::read_to_string(path)
-        .map_err(|source| ConfigFileError::Read { path: path.to_owned(), source })?;
+        .map_err(|error| ConfigFileError::Read { path: path.to_owned(), error })?;
     chatcluster_config::from_yaml(&text)
-        .map_err(|source| ConfigFileError::Invalid { path: path.to_owned(), source })
+        .map_err(|error| ConfigFileError::Invalid { path: path.to_owned(), error })
 }

@@ -10,7 +10,7 @@ const CHANGES = {
   4202: "this client does not speak the gateway's protocol: use a newer client",
   4203: "this client does not speak the gateway's protocol: use a newer client",
   4204: 'another program uses the same device: end it, or choose another device id',
-  4205: 'the user has too many devices: reuse a device id, or remove a device',
+  4205: 'the user has as many devices as one may have: use the id of one of them',
 };
 
 /**

@@ -65,6 +65,7 @@ export const REFERENCE_LIFETIME = 7 * 24 * 3600 * 1000;
  * @property {number} body
  * @property {number} sends_in_flight
  * @property {number} ack_ids
+ * @property {number} [histories_in_flight]
  * @property {number} history_page
  * @property {number} reference_lifetime
  */

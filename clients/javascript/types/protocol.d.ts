@@ -80,6 +80,7 @@ export type Limits = {
     body: number;
     sends_in_flight: number;
     ack_ids: number;
+    histories_in_flight?: number | undefined;
     history_page: number;
     reference_lifetime: number;
 };

@@ -66,6 +66,8 @@ pub enum Cause {
     },
     /// The connection broke or could not be opened; the text is the system's.
     Unreachable(String),
+    /// The port speaks TLS where the URL says that it does not, or the other way round.
+    WrongScheme(&'static str),
     /// The gateway's certificate is not one that the client trusts.
     Certificate(String),
     /// The server refused to speak WebSocket.
@@ -91,6 +93,7 @@ impl fmt::Display for Cause {
             }
             Self::Closed { code, reason } => write!(f, "{reason} ({code})"),
             Self::Unreachable(text) => write!(f, "no connection: {text}"),
+            Self::WrongScheme(text) => write!(f, "no connection: {text}"),
             Self::Certificate(text) => {
                 write!(f, "the gateway's certificate is not trusted: {text}")
             }

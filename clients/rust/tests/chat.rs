@@ -19,6 +19,7 @@ use serde::Deserialize;
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Lines},
+    net::TcpListener,
     process::{Child, ChildStdout, Command},
 };
 
@@ -119,6 +120,35 @@ async fn a_token_for_a_user_of_the_local_cluster_is_one_that_gateways_verify() {
     let (code, out, _) = finish(child).await;
     let claims = verify(&out);
     assert_eq!((code, claims.sub.as_str(), claims.exp - claims.iat), (Some(0), "alice", 5400));
+}
+
+#[tokio::test]
+async fn a_url_that_cannot_work_is_told_at_once() {
+    let cluster = Cluster::new().await;
+    let tls = cluster.peer.url().replace("wss://127.0.0.1", "ws://localhost");
+    let http = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let plain = format!("ws://{}/nowhere", http.local_addr().unwrap());
+    let token = cluster.folder.path().join("token");
+    let made = cluster.chat(&["token", "--user", "alice"]).spawn().unwrap();
+    fs::write(&token, finish(made).await.1).unwrap();
+    let send = |url: &str| {
+        let args = ["send", "--user", "alice", "--to", "bob", "--url", url, "--token-file"];
+        cluster.chat(&args).arg(&token).arg("hello").spawn().unwrap()
+    };
+    let (end, refused) = tokio::join!(finish(send(&tls)), cluster.peer.accept_tls());
+    assert!(refused.is_err());
+    assert_eq!(end.0, Some(2), "{end:?}");
+    assert!(end.2.contains("try wss://"), "{end:?}");
+
+    let answer = async {
+        let (mut socket, _) = http.accept().await.unwrap();
+        assert!(socket.read(&mut [0; 4096]).await.unwrap() > 0);
+        let gone = b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n";
+        socket.write_all(gone).await.unwrap();
+    };
+    let (end, ()) = tokio::join!(finish(send(&plain)), answer);
+    assert_eq!(end.0, Some(2), "{end:?}");
+    assert!(end.2.contains("404") && end.2.contains("not that of a gateway"), "{end:?}");
 }
 
 #[tokio::test]

@@ -26,12 +26,12 @@ pub enum OpenError {
     #[error("{0} is in use by another process")]
     InUse(String),
     /// It could not be opened.
-    #[error("opening {name} failed: {source}")]
+    #[error("opening {name} failed: {error}")]
     Open {
         /// What.
         name: String,
         /// Why.
-        source: Box<redb::Error>,
+        error: Box<redb::Error>,
     },
     /// No thread for its writer.
     #[error("starting the writer's thread failed: {0}")]
@@ -57,7 +57,7 @@ impl Store {
     pub(super) fn open(medium: Box<dyn Medium>) -> Result<Self, OpenError> {
         let opened = open(&*medium).map_err(|error| match error {
             redb::Error::DatabaseAlreadyOpen => OpenError::InUse(medium.name()),
-            source => OpenError::Open { name: medium.name(), source: Box::new(source) },
+            error => OpenError::Open { name: medium.name(), error: Box::new(error) },
         });
         let state = RwLock::new(State::Open(opened?));
         Ok(Self { medium, state })

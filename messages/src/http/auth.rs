@@ -34,12 +34,12 @@ impl std::fmt::Debug for ServiceTokens {
 #[derive(Debug, thiserror::Error)]
 pub enum InvalidKey {
     /// Its file cannot be read.
-    #[error("reading the key of service tokens, {path}, failed: {source}")]
+    #[error("reading the key of service tokens, {path}, failed: {error}")]
     Read {
         /// The file.
         path: String,
         /// Why.
-        source: std::io::Error,
+        error: std::io::Error,
     },
     /// Too short.
     #[error("the key of service tokens has {0} bytes; it must have at least {KEY_BYTES}")]
@@ -68,7 +68,7 @@ impl ServiceTokens {
 
     /// The same, with the secret in a file, which is all of the file.
     pub fn from_file(path: &Path, audience: &str) -> Result<Self, InvalidKey> {
-        let read = |source| InvalidKey::Read { path: path.display().to_string(), source };
+        let read = |error| InvalidKey::Read { path: path.display().to_string(), error };
         Self::new(&std::fs::read(path).map_err(read)?, audience)
     }
 

@@ -279,9 +279,12 @@ async fn it_is_ready_and_counts_and_stops_in_good_order() {
 }
 
 async fn fails(command: &mut Command) -> String {
+    command.env("RUST_BACKTRACE", "1");
     let output = tokio::time::timeout(DEADLINE, command.output()).await.unwrap().unwrap();
-    assert!(!output.status.success());
-    String::from_utf8(output.stderr).unwrap()
+    assert_eq!(output.status.code(), Some(1));
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(text.starts_with("error: ") && text.lines().count() == 1, "one line: {text}");
+    text
 }
 
 #[tokio::test]
@@ -299,5 +302,8 @@ async fn what_keeps_it_from_starting_is_said() {
 
     let mut command = Command::new(env!("CARGO_BIN_EXE_chatcluster-messages"));
     let text = fails(command.arg("--config").arg(Path::new("/nowhere.yaml"))).await;
-    assert!(text.contains("/nowhere.yaml"), "{text}");
+    assert_eq!(
+        text,
+        "error: reading /nowhere.yaml failed: No such file or directory (os error 2)\n"
+    );
 }

@@ -47,28 +47,30 @@ pub(super) struct Redis {
 pub(super) const MESSAGES: &str = "messages";
 
 impl Cluster {
-    /// Gives everything its name and its port; `free` hands out ports.
+    /// Gives everything its name and its port; `free` hands out ports, the wished one if it can. Backends
+    /// find theirs where it was: below the gateways'.
     pub(super) fn resolve(
         wanted: Wanted,
         listen: Listen,
         data: PathBuf,
         port_base: u16,
-        mut free: impl FnMut() -> Result<u16, LocalError>,
+        mut free: impl FnMut(Option<u16>) -> Result<u16, LocalError>,
     ) -> Result<Self, LocalError> {
         let managed = &wanted.spec.manager.managed;
         let mut redis = Vec::new();
         for shard in 0..managed.shards as usize {
             for _ in 0..=managed.replicas_per_shard {
                 let name = format!("redis-{}", redis.len());
-                redis.push(Redis { name, shard, port: free()?, bus: free()? });
+                redis.push(Redis { name, shard, port: free(None)?, bus: free(None)? });
             }
         }
         let mut gateways = Vec::new();
         for (index, client) in client_ports(port_base, wanted.spec.gateways.replicas)?.enumerate() {
             let name = format!("gateway-{index}");
-            gateways.push(Gateway { name, client, peer: free()?, admin: free()? });
+            gateways.push(Gateway { name, client, peer: free(None)?, admin: free(None)? });
         }
-        let messages = Messages { grpc: free()?, http: free()?, admin: free()? };
+        let http = port_base.checked_sub(1);
+        let messages = Messages { grpc: free(None)?, http: free(http)?, admin: free(None)? };
         Ok(Self { wanted, listen, paths: Paths(data), gateways, messages, redis })
     }
 

@@ -9,22 +9,22 @@ use chatcluster_pki::PkiError;
 #[derive(Debug, thiserror::Error)]
 pub enum LocalError {
     /// A file or folder could not be used.
-    #[error("{action} {} failed: {source}", path.display())]
+    #[error("{action} {} failed: {error}", path.display())]
     File {
         /// What was tried.
         action: &'static str,
         /// The file or folder.
         path: PathBuf,
         /// Why.
-        source: io::Error,
+        error: io::Error,
     },
     /// The ChatCluster's file is wrong.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {error}", path.display())]
     Invalid {
         /// The file.
         path: PathBuf,
         /// What is wrong, with lines.
-        source: InvalidYaml,
+        error: InvalidYaml,
     },
     /// Another operator uses the data folder.
     #[error("{} is in use by pid {pid}: stop that one, or take another folder with --data DIR", folder.display())]
@@ -48,13 +48,16 @@ pub enum LocalError {
         base: u16,
     },
     /// A port for clients is taken.
-    #[error("listening on {address} failed: {source}; other ports: --port-base PORT")]
+    #[error("listening on {address} failed: {error}; other ports: --port-base PORT")]
     Port {
         /// Where clients would connect.
         address: std::net::SocketAddr,
         /// Why.
-        source: io::Error,
+        error: io::Error,
     },
+    /// The address to listen on is another machine's.
+    #[error("--listen: {0} is not an address of this machine; 0.0.0.0 is all that it has")]
+    NotOurs(std::net::IpAddr),
     /// No free port was found.
     #[error("found no free port on 127.0.0.1")]
     NoFreePort,
@@ -76,6 +79,6 @@ impl LocalError {
         path: impl Into<PathBuf>,
     ) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
-        move |source| Self::File { action, path, source }
+        move |error| Self::File { action, path, error }
     }
 }

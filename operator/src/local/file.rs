@@ -107,11 +107,12 @@ mod tests {
     fn a_wrong_field_is_named_with_path_and_line() {
         assert_eq!(
             error(&format!("{HEAD}spec:\n  gateways:\n    replicass: 3\n")),
-            "line 6: spec.gateways.replicass: unknown field"
+            "line 6: spec.gateways.replicass: unknown field; \
+             there are replicas, connectionsPerPod, drain, service"
         );
         assert_eq!(
             error(&format!("{HEAD}spec:\n  gateways:\n    replicas: many\n")),
-            "line 6: spec.gateways.replicas: invalid type: string \"many\", expected u32"
+            "line 6: spec.gateways.replicas: invalid type: string \"many\", expected a whole number from 0 to 4294967295"
         );
         assert_eq!(
             error(&format!(

@@ -149,7 +149,7 @@ mod tests {
         let head = "apiVersion: chatcluster.io/v1alpha1\nkind: ChatCluster\n";
         let (wanted, _) = file::read(&format!("{head}metadata: {{name: {name}}}")).unwrap();
         let listen = listen.parse().unwrap();
-        Cluster::resolve(wanted, listen, PathBuf::from(data), 8443, || Ok(1)).unwrap()
+        Cluster::resolve(wanted, listen, PathBuf::from(data), 8443, |_| Ok(1)).unwrap()
     }
 
     #[test]

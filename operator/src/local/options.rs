@@ -20,7 +20,7 @@ pub struct Options {
     /// Address that gateways listen on, and names that clients use for it, for the certificate
     #[arg(long, value_name = "ADDR[,NAME...]", default_value = "127.0.0.1")]
     pub listen: Listen,
-    /// Port of the first gateway; the others have the next ones
+    /// Port of the first gateway; the others have the next ones, and backends the one before, if it is free
     #[arg(long, value_name = "PORT", default_value_t = 8443, value_parser = clap::value_parser!(u16).range(1..))]
     pub port_base: u16,
     /// Show processes, admin ports and the steps of the WebSocket manager

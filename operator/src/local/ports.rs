@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashSet,
+    iter,
     net::{Ipv4Addr, TcpListener},
 };
 
@@ -21,14 +22,32 @@ impl FreePorts {
         Self(taken.into_iter().collect())
     }
 
-    /// Another one. Somebody else may take it before its server does; then the server says so.
-    pub(super) fn next(&mut self) -> Result<u16, LocalError> {
-        for _ in 0..1000 {
-            let port = rand::random_range(RANGE);
+    /// The wished one if it is free, else another one. Somebody else may take it before its server does;
+    /// then the server says so.
+    pub(super) fn next(&mut self, wish: Option<u16>) -> Result<u16, LocalError> {
+        let others = iter::repeat_with(|| rand::random_range(RANGE)).take(1000);
+        for port in wish.filter(|port| *port > 0).into_iter().chain(others) {
             if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() && self.0.insert(port) {
                 return Ok(port);
             }
         }
         Err(LocalError::NoFreePort)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wish_is_granted_where_nobody_listens() {
+        let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let taken_port = taken.local_addr().unwrap().port();
+        let mut ports = FreePorts::default();
+        assert!(RANGE.contains(&ports.next(Some(taken_port)).unwrap()));
+        assert!(RANGE.contains(&ports.next(Some(0)).unwrap()));
+        let free = FreePorts::default().next(None).unwrap();
+        assert_eq!(ports.next(Some(free)).unwrap(), free);
+        assert_ne!(ports.next(Some(free)).unwrap(), free, "each is handed out once");
     }
 }

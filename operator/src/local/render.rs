@@ -133,7 +133,7 @@ mod tests {
             "apiVersion: chatcluster.io/v1alpha1\nkind: ChatCluster\nmetadata: {name: main}\n";
         let (wanted, _) = file::read(&format!("{head}spec: {spec}")).expect(spec);
         let mut port = 20_000;
-        let free = || {
+        let free = |_| {
             port += 1;
             Ok(port)
         };

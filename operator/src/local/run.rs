@@ -1,7 +1,7 @@
 //! The life of a local cluster, step by step.
 
 use std::{
-    fs,
+    fs, io,
     net::{SocketAddr, TcpListener},
     path::Path,
     time::{Duration, SystemTime},
@@ -63,8 +63,8 @@ pub async fn run(options: Options, shutdown: CancellationToken) -> Result<(), Lo
 
 fn read_file(path: &Path, listen: &Listen, report: &Report) -> Result<Wanted, LocalError> {
     let text = fs::read_to_string(path).map_err(LocalError::file("reading", path))?;
-    let (wanted, warnings) = file::read(&text)
-        .map_err(|source| LocalError::Invalid { path: path.to_owned(), source })?;
+    let (wanted, warnings) =
+        file::read(&text).map_err(|error| LocalError::Invalid { path: path.to_owned(), error })?;
     for warning in warnings {
         let line = warning.line.map_or_else(String::new, |line| format!(" line {line}:"));
         report.plain(&format!("warning: {}:{line} {}", path.display(), warning.reason));
@@ -78,7 +78,7 @@ fn read_file(path: &Path, listen: &Listen, report: &Report) -> Result<Wanted, Lo
 fn resolve(wanted: Wanted, options: &Options, data: &Path) -> Result<Cluster, LocalError> {
     let base = options.port_base;
     let mut ports = FreePorts::except(client_ports(base, wanted.spec.gateways.replicas)?);
-    Cluster::resolve(wanted, options.listen.clone(), data.to_owned(), base, || ports.next())
+    Cluster::resolve(wanted, options.listen.clone(), data.to_owned(), base, |wish| ports.next(wish))
 }
 
 /// Everything that the processes read.
@@ -112,8 +112,11 @@ async fn wait_for_port(address: SocketAddr) -> Result<(), LocalError> {
     loop {
         match TcpListener::bind(address) {
             Ok(_) => return Ok(()),
-            Err(source) if Instant::now() >= end => {
-                return Err(LocalError::Port { address, source });
+            Err(error) if error.kind() == io::ErrorKind::AddrNotAvailable => {
+                return Err(LocalError::NotOurs(address.ip()));
+            }
+            Err(error) if Instant::now() >= end => {
+                return Err(LocalError::Port { address, error });
             }
             Err(_) => sleep(Duration::from_millis(50)).await,
         }

@@ -9,11 +9,11 @@ pub enum CloseCode {
     Draining = 4000,
     /// The gateway no longer holds this session: its lease lapsed and the device's route has moved.
     RouteLost = 4001,
-    /// The gateway is full.
+    /// The gateway is full. This version says so before there is a WebSocket, by 503.
     Overloaded = 4100,
-    /// The client did not read what was sent to it.
+    /// The client did not read what was sent to it. It gets no close frame, as it would not read that.
     SlowConsumer = 4101,
-    /// Nothing was heard from the client for a heartbeat and 10 s.
+    /// Nothing was heard from the client for a heartbeat and 10 s. It gets no close frame.
     HeartbeatMissed = 4102,
     /// A service that the session cannot open without is away.
     Unavailable = 4103,

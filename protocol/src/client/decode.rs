@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 
 use super::{ClientFrame, Error, ErrorCode, RequestId};
 use crate::{
-    id::Reference,
+    id::{InvalidConversationId, Reference},
     limits::{ACK_IDS, HISTORY_PAGE, TOKEN},
 };
 
@@ -15,12 +15,12 @@ pub type Refusal = Box<Error>;
 /// Reads one frame. The two passes (first `type` and `id`, then the rest) cost little and let the
 /// error carry the request's id and the path of the field.
 pub fn decode(text: &str) -> Result<ClientFrame, Refusal> {
-    let envelope: Envelope<'_> = serde_json::from_str(text).map_err(|error| {
-        Error::new(
-            ErrorCode::BadFrame,
-            format!("a frame must be a JSON object with a `type`: {error}"),
-        )
-    })?;
+    const FRAME: &str = "a frame is a JSON object with a `type`";
+    if !text.trim_start().starts_with('{') {
+        return Err(Box::new(Error::new(ErrorCode::BadFrame, FRAME)));
+    }
+    let envelope: Envelope<'_> = serde_json::from_str(text)
+        .map_err(|error| Error::new(ErrorCode::BadFrame, format!("{FRAME}: {error}")))?;
     let refuse = |error: Error| {
         let id = envelope.id.and_then(parse::<RequestId>);
         let reference = envelope.reference.and_then(parse::<Reference>);
@@ -73,9 +73,28 @@ fn parsed<T: DeserializeOwned>(text: &str) -> Result<T, Error> {
             (None, path) => path.to_owned(),
         };
         // Where in the frame it stood says nothing to a program that builds frames by a library.
-        let text = inner.split(" at line ").next().unwrap_or(&inner).to_owned();
+        let text = inner.split(" at line ").next().unwrap_or(&inner);
+        let text = if path == "to" && missing.is_none() { RECIPIENT.into() } else { plain(text) };
         bad_field(field, text)
     })
+}
+
+/// The recipient is a union, of which serde's errors tell little.
+const RECIPIENT: &str = r#"expected `user` and nothing beside it, such as {"user":"bob"}"#;
+
+/// serde's text without the names of Rust's types.
+fn plain(text: &str) -> String {
+    if text.starts_with("UUID parsing failed") {
+        return InvalidConversationId.to_string();
+    }
+    let Some((found, expected)) = text.rsplit_once(", expected ") else { return text.into() };
+    let expected = match expected {
+        "u32" | "u64" => "a whole number, 0 or more",
+        "a sequence" => "a list",
+        name if name.starts_with("struct ") => "an object",
+        other => other,
+    };
+    format!("{found}, expected {expected}")
 }
 
 /// The limits that the types alone do not hold.

@@ -69,14 +69,14 @@ pub enum ErrorCode {
     Forbidden,
     /// The reference was used for other content within the last 7 days.
     ReferenceConflict,
-    /// Too many sends without an answer. Temporary.
+    /// Too many sends, or requests for history, without an answer; this one was not taken. Temporary.
     TooManyInFlight,
     /// The user has as many devices as one may have.
     TooManyDevices,
     /// A service behind the gateway did not answer. A `send` has an unknown outcome: send the same
     /// reference again. Temporary.
     Unavailable,
-    /// The gateway takes no more work now; the connection may end with 4100. Temporary.
+    /// The gateway takes no more work now. Temporary. No gateway of this version says so.
     Overloaded,
     /// A code of a newer gateway.
     #[serde(other)]

@@ -83,4 +83,24 @@ impl ClientFrame {
     pub fn encode(&self) -> String {
         serde_json::to_string(self).unwrap_or_default()
     }
+
+    /// The request's id, where it has one.
+    pub fn id(&self) -> Option<RequestId> {
+        match self {
+            Self::Hello(hello) => Some(hello.id),
+            Self::Send(send) => Some(send.id),
+            Self::Ack(ack) => ack.id,
+            Self::History(history) => Some(history.id),
+            Self::Ping(ping) => Some(ping.id),
+        }
+    }
+
+    /// An error that answers this frame: with its id, and with the reference of a `send`.
+    pub fn refused(&self, code: ErrorCode, text: impl Into<String>) -> Error {
+        let reference = match self {
+            Self::Send(send) => Some(send.reference.clone()),
+            _ => None,
+        };
+        Error { id: self.id(), reference, ..Error::new(code, text) }
+    }
 }

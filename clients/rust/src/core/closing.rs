@@ -35,7 +35,7 @@ fn stop(code: u16) -> Verdict {
             "another program uses the same device: end it, or choose another device id",
         ),
         Some(CloseCode::TooManyDevices) => {
-            Verdict::Stop("the user has too many devices: reuse a device id, or remove a device")
+            Verdict::Stop("the user has as many devices as one may have: use the id of one of them")
         }
         _ => Verdict::Stop("the gateway wants something to change first; its reason says what"),
     }

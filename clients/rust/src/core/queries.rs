@@ -8,7 +8,7 @@ use chatcluster_protocol::client::{History, RequestId};
 pub(super) const QUERIES: usize = 64;
 
 /// Asked at a time: the answers are large, and messages should not wait behind many of them.
-const AT_ONCE: usize = 4;
+const AT_ONCE: usize = chatcluster_protocol::limits::HISTORIES_IN_FLIGHT;
 
 /// Names a query towards the shell.
 pub(super) type Ticket = u64;

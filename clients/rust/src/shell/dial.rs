@@ -46,9 +46,7 @@ async fn open(endpoint: &Endpoint, connector: &TlsConnector) -> Result<Socket, C
     let io: Box<dyn Io> = match &endpoint.tls {
         Some(name) => {
             let tls = connector.connect(name.clone(), tcp).await;
-            Box::new(
-                tls.map_err(|error| certificate(&error).unwrap_or_else(|| unreachable(error)))?,
-            )
+            Box::new(tls.map_err(|error| lasting(&error).unwrap_or_else(|| unreachable(error)))?)
         }
         None => Box::new(tcp),
     };
@@ -58,6 +56,11 @@ async fn open(endpoint: &Endpoint, connector: &TlsConnector) -> Result<Socket, C
         Err(WsError::Http(response)) => Err(refused(&response)),
         Err(WsError::Protocol(ProtocolError::SecWebSocketSubProtocolError(_))) => {
             Err(Cause::Unreachable(format!("{} does not speak {SUBPROTOCOL}", endpoint.uri)))
+        }
+        Err(WsError::Protocol(ProtocolError::HttparseError(_))) if endpoint.tls.is_none() => {
+            Err(Cause::WrongScheme(
+                "the port does not answer in HTTP, as one that speaks TLS; try wss://",
+            ))
         }
         Err(error) => Err(Cause::Unreachable(format!("{}: {error}", endpoint.uri))),
     }
@@ -83,10 +86,13 @@ fn refused(response: &Response) -> Cause {
     }
 }
 
-/// The certificate's fault, if that is what failed.
-fn certificate(error: &io::Error) -> Option<Cause> {
+/// The fault of the certificate or of the URL, if that is what failed.
+fn lasting(error: &io::Error) -> Option<Cause> {
     match error.get_ref()?.downcast_ref::<rustls::Error>()? {
         rustls::Error::InvalidCertificate(why) => Some(Cause::Certificate(why.to_string())),
+        rustls::Error::InvalidMessage(_) => {
+            Some(Cause::WrongScheme("the port does not speak TLS, as wss:// asks for"))
+        }
         _ => None,
     }
 }

@@ -122,15 +122,15 @@ impl Sends {
             let (id, reference) = (Some(frame.id), Some(frame.reference.clone()));
             Err(Error { id, reference, ..Error::new(code, text) })
         };
-        if self.requests >= SENDS_IN_FLIGHT {
-            let text = format!("at most {SENDS_IN_FLIGHT} sends may be without an answer");
-            return refuse(ErrorCode::TooManyInFlight, &text);
-        }
+        let full = self.requests >= SENDS_IN_FLIGHT;
         let mut waiting =
             self.lanes.values_mut().flat_map(|lane| lane.batch.iter_mut().chain(&mut lane.queue));
         if let Some(twin) = waiting.find(|twin| twin.send.reference == frame.reference) {
             if twin.send.to != frame.to || twin.send.content != frame.content {
                 return refuse(ErrorCode::ReferenceConflict, CONFLICT);
+            }
+            if full {
+                return refuse(ErrorCode::TooManyInFlight, &too_many());
             }
             twin.requests.push(frame.id);
             self.requests += 1;
@@ -138,9 +138,12 @@ impl Sends {
         }
         let Recipient::User(to) = &frame.to;
         let conversation = ConversationId::between(&sender.user, to);
-        if !self.owed.admits(conversation, &frame.reference, stamper.monotonic) {
+        if full || !self.owed.admits(conversation, &frame.reference, stamper.monotonic) {
             self.owed.refused(conversation, frame.reference.clone(), stamper.monotonic);
-            let error = refuse(ErrorCode::Unavailable, UNAVAILABLE);
+            if full {
+                return refuse(ErrorCode::TooManyInFlight, &too_many());
+            }
+            let error = refuse(ErrorCode::Unavailable, HELD_BACK);
             return error.map_err(|error| Error { retry_after: Some(RETRY_AFTER), ..error });
         }
         let Send { id, reference, to, content } = frame;
@@ -248,7 +251,15 @@ impl Sends {
 }
 
 const CONFLICT: &str = "the reference was used for other content; choose a new one";
+const HELD_BACK: &str =
+    "an earlier send has to come again first; then send the same reference again";
 const UNAVAILABLE: &str = "the outcome is unknown; send the same reference again";
+
+fn too_many() -> String {
+    format!(
+        "at most {SENDS_IN_FLIGHT} sends may be without an answer; send the same reference again"
+    )
+}
 
 impl Lane {
     /// Stamps all that queues and makes it the batch.

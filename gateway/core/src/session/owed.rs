@@ -1,8 +1,8 @@
 //! Sends that failed and that the client will send again (rule 9).
 //!
-//! A client pipelines: when one send fails, later ones of the conversation may be on the wire already.
-//! Were they stored, they would have lower ids than the repetition of the one that failed. So they fail
-//! too, until the client has sent again what it was told to.
+//! A client pipelines: when one send fails or is refused, later ones of the conversation may be on the
+//! wire already. Were they stored, they would have lower ids than its repetition. So they fail too, and
+//! what has failed is admitted again in the order sent.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -14,16 +14,21 @@ use chatcluster_protocol::{
     limits::SENDS_IN_FLIGHT,
 };
 
-/// How long a repetition is waited for. Clients are told to repeat after a second; one that gives a
-/// message up, or repeats it under another reference, is kept from sending for no longer than this.
+/// How long the next repetition is waited for. Clients are told to repeat after a second; one that gives
+/// a message up, or repeats it under another reference, is kept from sending for no longer than this.
 const WITHIN: Duration = Duration::from_secs(5);
 
-/// References that are waited for in one conversation; of more, the last are not remembered.
-const MOST: usize = SENDS_IN_FLIGHT;
+/// References that are waited for, over all conversations: what a client has in flight, and three times as
+/// much that came too early. Where there are more, nothing but these is admitted for [`WITHIN`].
+const MOST: usize = 4 * SENDS_IN_FLIGHT;
 
 /// Per conversation what failed, in the order sent. Empty but for seconds after a failure.
 #[derive(Debug, Default)]
-pub(super) struct Owed(BTreeMap<ConversationId, Repetitions>);
+pub(super) struct Owed {
+    conversations: BTreeMap<ConversationId, Repetitions>,
+    /// More has failed than is remembered: what is not remembered waits until then.
+    forgetful: Option<Duration>,
+}
 
 #[derive(Debug)]
 struct Repetitions {
@@ -47,12 +52,13 @@ impl Owed {
     ) {
         let owed = self.owed(conversation, now);
         for reference in references.rev() {
-            owed.push_front(reference);
+            owed.references.push_front(reference);
         }
-        owed.truncate(MOST);
+        owed.until = now + WITHIN;
+        self.bound(conversation, now);
     }
 
-    /// This send was not admitted.
+    /// This send was not admitted. One that was waited for keeps its place.
     pub(super) fn refused(
         &mut self,
         conversation: ConversationId,
@@ -60,36 +66,57 @@ impl Owed {
         now: Duration,
     ) {
         let owed = self.owed(conversation, now);
-        if owed.len() < MOST {
-            owed.push_back(reference);
+        if !owed.references.contains(&reference) {
+            owed.references.push_back(reference);
+        }
+        self.bound(conversation, now);
+    }
+
+    fn owed(&mut self, conversation: ConversationId, now: Duration) -> &mut Repetitions {
+        self.conversations.retain(|_, owed| owed.until > now);
+        let new = || Repetitions { references: VecDeque::new(), until: now + WITHIN };
+        self.conversations.entry(conversation).or_insert_with(new)
+    }
+
+    /// Forgets what is too much, the conversation's last first.
+    fn bound(&mut self, conversation: ConversationId, now: Duration) {
+        let all: usize = self.conversations.values().map(|owed| owed.references.len()).sum();
+        let over = all.saturating_sub(MOST);
+        if over == 0 {
+            return;
+        }
+        if let Some(owed) = self.conversations.get_mut(&conversation) {
+            owed.references.truncate(owed.references.len().saturating_sub(over));
+            if owed.references.is_empty() {
+                self.conversations.remove(&conversation);
+            }
+        }
+        if self.forgetful.is_none_or(|until| until <= now) {
+            self.forgetful = Some(now + WITHIN);
         }
     }
 
-    fn owed(&mut self, conversation: ConversationId, now: Duration) -> &mut VecDeque<Reference> {
-        self.0.retain(|_, owed| owed.until > now);
-        let until = now + WITHIN;
-        let new = || Repetitions { references: VecDeque::new(), until };
-        &mut self.0.entry(conversation).or_insert_with(new).references
-    }
-
-    /// May this send be stored now? Not while an earlier one is waited for. A repetition may, and then
-    /// those before it are no longer waited for: the client has passed them over.
+    /// May this send be stored now? Not while an earlier one is waited for.
     pub(super) fn admits(
         &mut self,
         conversation: ConversationId,
         reference: &Reference,
         now: Duration,
     ) -> bool {
-        let Some(owed) = self.0.get_mut(&conversation) else { return true };
-        let repeated = owed.references.iter().position(|failed| failed == reference);
-        if let Some(place) = repeated {
-            owed.references.drain(..=place);
+        let Some(owed) = self.conversations.get_mut(&conversation).filter(|owed| owed.until > now)
+        else {
+            self.conversations.remove(&conversation);
+            return self.forgetful.is_none_or(|until| until <= now);
+        };
+        if owed.references.front() != Some(reference) {
+            return false;
         }
-        let admitted = repeated.is_some() || owed.until <= now;
-        if owed.references.is_empty() || owed.until <= now {
-            self.0.remove(&conversation);
+        owed.references.pop_front();
+        owed.until = now + WITHIN;
+        if owed.references.is_empty() {
+            self.conversations.remove(&conversation);
         }
-        admitted
+        true
     }
 }
 
@@ -125,7 +152,7 @@ mod tests {
         owed.failed(conversation(), [reference("r1")].into_iter(), Duration::from_secs(2));
         owed.refused(conversation(), reference("r3"), Duration::from_secs(2));
         let waited: Vec<_> =
-            owed.0[&conversation()].references.iter().map(Reference::as_str).collect();
+            owed.conversations[&conversation()].references.iter().map(Reference::as_str).collect();
         assert_eq!(waited, ["r1", "r2", "r3"]);
     }
 
@@ -140,20 +167,23 @@ mod tests {
     }
 
     #[test]
-    fn what_the_client_passes_over_is_not_waited_for() {
-        let mut owed = owing(&["r1", "r2", "r3"]);
-        assert!(admits(&mut owed, "r2", 1));
-        assert!(!admits(&mut owed, "r4", 1));
-        assert!(admits(&mut owed, "r3", 1));
-        assert!(admits(&mut owed, "r4", 1));
+    fn a_repetition_that_was_on_the_wire_behind_one_that_fails_again_waits_too() {
+        let mut owed = owing(&["r1", "r2"]);
+        assert!(admits(&mut owed, "r1", 1));
+        owed.failed(conversation(), [reference("r1")].into_iter(), Duration::from_secs(1));
+        for (name, admitted) in [("r2", false), ("r1", true), ("r2", true)] {
+            assert_eq!(admits(&mut owed, name, 2), admitted, "{name}");
+        }
     }
 
     #[test]
     fn a_repetition_that_does_not_come_is_given_up() {
-        let mut owed = owing(&["r1"]);
-        assert!(!admits(&mut owed, "r2", 4));
-        assert!(admits(&mut owed, "r2", 5));
-        assert!(owed.0.is_empty());
+        let mut owed = owing(&["r1", "r2"]);
+        assert!(!admits(&mut owed, "r3", 4));
+        assert!(admits(&mut owed, "r1", 4));
+        assert!(!admits(&mut owed, "r3", 8));
+        assert!(admits(&mut owed, "r3", 9));
+        assert!(owed.conversations.is_empty());
     }
 
     #[test]
@@ -168,9 +198,26 @@ mod tests {
     }
 
     #[test]
-    fn no_more_is_kept_than_a_client_may_have_on_the_wire() {
-        let names: Vec<_> = (0..200).map(|n| format!("r{n}")).collect();
-        let owed = owing(&names.iter().map(String::as_str).collect::<Vec<_>>());
-        assert_eq!(owed.0[&conversation()].references.len(), MOST);
+    fn what_is_too_much_to_be_remembered_waits() {
+        let names: Vec<_> = (0..=MOST).map(|n| format!("r{n}")).collect();
+        let mut owed = owing(&names.iter().map(String::as_str).collect::<Vec<_>>());
+        assert_eq!(owed.conversations[&conversation()].references.len(), MOST);
+        for name in &names[..MOST] {
+            assert!(admits(&mut owed, name, 1), "{name}");
+        }
+        assert!(!admits(&mut owed, "new", 4));
+        assert!(admits(&mut owed, "new", 5));
+    }
+
+    #[test]
+    fn no_more_is_kept_of_many_conversations() {
+        let mut owed = Owed::default();
+        let alice = UserId::new("alice").unwrap();
+        for n in 0..2 * MOST {
+            let other = UserId::new(format!("u{n}")).unwrap();
+            let conversation = ConversationId::between(&alice, &other);
+            owed.refused(conversation, reference("r"), Duration::ZERO);
+        }
+        assert_eq!(owed.conversations.len(), MOST);
     }
 }

@@ -6,14 +6,11 @@ use chatcluster_protocol::{
         ServerFrame,
     },
     id::{ConversationId, MessageId},
-    limits::SERVER_FRAME,
+    limits::{HISTORIES_IN_FLIGHT, SERVER_FRAME},
 };
 
 use super::{AppendResult, Effect, Env, HistoryFailure, Opening, Session, State, outbox::Stamper};
 use crate::Away;
-
-/// Pages of history that are read for one client at the same time. A page is up to 256 KiB.
-const HISTORIES: u8 = 4;
 
 impl Session {
     pub(super) fn frame(&mut self, frame: Result<ClientFrame, Refusal>, env: &mut Env<'_>) {
@@ -23,13 +20,13 @@ impl Session {
             (State::AwaitHello(Opening::Hello(_)), Ok(ClientFrame::Hello(hello))) => {
                 return self.hello(hello, env);
             }
-            (_, Ok(ClientFrame::Hello(_))) => {
+            (_, Ok(frame @ ClientFrame::Hello(_))) => {
                 let text = "hello is the first frame of a connection and comes once";
-                return self.fail(ErrorCode::HelloRepeated, text, env);
+                return self.refuse(frame.refused(ErrorCode::HelloRepeated, text), env);
             }
-            (State::AwaitHello(_), Ok(_)) => {
+            (State::AwaitHello(_), Ok(frame)) => {
                 let text = "the first frame must be hello; the next one follows its welcome";
-                return self.fail(ErrorCode::HelloExpected, text, env);
+                return self.refuse(frame.refused(ErrorCode::HelloExpected, text), env);
             }
             (_, Ok(frame)) => frame,
         };
@@ -74,10 +71,12 @@ impl Session {
 
     fn history(&mut self, request: History, env: &mut Env<'_>) {
         let Some(device) = self.device.clone() else { return };
-        if self.histories >= HISTORIES {
+        if usize::from(self.histories) >= HISTORIES_IN_FLIGHT {
             let id = Some(request.id);
-            let text = "at most 4 requests for history may be without an answer";
-            return self.refuse(Error { id, ..Error::new(ErrorCode::Overloaded, text) }, env);
+            let text = format!(
+                "at most {HISTORIES_IN_FLIGHT} requests for history may be without an answer"
+            );
+            return self.refuse(Error { id, ..Error::new(ErrorCode::TooManyInFlight, text) }, env);
         }
         self.histories += 1;
         env.effects.push(Effect::History { device, request });

@@ -121,7 +121,7 @@ pub(crate) struct HistoryArgs {
     #[arg(long, value_name = "NAME")]
     pub(crate) with: UserId,
     /// Most messages, the newest
-    #[arg(long, value_name = "N", default_value_t = 50)]
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) limit: u32,
     /// One JSON object a line, each a message of the protocol
     #[arg(long)]
@@ -139,7 +139,8 @@ pub(crate) struct TokenArgs {
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
-    GoDuration::from_str(text).map(|duration| *duration).map_err(|error| error.to_string())
+    let duration = *GoDuration::from_str(text).map_err(|error| error.to_string())?;
+    if duration.is_zero() { Err("must be longer than 0s".into()) } else { Ok(duration) }
 }
 
 #[cfg(test)]
@@ -157,6 +158,18 @@ mod tests {
     fn options_of_the_target_may_stand_after_the_command() {
         let args = Args::parse_from(["chat", "send", "--user", "alice", "--to", "bob", "-"]);
         assert_eq!(args.target.user.unwrap().as_str(), "alice");
+    }
+
+    #[test]
+    fn nothing_is_waited_for_or_asked_for_by_a_zero() {
+        for wrong in [
+            &["send", "--to", "bob", "--timeout", "0s", "hi"][..],
+            &["history", "--with", "bob", "--limit", "0"],
+            &["token", "--ttl", "0"],
+        ] {
+            let error = Args::try_parse_from([&["chat"], wrong].concat()).unwrap_err();
+            assert_eq!(error.exit_code(), 2, "{error}");
+        }
     }
 
     #[test]

@@ -32,12 +32,18 @@ impl Failure {
         move |error| Self::Failed(format!("{what}: {error}"))
     }
 
-    /// A certificate that is not trusted will not be in a second either.
+    /// What will not be better in a second: a certificate that is not trusted, a wrong URL.
     pub(crate) fn of_cause(cause: &Cause) -> Option<Self> {
-        let certificate = matches!(cause, Cause::Certificate(_));
-        certificate.then(|| {
-            Self::Change(format!("{cause}\nname the authority that issued it with --ca FILE"))
-        })
+        match cause {
+            Cause::Certificate(_) => Some(Self::Change(format!(
+                "{cause}\nname the authority that issued it with --ca FILE"
+            ))),
+            Cause::WrongScheme(_) => Some(Self::Usage(format!("--url: {cause}"))),
+            Cause::Refused { status: 400..=407, .. } => {
+                Some(Self::Usage(format!("{cause}: the URL is not that of a gateway")))
+            }
+            _ => None,
+        }
     }
 }
 

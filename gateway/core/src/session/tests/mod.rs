@@ -4,6 +4,7 @@ mod ending;
 mod inbox;
 mod model;
 mod opening;
+mod order;
 mod requests;
 mod route;
 mod sends;

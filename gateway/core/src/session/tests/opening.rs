@@ -1,3 +1,5 @@
+use chatcluster_protocol::client::RequestId;
+
 use super::*;
 use crate::testing::{START, id};
 
@@ -144,6 +146,15 @@ fn hello_is_first_and_comes_once() {
     let mut bob = Bob::live();
     bob.sends(hello);
     assert_eq!(bob.error().0.code, ErrorCode::HelloRepeated);
+}
+
+#[test]
+fn an_error_about_hello_names_the_request_that_it_answers() {
+    let mut bob = Bob::connected();
+    bob.sends(&super::sends::send(7, "r1", "alice", "a"));
+    let error = bob.error().0;
+    assert_eq!(error.id.map(RequestId::get), Some(7));
+    assert_eq!(error.reference.unwrap().as_str(), "r1");
 }
 
 #[test]

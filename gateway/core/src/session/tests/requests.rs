@@ -98,7 +98,7 @@ fn four_requests_for_history_may_be_without_an_answer() {
     assert_eq!(bob.effects().len(), 4);
     bob.sends(r#"{"type":"history","id":4,"user":"alice"}"#);
     let (error, close) = bob.error();
-    assert_eq!((error.id, error.code, close), (Some(request(4)), ErrorCode::Overloaded, None));
+    assert_eq!((error.id, error.code, close), (Some(request(4)), ErrorCode::TooManyInFlight, None));
 }
 
 #[test]

@@ -1,18 +1,15 @@
-use std::collections::BTreeMap;
-
 use chatcluster_protocol::id::{ConversationId, Identity, Reference};
-use proptest::prelude::*;
 
 use super::*;
 use crate::testing::{START, id};
 
-fn send(id: u64, reference: &str, to: &str, body: &str) -> String {
+pub(super) fn send(id: u64, reference: &str, to: &str, body: &str) -> String {
     format!(
         r#"{{"type":"send","id":{id},"ref":"{reference}","to":{{"user":"{to}"}},"content":{{"body":"{body}"}}}}"#
     )
 }
 
-fn with(name: &str) -> ConversationId {
+pub(super) fn with(name: &str) -> ConversationId {
     ConversationId::between(&user("bob"), &user(name))
 }
 
@@ -228,83 +225,6 @@ fn what_is_stored_for_a_client_that_left_is_routed_all_the_same() {
     assert!(bob.session.finished());
 }
 
-#[derive(Debug, Clone)]
-enum Step {
-    Send { to: u8 },
-    Answer { to: u8, fates: Vec<u8> },
-    ClockJumps(i64),
-}
-
-fn step() -> impl Strategy<Value = Step> {
-    prop_oneof![
-        4 => (0u8..2).prop_map(|to| Step::Send { to }),
-        3 => (0u8..2, prop::collection::vec(0u8..12, 8))
-            .prop_map(|(to, fates)| Step::Answer { to, fates }),
-        1 => (-5_000i64..5_000).prop_map(Step::ClockJumps),
-    ]
-}
-
-proptest! {
-    /// A service that keeps the order, as replicas do: it refuses what is not above its highest, and
-    /// after a failure all that follows in the batch.
-    #[test]
-    fn what_a_conversation_stores_rises_in_the_order_sent(steps in prop::collection::vec(step(), 1..150)) {
-        let mut bob = Bob::live();
-        let (mut wall, mut sent, mut answers) = (0i64, 0u64, 0usize);
-        let mut under_way: BTreeMap<ConversationId, Vec<Append>> = BTreeMap::new();
-        let mut kept: BTreeMap<ConversationId, Vec<(MessageId, u64)>> = BTreeMap::new();
-        for step in steps {
-            match step {
-                Step::Send { to } => {
-                    let to = ["alice", "carol"][to as usize];
-                    bob.sends(&send(sent, &format!("{sent}"), to, "a"));
-                    sent += 1;
-                }
-                Step::Answer { to, fates } => {
-                    let conversation = with(["alice", "carol"][to as usize]);
-                    let Some(batch) = under_way.remove(&conversation) else { continue };
-                    let stored = kept.entry(conversation).or_default();
-                    let mut failed = false;
-                    let results = batch.iter().zip(fates.iter().cycle()).map(|(append, fate)| {
-                        let highest = stored.last().map_or(MessageId::MIN, |(id, _)| *id);
-                        let result = match fate {
-                            _ if failed || append.id <= highest => AppendResult::OutOfOrder { highest },
-                            0 => AppendResult::Unavailable,
-                            1 => AppendResult::TooOld,
-                            _ => {
-                                stored.push((append.id, append.send.reference.as_str().parse().unwrap()));
-                                AppendResult::Stored { id: append.id, devices: vec![] }
-                            }
-                        };
-                        failed |= !matches!(result, AppendResult::Stored { .. });
-                        result
-                    });
-                    let results = results.collect();
-                    bob.handle(Input::Appended(conversation, Ok(results)));
-                }
-                Step::ClockJumps(by) => wall += by,
-            }
-            // The monotonic clock stands still; the wall clock does what it likes.
-            bob.now = Duration::from_millis((1_000_000 + wall).max(0) as u64);
-            for effect in bob.effects() {
-                match effect {
-                    Effect::Append { conversation, appends } => {
-                        prop_assert!(appends.windows(2).all(|pair| pair[0].id < pair[1].id));
-                        let before = under_way.insert(conversation, appends);
-                        prop_assert!(before.is_none(), "two batches under way");
-                    }
-                    Effect::Write(_) => answers += 1,
-                    _ => {}
-                }
-            }
-        }
-        for stored in kept.values() {
-            prop_assert!(stored.windows(2).all(|pair| pair[0].0 < pair[1].0 && pair[0].1 < pair[1].1));
-        }
-        prop_assert_eq!(answers + bob.session.outbox.waiting(), sent as usize);
-    }
-}
-
 #[test]
 fn what_was_on_the_wire_behind_a_failure_waits_for_its_repetition() {
     let mut bob = Bob::live();
@@ -322,4 +242,56 @@ fn what_was_on_the_wire_behind_a_failure_waits_for_its_repetition() {
     let effects = bob.effects();
     let Some(Effect::Append { appends, .. }) = effects.last() else { panic!("{effects:?}") };
     assert!(first[0] < appends[0].id, "ids rise in the order sent");
+}
+
+#[test]
+fn what_was_on_the_wire_behind_one_too_many_waits_for_its_repetition() {
+    let mut bob = Bob::live();
+    for n in 0..64 {
+        bob.sends(&send(n, &format!("r{n}"), "alice", "a"));
+    }
+    bob.effects();
+    for n in 64..66 {
+        bob.sends(&send(n, &format!("r{n}"), "alice", "a"));
+    }
+    let many = ErrorCode::TooManyInFlight;
+    assert_eq!(bob.errors(), [(64, many), (65, many)]);
+    bob.answers("alice", vec![stored(id("x", 1))]);
+    let rest = bob.effects();
+    let Some(Effect::Append { appends, .. }) = rest.last() else { panic!("{rest:?}") };
+    bob.answers("alice", appends.iter().map(|append| stored(append.id)).collect());
+    bob.effects();
+
+    for (id, reference) in [(66, "r66"), (67, "r65")] {
+        bob.sends(&send(id, reference, "alice", "a"));
+        assert_eq!(bob.errors(), [(id, ErrorCode::Unavailable)]);
+    }
+    for (id, reference) in [(68, "r64"), (69, "r66"), (70, "r65"), (71, "r66")] {
+        bob.sends(&send(id, reference, "alice", "a"));
+    }
+    let effects = bob.effects();
+    let [Effect::Append { appends, .. }, Effect::Write(_)] = &effects[..] else {
+        panic!("{effects:?}")
+    };
+    assert_eq!(appends[0].send.reference.as_str(), "r64");
+    bob.answers("alice", vec![stored(appends[0].id)]);
+    let effects = bob.effects();
+    let Some(Effect::Append { appends, .. }) = effects.last() else { panic!("{effects:?}") };
+    let references: Vec<_> = appends.iter().map(|a| a.send.reference.as_str()).collect();
+    assert_eq!(references, ["r65", "r66"]);
+}
+
+#[test]
+fn a_repetition_of_what_has_no_answer_yet_holds_nothing_back() {
+    let mut bob = Bob::live();
+    for n in 0..64 {
+        bob.sends(&send(n, &format!("r{n}"), "alice", "a"));
+    }
+    bob.effects();
+    bob.sends(&send(64, "r0", "alice", "a"));
+    assert_eq!(bob.errors(), [(64, ErrorCode::TooManyInFlight)]);
+    bob.answers("alice", vec![stored(id("x", 1))]);
+    bob.effects();
+    bob.sends(&send(65, "r65", "alice", "new"));
+    assert!(bob.effects().is_empty(), "it queues");
 }
