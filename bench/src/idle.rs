@@ -12,9 +12,9 @@ use crate::{
     wire::{self, WebSocket, text_frame},
 };
 
-/// Connections opened before memory is first looked at, so that what the server allocates once is
-/// not counted.
-const WARM: usize = 100;
+/// Connections opened before memory is first looked at, so that neither what the server allocates once
+/// nor what it has free from opening them is counted: later connections would use that up unseen.
+const WARM: usize = 2000;
 /// Connections being opened at the same time.
 const OPENING: usize = 64;
 /// For ten seconds after its first lease a gateway has all its sessions claim their routes again, since
