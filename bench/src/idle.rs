@@ -48,12 +48,15 @@ pub(crate) async fn measure(
             grow(&server, connections, &mut open, async |i| wire::connect(server.port, i).await)
                 .await?;
         figures.floor.push(per);
+        // Of the files that this process may have open, each server's clients need a large part.
+        drop(open);
 
         let fleet = Fleet::start(false).await?;
         let port = fleet.gateway.port;
         let mut open: Vec<WebSocket> = Vec::new();
         let upgrade = async |i| WebSocket::open(port, i, None).await;
         figures.socket.push(grow(&fleet.gateway, connections, &mut open, upgrade).await?);
+        drop(open);
 
         let fleet = Fleet::start(false).await?;
         let mut open = Vec::new();
