@@ -39,7 +39,7 @@ struct Repetitions {
 impl Owed {
     /// Nothing is waited for, or has been until lately.
     pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.conversations.is_empty() && self.forgetful.is_none()
     }
 
     /// These sends had been admitted and have failed, in this order. What is waited for already was sent
@@ -106,7 +106,8 @@ impl Owed {
         let Some(owed) = self.conversations.get_mut(&conversation).filter(|owed| owed.until > now)
         else {
             self.conversations.remove(&conversation);
-            return self.forgetful.is_none_or(|until| until <= now);
+            self.forgetful.take_if(|until| *until <= now);
+            return self.forgetful.is_none();
         };
         if owed.references.front() != Some(reference) {
             return false;
@@ -206,7 +207,9 @@ mod tests {
             assert!(admits(&mut owed, name, 1), "{name}");
         }
         assert!(!admits(&mut owed, "new", 4));
+        assert!(!owed.is_empty());
         assert!(admits(&mut owed, "new", 5));
+        assert!(owed.is_empty());
     }
 
     #[test]
