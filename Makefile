@@ -6,10 +6,10 @@ SHELL := /bin/bash
 ENV := . scripts/env.sh;
 GENERATED := -p chatcluster-protocol -p chatcluster-crds -p chatcluster-messages --test generated
 
-.PHONY: help demo test bench lint generate audit
+.PHONY: help demo test e2e bench lint generate audit
 
 help: ## Show this help
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## Start a ChatCluster on this machine and watch a conversation
 	@scripts/need rust redis
@@ -21,6 +21,9 @@ test: ## Run the tests (installs what is missing, says so)
 	$(ENV) cargo test --workspace --locked
 	$(ENV) scripts/schemathesis
 	scripts/test-javascript
+
+e2e: ## Try a cluster of three nodes on this machine (needs root), or the one of E2E_KUBECONFIG
+	@scripts/e2e
 
 bench: ## Measure the shipped programs against floors of the same run
 	@scripts/need rust
