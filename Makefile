@@ -6,10 +6,10 @@ SHELL := /bin/bash
 ENV := . scripts/env.sh;
 GENERATED := -p chatcluster-protocol -p chatcluster-crds -p chatcluster-messages --test generated
 
-.PHONY: help demo test conformance bench lint generate audit
+.PHONY: help demo test conformance e2e bench lint generate audit
 
 help: ## Show this help
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## Start a ChatCluster on this machine and watch a conversation
 	@scripts/need rust redis
@@ -26,6 +26,9 @@ test: ## Run the tests (installs what is missing, says so)
 conformance: ## Run the Autobahn cases against the gateway's WebSocket (part of `make test`)
 	@scripts/need rust python
 	$(ENV) scripts/conformance
+
+e2e: ## Try a cluster of three nodes on this machine (needs root), or the one of E2E_KUBECONFIG
+	@scripts/e2e
 
 bench: ## Measure the shipped programs against floors of the same run
 	@scripts/need rust redis

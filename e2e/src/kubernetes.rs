@@ -4,7 +4,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use crate::{Program, go::Source};
+use crate::{Program, program::Source};
 
 const GO_MOD: &str = include_str!("../kubernetes/go.mod");
 
@@ -17,7 +17,7 @@ pub fn kubernetes() -> Program {
     Program {
         name: "kubernetes",
         title: format!("Kubernetes {} (about 6 minutes, once)", version.trim_start_matches('v')),
-        source: Source::Files(&[
+        source: Source::GoFiles(&[
             ("main.go", include_str!("../kubernetes/main.go")),
             ("go.mod", GO_MOD),
             ("go.sum", include_str!("../kubernetes/go.sum")),

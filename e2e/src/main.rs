@@ -1,9 +1,9 @@
 //! `chatcluster-e2e`: a real Kubernetes for tests.
 
-use std::{io::Write, thread};
+use std::{io::Write, os::unix::process::CommandExt, path::PathBuf, thread};
 
 use anyhow::Result;
-use chatcluster_e2e::{ApiServer, kubernetes};
+use chatcluster_e2e::{ApiServer, Cluster, inside, kubernetes, supervise};
 use clap::{Parser, Subcommand};
 
 /// A real Kubernetes for tests, built from source into the cache.
@@ -21,6 +21,36 @@ enum Command {
     /// Run etcd, an API server and the controller manager on loopback until Ctrl-C, and print the
     /// path of a kubeconfig. Needs no root and runs no pods.
     ApiServer,
+    /// Start a cluster of three nodes; needs root. One that runs stays as it is.
+    Up,
+    /// End the cluster, and remove all that it made, also what a killed one left.
+    Down,
+    /// Show the nodes and all pods.
+    Status,
+    /// Run kubectl on the cluster.
+    #[command(disable_help_flag = true)]
+    Kubectl {
+        /// What kubectl gets.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// Give the image in an OCI archive to all nodes, for pods with `imagePullPolicy: Never`.
+    Load {
+        /// The archive, a tar file.
+        file: PathBuf,
+    },
+    /// What `up` leaves running.
+    #[command(hide = true)]
+    Supervise {
+        /// The API's on loopback.
+        port: u16,
+    },
+    /// The first process of a namespace.
+    #[command(hide = true)]
+    Inside {
+        /// Which.
+        what: Vec<String>,
+    },
 }
 
 fn main() -> Result<()> {
@@ -33,5 +63,17 @@ fn main() -> Result<()> {
                 thread::park();
             }
         }
+        Command::Up => Cluster::of_this_machine()?.up(),
+        Command::Down => Cluster::of_this_machine()?.down(),
+        Command::Status => kubectl(&["get".into(), "nodes,pods".into(), "-Aowide".into()]),
+        Command::Kubectl { arguments } => kubectl(&arguments),
+        Command::Load { file } => Cluster::of_this_machine()?.load(&file),
+        Command::Supervise { port } => supervise(port),
+        Command::Inside { what } => inside(&what),
     }
+}
+
+/// Becomes kubectl; returns only when that fails.
+fn kubectl(arguments: &[String]) -> Result<()> {
+    Err(Cluster::of_this_machine()?.kubectl()?.args(arguments).exec().into())
 }

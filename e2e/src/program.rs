@@ -1,4 +1,4 @@
-//! Go programs, built from the module proxy into the cache, once for each version of their source.
+//! Programs that are built into the cache, once for each version of their source and compiler.
 
 use std::{
     fs::{self, File},
@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use crate::say;
 
-/// A Go program: what to build it from.
+/// A program: what to build it from.
 #[derive(Debug, Clone)]
 pub struct Program {
     /// The name of the executable.
@@ -27,8 +27,13 @@ pub struct Program {
 /// Where a program's source is.
 #[derive(Debug, Clone)]
 pub enum Source {
-    /// A module of our own: its files, by name.
-    Files(&'static [(&'static str, &'static str)]),
+    /// A Go module of our own: its files, by name.
+    GoFiles(&'static [(&'static str, &'static str)]),
+    /// A package on the Go module proxy, `path@version`.
+    GoPackage(&'static str),
+    /// One Rust file that uses nothing but the standard library. The program is static, so that it
+    /// runs in an empty image.
+    RustFile(&'static str),
 }
 
 impl Program {
@@ -54,43 +59,71 @@ impl Program {
     fn folder(&self) -> Result<PathBuf> {
         let cache = chatcluster_testkit::cache_folder()
             .context("there is no place for a cache: set HOME or CHATCLUSTER_CACHE")?;
-        Ok(cache.join("e2e").join(format!("{}-{}", self.name, self.key(&go_version()?))))
+        let compiler = match self.source {
+            Source::GoFiles(_) | Source::GoPackage(_) => version_of("go", &["env", "GOVERSION"])?,
+            Source::RustFile(_) => version_of("rustc", &["--version"])?,
+        };
+        Ok(cache.join("e2e").join(format!("{}-{}", self.name, self.key(&compiler))))
     }
 
     /// Tells sources and compilers apart.
-    fn key(&self, go: &str) -> String {
+    fn key(&self, compiler: &str) -> String {
         let mut digest = Sha256::new();
         let mut part = |text: &str| {
             digest.update(text.len().to_le_bytes());
             digest.update(text);
         };
-        part(go);
+        part(compiler);
         self.variables.iter().for_each(|variable| part(variable));
         match &self.source {
-            Source::Files(files) => files.iter().for_each(|(name, text)| {
+            Source::GoFiles(files) => files.iter().for_each(|(name, text)| {
                 part(name);
                 part(text);
             }),
+            Source::GoPackage(text) | Source::RustFile(text) => part(text),
         }
         digest.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect()
     }
 
     fn build(&self, folder: &Path) -> Result<()> {
         let work = tempfile::tempdir_in(folder).context("make a folder for the build")?;
-        let variables: String =
-            self.variables.iter().map(|variable| format!(" -X {variable}")).collect();
-        let mut go = Command::new("go");
-        match &self.source {
-            Source::Files(files) => {
+        let mut compiler = match &self.source {
+            Source::GoFiles(files) => {
                 for (name, text) in *files {
                     fs::write(work.path().join(name), text).context("write the source")?;
                 }
-                go.args(["build", "-o", self.name]);
+                let mut go = self.go("build", work.path());
+                go.arg(".");
+                go
             }
-        }
-        go.args(["-trimpath", "-ldflags", &format!("-s -w{variables}")]).arg(".");
-        let status = go
-            .current_dir(work.path())
+            Source::GoPackage(package) => {
+                let mut go = self.go("install", work.path());
+                go.arg(package);
+                go
+            }
+            Source::RustFile(text) => {
+                fs::write(work.path().join("main.rs"), text).context("write the source")?;
+                let mut rustc = Command::new("rustc");
+                rustc.args(["--edition=2024", "-Copt-level=s", "-Ctarget-feature=+crt-static"]);
+                // The C library warns that names are resolved with its shared parts; the files
+                // that an empty image needs for that come from the kubelet.
+                rustc.args(["-Awarnings", "-o", self.name, "main.rs"]);
+                rustc
+            }
+        };
+        let status =
+            compiler.current_dir(work.path()).stdin(Stdio::null()).status().context("compile")?;
+        ensure!(status.success(), "the compiler ended with {status}; what it said is above");
+        fs::rename(work.path().join(self.name), folder.join(self.name))
+            .context("move the program to its place")
+    }
+
+    fn go(&self, action: &str, folder: &Path) -> Command {
+        let variables: String =
+            self.variables.iter().map(|variable| format!(" -X {variable}")).collect();
+        let mut go = Command::new("go");
+        go.args([action, "-trimpath", "-ldflags", &format!("-s -w{variables}")])
+            .env("GOBIN", folder)
             .env("CGO_ENABLED", "0")
             .env("GOFLAGS", "-mod=readonly")
             .env("GOWORK", "off")
@@ -98,24 +131,19 @@ impl Program {
             .env("GOTOOLCHAIN", "local")
             // Kubernetes 1.36 cannot read its OpenAPI documents with the JSON package that is
             // the default from Go 1.27 on.
-            .env("GOEXPERIMENT", "nojsonv2")
-            .stdin(Stdio::null())
-            .status()
-            .context("run go")?;
-        ensure!(status.success(), "go ended with {status}; what it said is above");
-        fs::rename(work.path().join(self.name), folder.join(self.name))
-            .context("move the program to its place")
+            .env("GOEXPERIMENT", "nojsonv2");
+        go
     }
 }
 
-fn go_version() -> Result<String> {
-    let output = Command::new("go")
-        .args(["env", "GOVERSION"])
+fn version_of(compiler: &str, arguments: &[&str]) -> Result<String> {
+    let output = Command::new(compiler)
+        .args(arguments)
         .env("GOTOOLCHAIN", "local")
         .output()
-        .context("run go, which builds Kubernetes: is it installed?")?;
+        .with_context(|| format!("run {compiler}, which builds this: is it installed?"))?;
     if !output.status.success() {
-        bail!("go env GOVERSION: {}", String::from_utf8_lossy(&output.stderr));
+        bail!("{compiler}: {}", String::from_utf8_lossy(&output.stderr));
     }
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
@@ -129,7 +157,7 @@ mod tests {
         let program = |files, variables: &[&str]| Program {
             name: "program",
             title: "a program".into(),
-            source: Source::Files(files),
+            source: Source::GoFiles(files),
             variables: variables.iter().map(|text| (*text).to_owned()).collect(),
         };
         let one = program(&[("main.go", "package main")], &[]);
