@@ -147,7 +147,8 @@ mod tests {
 
     fn cluster(data: &Path, name: &str, listen: &str) -> Cluster {
         let head = "apiVersion: chatcluster.io/v1alpha1\nkind: ChatCluster\n";
-        let (wanted, _) = file::read(&format!("{head}metadata: {{name: {name}}}\nspec: {{}}")).unwrap();
+        let (wanted, _) =
+            file::read(&format!("{head}metadata: {{name: {name}}}\nspec: {{}}")).unwrap();
         let listen = listen.parse().unwrap();
         Cluster::resolve(wanted, listen, PathBuf::from(data), 8443, |_| Ok(1)).unwrap()
     }
