@@ -12,14 +12,11 @@ use crate::{
     wire::{self, WebSocket, text_frame},
 };
 
-/// Connections opened before memory is first looked at, so that neither what the server allocates once
-/// nor what it has free from opening them is counted: later connections would use that up unseen.
-const WARM: usize = 2000;
 /// Connections being opened at the same time.
 const OPENING: usize = 64;
-/// For ten seconds after its first lease a gateway has all its sessions claim their routes again, since
-/// others may have read what was claimed before as dead. That is work, and not idleness.
-const CLAIMED_AGAIN: Duration = Duration::from_secs(12);
+/// A gateway has started when this is over. For ten seconds after its first lease it has all its sessions
+/// claim their routes again, since others may have read what was claimed before as dead.
+const STARTED: Duration = Duration::from_secs(12);
 /// Messages of the burst.
 const BURST: usize = 64;
 
@@ -54,6 +51,7 @@ pub(crate) async fn measure(
         let fleet = Fleet::start(false).await?;
         let port = fleet.gateway.port;
         let mut open: Vec<WebSocket> = Vec::new();
+        sleep(STARTED).await;
         let upgrade = async |i| WebSocket::open(port, i, None).await;
         figures.socket.push(grow(&fleet.gateway, connections, &mut open, upgrade).await?);
         drop(open);
@@ -78,7 +76,7 @@ async fn sessions(
     tls: Option<Arc<ClientConfig>>,
     open: &mut Vec<WebSocket>,
 ) -> anyhow::Result<f64> {
-    sleep(CLAIMED_AGAIN).await;
+    sleep(STARTED).await;
     let port = fleet.gateway.port;
     let log_in = async |index: usize| {
         let mut socket = WebSocket::open(port, index, tls.as_ref()).await?;
@@ -89,7 +87,8 @@ async fn sessions(
     grow(&fleet.gateway, connections, open, log_in).await
 }
 
-/// Opens connections and returns by how much each made the server grow, in bytes.
+/// Opens connections and returns by how much each made the server grow, in bytes. The server has had none
+/// before: what earlier ones had left free would hide a part of it, and nobody could say how much.
 async fn grow<C>(
     server: &Server,
     connections: usize,
@@ -105,9 +104,8 @@ async fn grow<C>(
         open.extend(new);
         anyhow::Ok(())
     };
-    fill(open, WARM).await?;
     let before = settled(server).await?;
-    fill(open, WARM + connections).await?;
+    fill(open, connections).await?;
     let after = settled(server).await?;
     Ok((after - before) / connections as f64)
 }

@@ -12,12 +12,6 @@ use chatcluster_gateway::run::{Ports, run};
 use chatcluster_manager::{MemoryManager, RedisManager, RedisSettings};
 use chatcluster_runtime::{exit_code, logs, raise_nofile, read_config, signals};
 use clap::Parser;
-use mimalloc::MiMalloc;
-
-/// Measured against glibc's: a third less memory for idle sessions, for it wastes nothing on the aligned
-/// blocks that tasks and sockets are, and gives back what a storm of logins has used.
-#[global_allocator]
-static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// A ChatCluster gateway: holds clients' connections over wss and routes their messages.
 #[derive(Debug, Parser)]
