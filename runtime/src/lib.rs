@@ -2,6 +2,7 @@
 //! logs, shutdown, and the last words. A program's `main` puts these together; nothing here starts on its own.
 
 pub mod admin;
+mod backlog;
 mod config_file;
 mod exit;
 pub mod logs;
@@ -9,6 +10,7 @@ mod open_files;
 pub mod signals;
 pub mod tls;
 
+pub use backlog::Backlog;
 pub use config_file::{ConfigFileError, read_config};
 pub use exit::exit_code;
 pub use open_files::raise_nofile;

@@ -13,6 +13,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use chatcluster_runtime::Backlog;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_tungstenite::tungstenite::protocol::frame::{
     FrameHeader,
@@ -34,33 +35,32 @@ thread_local! {
 #[derive(Debug)]
 pub struct Outgoing<S> {
     socket: S,
-    /// What the socket has not taken yet, from `sent` on. Without capacity when there is nothing.
-    left: Vec<u8>,
-    sent: usize,
+    /// What the socket has not taken yet.
+    left: Backlog,
 }
 
 impl<S> Outgoing<S> {
     /// Around a socket.
     pub fn new(socket: S) -> Self {
-        Self { socket, left: Vec::new(), sent: 0 }
+        Self { socket, left: Backlog::default() }
     }
 
     /// Queues a ping, behind what is here already.
     pub(super) fn ping(&mut self) {
-        let opcode = OpCode::Control(Control::Ping);
-        // Writing to a Vec cannot fail.
-        let _ = FrameHeader { opcode, ..FrameHeader::default() }.format(0, &mut self.left);
+        let mut frame = Vec::new();
+        put(OpCode::Control(Control::Ping), &Bytes::new(), &mut frame);
+        self.left.push(&frame);
     }
 
     /// Bytes that the socket has not taken yet.
     pub fn backlog(&self) -> usize {
-        self.left.len() - self.sent
+        self.left.bytes().len()
     }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Outgoing<S> {
-    /// Writes messages, each as one frame, until none is left or the socket is full. `Ready` when all of them are
-    /// with the socket, and flushed.
+    /// Writes messages, each as one frame, until none is left or the socket is full. `Ready` when all
+    /// of them are with the socket, and flushed.
     ///
     /// # Errors
     /// When the socket fails.
@@ -76,12 +76,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Outgoing<S> {
                 while scratch.len() < WRITE
                     && let Some((kind, payload)) = frames.next()
                 {
-                    put(kind, &payload, scratch);
+                    put(OpCode::Data(kind), &payload, scratch);
                 }
                 if scratch.is_empty() {
                     return Pin::new(&mut self.socket).poll_flush(cx);
                 }
-                let written = self.poll_bytes(cx, scratch);
+                let written = self.left.poll_write_or_keep(cx, &mut self.socket, scratch);
                 if scratch.capacity() > SCRATCH_MAX {
                     *scratch = Vec::new();
                 }
@@ -90,39 +90,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Outgoing<S> {
         })
     }
 
-    /// Writes `bytes`, keeping what the socket does not take.
-    fn poll_bytes(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<()>> {
-        let mut done = 0;
-        while done < bytes.len() {
-            match Pin::new(&mut self.socket).poll_write(cx, &bytes[done..]) {
-                Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                Poll::Ready(Ok(n)) => done += n,
-                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
-                Poll::Pending => {
-                    self.left.extend_from_slice(&bytes[done..]);
-                    return Poll::Pending;
-                }
-            }
-        }
-        Poll::Ready(Ok(()))
-    }
-
     fn poll_rest(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while self.sent < self.left.len() {
-            match ready!(Pin::new(&mut self.socket).poll_write(cx, &self.left[self.sent..]))? {
-                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                n => self.sent += n,
-            }
-        }
-        self.left = Vec::new();
-        self.sent = 0;
-        Poll::Ready(Ok(()))
+        self.left.poll_write(cx, &mut self.socket)
     }
 }
 
 /// A whole frame. Servers do not mask theirs, so the payload is copied once and as it is.
-fn put(kind: Data, payload: &Bytes, buffer: &mut Vec<u8>) {
-    let header = FrameHeader { opcode: OpCode::Data(kind), ..FrameHeader::default() };
+fn put(opcode: OpCode, payload: &Bytes, buffer: &mut Vec<u8>) {
+    let header = FrameHeader { opcode, ..FrameHeader::default() };
     // Writing to a Vec cannot fail.
     let _ = header.format(payload.len() as u64, buffer);
     buffer.extend_from_slice(payload);
@@ -145,7 +120,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Outgoing<S> {
         _: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.left.extend_from_slice(bytes);
+        self.left.push(bytes);
         Poll::Ready(Ok(bytes.len()))
     }
 

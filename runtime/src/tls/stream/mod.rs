@@ -5,7 +5,6 @@
 //! cannot go on: ciphertext of a record that is not whole yet, plaintext that the reader has not taken,
 //! ciphertext that the socket has not taken. Each of them goes when it is empty.
 
-mod backlog;
 mod records;
 mod scratch;
 
@@ -18,10 +17,11 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use backlog::Backlog;
 use records::Records;
 use rustls::{Error, ServerConfig};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::Backlog;
 
 /// Ciphertext of one read: a record of the largest size.
 const READ: usize = 18 * 1024;
@@ -119,13 +119,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> ServerStream<S> {
 
     /// Writes what the socket has not taken yet.
     fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let unsent = &mut self.tls.unsent;
-        while !unsent.is_empty() {
-            match ready!(Pin::new(&mut self.socket).poll_write(cx, unsent.bytes()))? {
-                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                n => unsent.advance(n),
-            }
-        }
+        ready!(self.tls.unsent.poll_write(cx, &mut self.socket))?;
         self.tls.answering = false;
         Poll::Ready(Ok(()))
     }
@@ -144,19 +138,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> ServerStream<S> {
     ) -> io::Result<()> {
         scratch::with(|scratch| {
             let length = seal(&mut self.tls.records, scratch).map_err(invalid)?;
-            let mut wire = &scratch[..length];
-            while !wire.is_empty() {
-                match Pin::new(&mut self.socket).poll_write(cx, wire) {
-                    Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
-                    Poll::Ready(Ok(n)) => wire = &wire[n..],
-                    Poll::Ready(Err(error)) => return Err(error),
-                    Poll::Pending => {
-                        self.tls.unsent.push(wire);
-                        break;
-                    }
-                }
+            let unsent = &mut self.tls.unsent;
+            match unsent.poll_write_or_keep(cx, &mut self.socket, &scratch[..length]) {
+                Poll::Ready(written) => written,
+                Poll::Pending => Ok(()),
             }
-            Ok(())
         })
     }
 

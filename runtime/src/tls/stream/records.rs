@@ -14,7 +14,8 @@ use rustls::{
     },
 };
 
-use super::{backlog::Backlog, scratch};
+use super::scratch;
+use crate::Backlog;
 
 /// Most plaintext of one record (RFC 8446, section 5.1).
 const RECORD: usize = 16 * 1024;
