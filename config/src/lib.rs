@@ -1,12 +1,14 @@
 //! The configuration files of the programs: one typed YAML each, given by `--config FILE`. The operator
 //! renders them by the same functions for pods and for local processes; the programs read them.
 //!
-//! No I/O: `chatcluster-runtime` reads the file.
+//! No I/O: `chatcluster-runtime` reads the file. What the environment says about places on this machine
+//! is read here too, for local mode and the tests.
 
 mod duration;
 mod gateway;
 mod known;
 mod messages;
+mod places;
 mod read;
 mod tls;
 mod words;
@@ -17,5 +19,6 @@ pub use gateway::{
     PeerPort,
 };
 pub use messages::{BackendPort, GrpcPort, MessagesConfig, Storage};
+pub use places::{cache_folder, redis_server};
 pub use read::{InvalidYaml, Mistake, from_yaml, line_of};
 pub use tls::{MutualTls, Role, ServerTls};

@@ -1,12 +1,14 @@
 //! Programs that are built into the cache, once for each version of their source and compiler.
 
 use std::{
+    env,
     fs::{self, File},
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
 use anyhow::{Context, Result, bail, ensure};
+use chatcluster_config::cache_folder;
 use sha2::{Digest, Sha256};
 
 use crate::say;
@@ -57,7 +59,7 @@ impl Program {
     }
 
     fn folder(&self) -> Result<PathBuf> {
-        let cache = chatcluster_testkit::cache_folder()
+        let cache = cache_folder(|name| env::var_os(name))
             .context("there is no place for a cache: set HOME or CHATCLUSTER_CACHE")?;
         let compiler = match self.source {
             Source::GoFiles(_) | Source::GoPackage(_) => version_of("go", &["env", "GOVERSION"])?,

@@ -3,14 +3,12 @@
 //! Everything here panics when it cannot do its work, with what it wanted and what it got, because a
 //! test has nobody to hand an error to. What fails shows the output of the processes that it started.
 
-mod cache;
 pub mod certificates;
 mod ports;
 mod process;
 pub mod redis;
 mod wait;
 
-pub use cache::cache_folder;
 pub use ports::free_port;
 pub use process::Process;
 pub use wait::{wait_for, wait_until};

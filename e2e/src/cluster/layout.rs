@@ -3,11 +3,12 @@
 //! All addresses are inside network namespaces of the cluster's own; they cannot meet this machine's.
 
 use std::{
-    fs,
+    env, fs,
     path::{Path, PathBuf},
 };
 
 use anyhow::{Context, Result};
+use chatcluster_config::cache_folder;
 
 /// Workers.
 pub(crate) const NODES: std::ops::RangeInclusive<u8> = 1..=3;
@@ -54,7 +55,7 @@ pub(crate) struct Layout {
 impl Layout {
     /// Below the cache, so on a disk: images unpack to hundreds of megabytes.
     pub(crate) fn of_this_user() -> Result<Self> {
-        let cache = chatcluster_testkit::cache_folder()
+        let cache = cache_folder(|name| env::var_os(name))
             .context("there is no place for a cluster: set HOME or CHATCLUSTER_CACHE")?;
         Ok(Self {
             folder: cache.join("e2e/cluster"),
