@@ -17,7 +17,11 @@ use kube::Client;
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
-use crate::{Namespace, kubeconfig, kubernetes::part, pki};
+use crate::{
+    Namespace, flags, kubeconfig,
+    kubernetes::{part, part_with},
+    pki,
+};
 
 /// It takes about 4 s with two cores to itself.
 const READY_WITHIN: Duration = Duration::from_secs(60);
@@ -109,23 +113,21 @@ async fn start_in(folder: &TempDir) -> Result<ApiServer> {
     let controllers = authority.issue("system:kube-controller-manager", "", &[])?;
     write("ca.pem", authority.certificate())?;
     write("ca.key", &authority.key())?;
-    write("server.pem", &server.certificate)?;
-    write("server.key", &server.key)?;
-    let service_accounts = pki::SigningKey::generate()?;
-    write("service-accounts.key", &service_accounts.private)?;
-    write("service-accounts.pub", &service_accounts.public)?;
+    write("apiserver.pem", &server.certificate)?;
+    write("apiserver.key", &server.key)?;
+    let tokens = pki::SigningKey::generate()?;
+    write("tokens.key", &tokens.private)?;
+    write("tokens.pub", &tokens.public)?;
     write("admin.conf", &kubeconfig::text(&url, &authority, &admin))?;
     write("controllers.conf", &kubeconfig::text(&url, &authority, &controllers))?;
 
-    let start = |name: &str, flags: Vec<String>| -> Result<Process> {
-        let mut command = part(name)?;
-        command.args(flags.iter().map(|flag| format!("--{flag}")));
-        Ok(Process::start_below(folder.path(), name, &command))
+    let start = |name: &str, flags: &[Vec<String>]| -> Result<Process> {
+        Ok(Process::start_below(folder.path(), name, &part_with(name, flags)?))
     };
     let processes = vec![
         start(
             "etcd",
-            vec![
+            &[vec![
                 format!("data-dir={}", file("etcd")),
                 // What a test wrote need not survive the machine.
                 "unsafe-no-fsync".into(),
@@ -133,40 +135,28 @@ async fn start_in(folder: &TempDir) -> Result<ApiServer> {
                 format!("advertise-client-urls={etcd_url}"),
                 format!("listen-peer-urls=http://127.0.0.1:{etcd_peers}"),
                 "log-level=warn".into(),
-            ],
+            ]],
         )?,
         start(
             "kube-apiserver",
-            vec![
-                format!("etcd-servers={etcd_url}"),
-                "bind-address=127.0.0.1".into(),
-                "advertise-address=127.0.0.1".into(),
-                format!("secure-port={api}"),
-                // Nobody reaches it by the service `kubernetes`, and loopback may not stand there.
-                "endpoint-reconciler-type=none".into(),
-                "service-cluster-ip-range=10.96.0.0/16".into(),
-                "authorization-mode=RBAC".into(),
-                "allow-privileged".into(),
-                format!("client-ca-file={}", file("ca.pem")),
-                format!("tls-cert-file={}", file("server.pem")),
-                format!("tls-private-key-file={}", file("server.key")),
-                format!("service-account-key-file={}", file("service-accounts.pub")),
-                format!("service-account-signing-key-file={}", file("service-accounts.key")),
-                "service-account-issuer=https://kubernetes.default.svc.cluster.local".into(),
+            &[
+                flags::api_server(&etcd_url, file),
+                vec![
+                    "bind-address=127.0.0.1".into(),
+                    "advertise-address=127.0.0.1".into(),
+                    format!("secure-port={api}"),
+                    // Nobody reaches it by the service `kubernetes`, and loopback may not stand there.
+                    "endpoint-reconciler-type=none".into(),
+                    "authorization-mode=RBAC".into(),
+                ],
             ],
         )?,
         start(
             "kube-controller-manager",
-            vec![
-                format!("kubeconfig={}", file("controllers.conf")),
+            &[
+                flags::controller_manager(&file("controllers.conf"), file),
                 // Serves nothing.
-                "secure-port=0".into(),
-                format!("root-ca-file={}", file("ca.pem")),
-                format!("cluster-signing-cert-file={}", file("ca.pem")),
-                format!("cluster-signing-key-file={}", file("ca.key")),
-                format!("service-account-private-key-file={}", file("service-accounts.key")),
-                "use-service-account-credentials".into(),
-                "leader-elect=false".into(),
+                vec!["secure-port=0".into()],
             ],
         )?,
     ];

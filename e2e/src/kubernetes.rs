@@ -37,6 +37,13 @@ pub(crate) fn part(name: &str) -> Result<Command> {
     Ok(command)
 }
 
+/// The same with flags, given without their dashes.
+pub(crate) fn part_with(name: &str, flags: &[Vec<String>]) -> Result<Command> {
+    let mut command = part(name)?;
+    command.args(flags.iter().flatten().map(|flag| format!("--{flag}")));
+    Ok(command)
+}
+
 /// The version that go.mod requires, like `v1.36.3`.
 fn version() -> &'static str {
     let required = |line: &'static str| line.trim().strip_prefix("k8s.io/kubernetes ");

@@ -6,6 +6,7 @@
 
 mod api_server;
 mod cluster;
+mod flags;
 mod inside;
 mod kubeconfig;
 mod kubernetes;

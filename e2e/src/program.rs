@@ -7,11 +7,11 @@ use std::{
     process::{Command, Stdio},
 };
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use chatcluster_config::cache_folder;
 use sha2::{Digest, Sha256};
 
-use crate::say;
+use crate::{run::output_of, say};
 
 /// A program: what to build it from.
 #[derive(Debug, Clone)]
@@ -139,15 +139,9 @@ impl Program {
 }
 
 fn version_of(compiler: &str, arguments: &[&str]) -> Result<String> {
-    let output = Command::new(compiler)
-        .args(arguments)
-        .env("GOTOOLCHAIN", "local")
-        .output()
-        .with_context(|| format!("run {compiler}, which builds this: is it installed?"))?;
-    if !output.status.success() {
-        bail!("{compiler}: {}", String::from_utf8_lossy(&output.stderr));
-    }
-    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    let version = output_of(Command::new(compiler).args(arguments).env("GOTOOLCHAIN", "local"))
+        .with_context(|| format!("ask {compiler}, which builds this: is it installed?"))?;
+    Ok(version.trim().to_owned())
 }
 
 #[cfg(test)]

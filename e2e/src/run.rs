@@ -6,9 +6,12 @@ use anyhow::{Context, Result, bail};
 
 /// Runs a program to its end and returns what it printed. A failure says what it said.
 pub(crate) fn run<S: AsRef<OsStr>>(program: &str, arguments: &[S]) -> Result<String> {
-    let mut command = Command::new(program);
-    command.args(arguments);
-    let output = command.output().with_context(|| format!("run {program}"))?;
+    output_of(Command::new(program).args(arguments))
+}
+
+/// The same of a command.
+pub(crate) fn output_of(command: &mut Command) -> Result<String> {
+    let output = command.output().with_context(|| format!("run {command:?}"))?;
     if !output.status.success() {
         bail!("{command:?}: {}", String::from_utf8_lossy(&output.stderr).trim());
     }

@@ -1,5 +1,6 @@
 //! What every ChatCluster program has around its own job: configuration file, certificates, admin port,
-//! logs, shutdown, and the last words. A program's `main` puts these together; nothing here starts on its own.
+//! logs, shutdown, and the last words. A program's `main` puts these together; nothing here starts on
+//! its own.
 
 pub mod admin;
 mod backlog;

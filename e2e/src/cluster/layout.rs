@@ -5,10 +5,13 @@
 use std::{
     env, fs,
     path::{Path, PathBuf},
+    process::Command,
 };
 
 use anyhow::{Context, Result};
 use chatcluster_config::cache_folder;
+
+use crate::kubernetes::part;
 
 /// Workers.
 pub(crate) const NODES: std::ops::RangeInclusive<u8> = 1..=3;
@@ -92,6 +95,18 @@ impl Layout {
         let file = self.file(name);
         file.parent().map_or(Ok(()), fs::create_dir_all)?;
         fs::write(&file, text).with_context(|| format!("write {}", file.display()))
+    }
+
+    /// The file that makes a client of the cluster, from this machine.
+    pub(crate) fn kubeconfig(&self) -> PathBuf {
+        self.file("admin.conf")
+    }
+
+    /// kubectl as a user who may do everything.
+    pub(crate) fn kubectl(&self) -> Result<Command> {
+        let mut kubectl = part("kubectl")?;
+        kubectl.env("KUBECONFIG", self.kubeconfig());
+        Ok(kubectl)
     }
 
     /// The process that holds the namespaces of the control plane, a node or the outside, as

@@ -20,7 +20,7 @@ use anyhow::{Context, Result};
 pub(crate) use layout::{CONTROL_PLANE, Layout, SERVICES, node_address, node_name};
 pub(crate) use supervisor::supervise;
 
-use crate::{kubernetes::part, run::run};
+use crate::run::run;
 
 /// The cluster of this machine, running or not.
 #[derive(Debug)]
@@ -46,14 +46,12 @@ impl Cluster {
 
     /// The file that makes a client of it, from this machine.
     pub fn kubeconfig(&self) -> std::path::PathBuf {
-        self.layout.file("admin.conf")
+        self.layout.kubeconfig()
     }
 
     /// kubectl as a user who may do everything.
     pub fn kubectl(&self) -> Result<Command> {
-        let mut kubectl = part("kubectl")?;
-        kubectl.env("KUBECONFIG", self.kubeconfig());
-        Ok(kubectl)
+        self.layout.kubectl()
     }
 
     /// Gives an OCI archive's images to all nodes. Pods use them with `imagePullPolicy: Never`.

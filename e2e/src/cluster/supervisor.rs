@@ -47,8 +47,12 @@ pub(crate) fn supervise(layout: &Layout, port: u16) -> Result<()> {
     }
 
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let client = runtime.block_on(async {
+        let config = crate::kubeconfig::read(&layout.kubeconfig()).await?;
+        kube::Client::try_from(config).context("make a client of the API")
+    })?;
     loop {
-        runtime.block_on(cloud(layout, outside.id));
+        runtime.block_on(cloud(&client, layout, outside.id));
         if let Some(ended) = control_plane.child.try_wait()? {
             bail!("the control plane ended: {ended}");
         }
@@ -70,12 +74,10 @@ pub(crate) fn supervise(layout: &Layout, port: u16) -> Result<()> {
 }
 
 /// What a cloud would do. It is not there from the first moment, nor always: another look comes soon.
-async fn cloud(layout: &Layout, outside: i32) {
+async fn cloud(client: &kube::Client, layout: &Layout, outside: i32) {
     let work = async {
-        let config = crate::kubeconfig::read(&layout.file("admin.conf")).await?;
-        let client = kube::Client::try_from(config)?;
-        volumes::provide(&client, layout).await?;
-        load_balancer::assign(&client, outside).await
+        volumes::provide(client, layout).await?;
+        load_balancer::assign(client, outside).await
     };
     match tokio::time::timeout(Duration::from_secs(10), work).await {
         Ok(Ok(())) => {}

@@ -20,8 +20,8 @@ use super::{
 };
 use crate::{
     kubernetes,
-    kubernetes::part,
     oci::Image,
+    run::output_of,
     say,
     tools::{coredns, kube_router, probe},
 };
@@ -53,7 +53,7 @@ pub(crate) fn up(layout: &Layout) -> Result<()> {
         let coredns = ["deployment/coredns", "-nkube-system", "--for=condition=Available"];
         wait(|| ready(layout, &coredns))
     })?;
-    say(format_args!("export KUBECONFIG={}", layout.text("admin.conf")));
+    say(format_args!("export KUBECONFIG={}", layout.kubeconfig().display()));
     Ok(())
 }
 
@@ -114,9 +114,8 @@ fn describe(layout: &Layout) -> Result<()> {
 }
 
 fn apply(layout: &Layout, text: &str) -> Result<()> {
-    let mut kubectl = part("kubectl")?;
-    let mut child = kubectl
-        .env("KUBECONFIG", layout.file("admin.conf"))
+    let mut child = layout
+        .kubectl()?
         .args(["apply", "--server-side", "--force-conflicts", "-f", "-"])
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
@@ -136,13 +135,7 @@ fn ready(layout: &Layout, what: &[&str]) -> Result<()> {
 }
 
 fn kubectl(layout: &Layout, arguments: &[&str]) -> Result<()> {
-    let mut kubectl = part("kubectl")?;
-    kubectl.env("KUBECONFIG", layout.file("admin.conf")).args(arguments);
-    let output = kubectl.output().context("run kubectl")?;
-    if !output.status.success() {
-        bail!("{}", String::from_utf8_lossy(&output.stderr).trim());
-    }
-    Ok(())
+    output_of(layout.kubectl()?.args(arguments)).map(drop)
 }
 
 fn step(what: &str, work: impl FnOnce() -> Result<()>) -> Result<()> {
