@@ -4,6 +4,8 @@ use chatcluster_config::GoDuration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::{Pod, Service, Tls};
+
 /// The servers that clients connect to.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
@@ -18,14 +20,30 @@ pub struct Gateways {
     pub connections_per_pod: u32,
     /// How gateways let go of their clients when they stop.
     pub drain: Drain,
-    /// How clients reach the gateways from outside. Ignored locally, where each gateway has a port.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub service: Option<Service>,
+    /// Web origins that browsers may connect from, such as `https://chat.example.com`; `*` is any. Default
+    /// none: the gateways' own origin is always allowed, and clients that are no browsers need none.
+    #[schemars(length(max = 64), inner(length(min = 1, max = 256)))]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub origins: Vec<String>,
+    /// The certificate that clients see. Ignored locally, where it is made.
+    pub tls: Tls,
+    /// How clients reach the gateways. Ignored locally, where each gateway has a port.
+    pub service: Service,
+    /// How the gateways' pods run. Ignored locally.
+    pub pod: Pod,
 }
 
 impl Default for Gateways {
     fn default() -> Self {
-        Self { replicas: 2, connections_per_pod: 10_000, drain: Drain::default(), service: None }
+        Self {
+            replicas: 2,
+            connections_per_pod: 10_000,
+            drain: Drain::default(),
+            origins: Vec::new(),
+            tls: Tls::default(),
+            service: Service::default(),
+            pod: Pod::default(),
+        }
     }
 }
 
@@ -47,23 +65,4 @@ impl Default for Drain {
     fn default() -> Self {
         Self { rate_per_second: 1000, timeout: GoDuration::from_secs(600) }
     }
-}
-
-/// How clients reach the gateways from outside.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", default)]
-pub struct Service {
-    /// The type of the Service in front of the gateways. Default ClusterIP: reachable inside the cluster.
-    #[serde(rename = "type")]
-    pub type_: ServiceType,
-}
-
-/// The type of a Service.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[allow(missing_docs)] // Kubernetes' own words
-pub enum ServiceType {
-    #[default]
-    ClusterIP,
-    NodePort,
-    LoadBalancer,
 }

@@ -7,16 +7,24 @@ mod auth;
 mod gateways;
 mod manager;
 mod messages;
+mod pod;
+mod resources;
 mod rules;
 mod schema;
+mod service;
 mod status;
+mod tls;
 
-pub use auth::{Auth, Jwt};
-pub use gateways::{Drain, Gateways, Service, ServiceType};
+pub use auth::{Algorithm, Auth, Jwt, SecretKeyRef};
+pub use gateways::{Drain, Gateways};
 pub use manager::{Managed, Manager, ManagerType};
-pub use messages::{Engine, Messages};
+pub use messages::{Embedded, Engine, Messages, Retention, Storage};
+pub use pod::Pod;
+pub use resources::{Amount, Resources};
 pub use rules::{Invalid, validate};
-pub use status::{ChatClusterStatus, GatewaysStatus};
+pub use service::{Service, ServiceType, TrafficPolicy};
+pub use status::{ChatClusterStatus, GatewaysStatus, ManagerStatus};
+pub use tls::{SecretRef, Tls, TlsType};
 
 use kube::CustomResource;
 use schemars::JsonSchema;
@@ -46,9 +54,27 @@ use serde::{Deserialize, Serialize};
         type_ = "string",
         json_path = ".status.conditions[?(@.type=='Ready')].status"
     ),
-    printcolumn(name = "Gateways", type_ = "integer", json_path = ".spec.gateways.replicas"),
+    printcolumn(
+        name = "Status",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type=='Ready')].reason"
+    ),
+    printcolumn(name = "Gateways", type_ = "integer", json_path = ".status.gateways.ready"),
+    printcolumn(name = "Connections", type_ = "integer", json_path = ".status.gateways.connections"),
     printcolumn(name = "Shards", type_ = "integer", json_path = ".spec.manager.managed.shards"),
     printcolumn(name = "Engine", type_ = "string", json_path = ".spec.messages.engine"),
+    printcolumn(
+        name = "Endpoint",
+        type_ = "string",
+        json_path = ".status.endpoint",
+        priority = 1
+    ),
+    printcolumn(
+        name = "Message",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type=='Ready')].message",
+        priority = 1
+    ),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
     validation = (
         "self.metadata.name.matches('^[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?$')",
@@ -66,4 +92,13 @@ pub struct ChatClusterSpec {
     pub messages: Messages,
     /// Who may connect.
     pub auth: Auth,
+    /// The image of gateways and message service. Default the operator's own, for new ChatClusters; a live
+    /// one keeps its own when the operator is upgraded, and the condition UpdateAvailable names the newer.
+    /// Ignored locally.
+    #[schemars(length(min = 1, max = 512))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
+    /// Whether the operator leaves everything as it is: it changes and heals nothing until this is false
+    /// again. Default false. Ignored locally.
+    pub paused: bool,
 }

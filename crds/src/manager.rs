@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::Pod;
+
 /// The WebSocket manager: knows which gateway holds which online device.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
@@ -36,10 +38,17 @@ pub struct Managed {
     /// in their inboxes.
     #[schemars(range(min = 0, max = 5), transform = crate::schema::whole_number)]
     pub replicas_per_shard: u32,
+    /// The image of Redis 7.0 or newer. Default the one that the operator was started with, for new
+    /// ChatClusters; a live one keeps its own. Ignored locally.
+    #[schemars(length(min = 1, max = 512))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
+    /// How the pods run. Ignored locally.
+    pub pod: Pod,
 }
 
 impl Default for Managed {
     fn default() -> Self {
-        Self { shards: 3, replicas_per_shard: 1 }
+        Self { shards: 3, replicas_per_shard: 1, image: None, pod: Pod::default() }
     }
 }

@@ -1,6 +1,7 @@
 //! Schemas that are not derived.
 
-use schemars::{Schema, SchemaGenerator, json_schema};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde_json::Value;
 
 /// Durations as [`chatcluster_config::GoDuration`] reads them. Not `format: duration`: that one lets days
 /// through, which Kubernetes' own duration type then refuses. The length bounds what the rule may cost.
@@ -18,4 +19,41 @@ pub(crate) fn duration_up_to_1h(_: &mut SchemaGenerator) -> Schema {
 /// A `u32` without its format, which Kubernetes does not know and warns of.
 pub(crate) fn whole_number(schema: &mut Schema) {
     schema.remove("format");
+}
+
+/// The size of a volume, as Kubernetes writes it. The length bounds what the rules may cost.
+pub(crate) fn size(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "string",
+        "maxLength": 32,
+        "x-kubernetes-validations": [{
+            "rule": "isQuantity(self) && quantity(self).compareTo(quantity('1Mi')) >= 0",
+            "message": "must be a size of at least 1Mi, such as 10Gi",
+        }],
+    })
+}
+
+/// One of Kubernetes' own types, without its descriptions: `kubectl explain pod.spec` has them, and they
+/// would be most of the resource.
+pub(crate) fn of_pods<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
+    let mut schema = T::json_schema(generator).to_value();
+    without_descriptions(&mut schema);
+    schema.try_into().expect("a schema without its descriptions is one")
+}
+
+/// A list of one of Kubernetes' own types.
+pub(crate) fn list_of_pods<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "array", "maxItems": 64, "items": of_pods::<T>(generator) })
+}
+
+fn without_descriptions(schema: &mut Value) {
+    match schema {
+        Value::Object(fields) => {
+            // A *field* of that name has an object for its value.
+            fields.retain(|name, value| name != "description" || !value.is_string());
+            fields.values_mut().for_each(without_descriptions);
+        }
+        Value::Array(items) => items.iter_mut().for_each(without_descriptions),
+        _ => {}
+    }
 }

@@ -35,7 +35,13 @@ fn object(out: &mut String, path: &str, schema: &Value) {
     writeln!(out, "| field | type | default | what it is |\n|---|---|---|---|").unwrap();
     let mut inner = Vec::new();
     for (name, field) in schema["properties"].as_object().unwrap() {
-        let (name, nested) = match field["properties"].is_object() {
+        let documented = |field: &Value| text(&field["description"]) != "";
+        // The fields of Kubernetes' own types have no descriptions here.
+        let own = |field: &Value| {
+            let fields = field["properties"].as_object();
+            fields.is_some_and(|fields| fields.values().all(documented))
+        };
+        let (name, nested) = match own(field) {
             true => {
                 let path = format!("{path}.{name}");
                 let anchor: String = path.chars().filter(char::is_ascii_alphanumeric).collect();
@@ -67,6 +73,7 @@ fn kind(field: &Value) -> String {
     match (text(&field["type"]), bound("minimum"), bound("maximum")) {
         ("integer", Some(least), Some(most)) => format!("{least} to {most}"),
         ("array", ..) => format!("list of {}", text(&field["items"]["type"])),
+        ("object", ..) if field["additionalProperties"].is_object() => "map".to_owned(),
         (kind, ..) => kind.to_owned(),
     }
 }

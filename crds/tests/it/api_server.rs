@@ -121,6 +121,36 @@ async fn it_scales_from_the_first_second() {
 }
 
 #[tokio::test]
+async fn a_volume_grows_and_never_shrinks_or_moves() {
+    let namespace = namespace("volume").await;
+    let clusters: Api<ChatCluster> = namespace.api();
+    let storage = |storage: Value| json!({ "messages": { "embedded": { "storage": storage } } });
+    let class = json!({ "size": "2Gi", "storageClassName": "fast" });
+    let created = create(&namespace, &object("main", &storage(class)));
+    assert!(created.status.success(), "{}", text_of(&created));
+    let change = async |spec: Value| {
+        let patch = Patch::Merge(json!({ "spec": spec }));
+        let changed = clusters.patch("main", &PatchParams::default(), &patch).await;
+        changed.map(drop).map_err(|error| error.to_string())
+    };
+    change(storage(json!({ "size": "3Gi" }))).await.unwrap();
+    for (wrong, says) in [
+        (storage(json!({ "size": "2Gi" })), "size cannot shrink"),
+        (storage(json!({ "storageClassName": "slow" })), "storageClassName cannot change"),
+        (storage(json!({ "storageClassName": null })), "storageClassName cannot change"),
+        // Leaving it out means the default, 10Gi, and no StorageClass.
+        (storage(Value::Null), "storageClassName cannot change"),
+        (json!({ "messages": null }), "storageClassName cannot change"),
+    ] {
+        let refused = change(wrong.clone()).await.unwrap_err();
+        assert!(refused.contains(says), "{wrong}: {refused}");
+    }
+    // Removing it and adding it again is two changes, and the first is refused already.
+    let size = clusters.get("main").await.unwrap().spec.messages.embedded.storage.size;
+    assert_eq!(size.0, "3Gi");
+}
+
+#[tokio::test]
 async fn kubectl_shows_and_explains_it() {
     let namespace = namespace("kubectl").await;
     assert!(create(&namespace, &object("main", &json!({}))).status.success());
@@ -128,7 +158,7 @@ async fn kubectl_shows_and_explains_it() {
         let shown = said(server().kubectl().args(["--namespace", namespace.name(), "get", which]));
         let words =
             |line: &str| shown.lines().any(|found| found.split_whitespace().eq(line.split(' ')));
-        assert!(words("NAME READY GATEWAYS SHARDS ENGINE AGE"), "{shown}");
+        assert!(words("NAME READY STATUS GATEWAYS CONNECTIONS SHARDS ENGINE AGE"), "{shown}");
         assert!(shown.contains("main"), "{shown}");
     }
     let field = "chatcluster.spec.gateways.drain.timeout";

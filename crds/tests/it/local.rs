@@ -26,10 +26,20 @@ fn an_empty_spec_is_good_and_says_its_defaults() {
                 "replicas": 2,
                 "connectionsPerPod": 10_000,
                 "drain": { "ratePerSecond": 1000, "timeout": "10m" },
+                "tls": { "type": "SelfSigned" },
+                "service": { "type": "ClusterIP" },
+                "pod": {},
             },
-            "manager": { "type": "Managed", "managed": { "shards": 3, "replicasPerShard": 1 } },
-            "messages": { "engine": "Embedded" },
-            "auth": { "jwt": { "audience": "chatcluster" } },
+            "manager": {
+                "type": "Managed",
+                "managed": { "shards": 3, "replicasPerShard": 1, "pod": {} },
+            },
+            "messages": {
+                "engine": "Embedded",
+                "embedded": { "storage": { "size": "10Gi", "whenDeleted": "Retain" }, "pod": {} },
+            },
+            "auth": { "jwt": { "audience": "chatcluster", "algorithm": "HS256" } },
+            "paused": false,
         })
     );
 }

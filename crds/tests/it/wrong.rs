@@ -15,6 +15,8 @@ const CONNECTIONS: &str = "spec.gateways.connectionsPerPod";
 const RATE: &str = "spec.gateways.drain.ratePerSecond";
 const TIMEOUT: &str = "spec.gateways.drain.timeout";
 const SERVICE: &str = "spec.gateways.service.type";
+const POLICY: &str = "spec.gateways.service.externalTrafficPolicy";
+const SIZE: &str = "spec.messages.embedded.storage.size";
 const SHARDS: &str = "spec.manager.managed.shards";
 const PER_SHARD: &str = "spec.manager.managed.replicasPerShard";
 const ISSUER: &str = "spec.auth.jwt.issuer";
@@ -33,6 +35,12 @@ pub(crate) fn values() -> Vec<Wrong> {
         |says: &'static [&'static str], manager: Value| wrong(says, json!({ "manager": manager }));
     let managed = |says: &'static [&'static str], managed: Value| {
         manager(says, json!({ "managed": managed }))
+    };
+    let service =
+        |says: &'static [&'static str], service: Value| gateways(says, json!({ "service": service }));
+    let tls = |says: &'static [&'static str], tls: Value| gateways(says, json!({ "tls": tls }));
+    let storage = |says: &'static [&'static str], storage: Value| {
+        wrong(says, json!({ "messages": { "embedded": { "storage": storage } } }))
     };
     let jwt =
         |says: &'static [&'static str], jwt: Value| wrong(says, json!({ "auth": { "jwt": jwt } }));
@@ -65,6 +73,54 @@ pub(crate) fn values() -> Vec<Wrong> {
             &[SERVICE, "\"ClusterIP\", \"NodePort\", \"LoadBalancer\""],
             json!({ "service": { "type": "Public" } }),
         ),
+        service(&["loadBalancerClass is for type LoadBalancer"], json!({ "loadBalancerClass": "a" })),
+        service(
+            &["externalTrafficPolicy is for types NodePort and LoadBalancer"],
+            json!({ "externalTrafficPolicy": "Local" }),
+        ),
+        service(
+            &[POLICY, "\"Cluster\", \"Local\""],
+            json!({ "type": "NodePort", "externalTrafficPolicy": "Global" }),
+        ),
+        tls(&["spec.gateways.tls", "type SecretRef needs it"], json!({ "type": "SecretRef" })),
+        tls(
+            &["spec.gateways.tls", "secretRef goes with type SecretRef"],
+            json!({ "secretRef": { "name": "a" } }),
+        ),
+        tls(
+            &["spec.gateways.tls", "hosts are for type SelfSigned alone"],
+            json!({ "type": "Terminated", "hosts": ["chat.example.com"] }),
+        ),
+        tls(
+            &["spec.gateways.tls.type", "\"SelfSigned\", \"SecretRef\", \"Terminated\""],
+            json!({ "type": "None" }),
+        ),
+        gateways(&["spec.gateways.origins[0]", "at least 1 chars"], json!({ "origins": [""] })),
+        gateways(
+            &["spec.gateways.pod.resources.requests.cpu", "should match"],
+            json!({ "pod": { "resources": { "requests": { "cpu": "two" } } } }),
+        ),
+        gateways(
+            &["spec.gateways.pod.tolerations", "must be of type array"],
+            json!({ "pod": { "tolerations": {} } }),
+        ),
+        storage(&[SIZE, "must be a size of at least 1Mi"], json!({ "size": "ten" })),
+        storage(&[SIZE, "must be a size of at least 1Mi"], json!({ "size": "0" })),
+        storage(
+            &["storage.whenDeleted", "\"Retain\", \"Delete\""],
+            json!({ "whenDeleted": "Keep" }),
+        ),
+        wrong(&["spec.image", "at least 1 chars"], json!({ "image": "" })),
+        wrong(&["spec.paused", "must be of type boolean"], json!({ "paused": "yes" })),
+        jwt(
+            &["spec.auth.jwt", "secretRef must name the Secret with the public key"],
+            json!({ "algorithm": "ES256" }),
+        ),
+        jwt(
+            &["spec.auth.jwt.algorithm", "\"HS256\", \"RS256\", \"ES256\""],
+            json!({ "algorithm": "none" }),
+        ),
+        jwt(&["spec.auth.jwt.secretRef.key", "Required"], json!({ "secretRef": { "name": "a" } })),
         manager(
             &["spec.manager.type", "supported values: \"Managed\""],
             json!({ "type": "Memcached" }),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use chatcluster_config::{InvalidYaml, Mistake, from_yaml, line_of};
 use chatcluster_crds::{ChatClusterSpec, Invalid, validate};
 use serde::Deserialize;
+use serde_json::Value;
 
 const API_VERSION: &str = "chatcluster.io/v1alpha1";
 const KIND: &str = "ChatCluster";
@@ -31,8 +32,10 @@ struct Metadata {
     name: String,
     #[serde(default = "Metadata::namespace")]
     namespace: String,
-    labels: Option<BTreeMap<String, String>>,
-    annotations: Option<BTreeMap<String, String>>,
+    #[serde(default, rename = "labels")]
+    _labels: BTreeMap<String, String>,
+    #[serde(default, rename = "annotations")]
+    _annotations: BTreeMap<String, String>,
 }
 
 impl Metadata {
@@ -67,20 +70,33 @@ pub(super) fn read(text: &str) -> Result<(Wanted, Vec<Mistake>), InvalidYaml> {
     if !mistakes.is_empty() {
         return Err(InvalidYaml(mistakes));
     }
-    let warnings = ignored(&document).into_iter().map(|field| at(field, "ignored locally".into()));
+    let there = ignored(&from_yaml(text)?);
+    let warnings = there.into_iter().map(|field| at(field, "ignored locally".into()));
     let warnings = warnings.collect();
     let Document { metadata: Metadata { name, namespace, .. }, spec, .. } = document;
     Ok((Wanted { name, namespace, spec }, warnings))
 }
 
-/// The fields that mean something only on Kubernetes.
-fn ignored(document: &Document) -> Vec<&'static str> {
-    let fields = [
-        ("metadata.labels", document.metadata.labels.is_some()),
-        ("metadata.annotations", document.metadata.annotations.is_some()),
-        ("spec.gateways.service", document.spec.gateways.service.is_some()),
-    ];
-    fields.into_iter().filter_map(|(field, there)| there.then_some(field)).collect()
+/// What means something only on Kubernetes.
+const IGNORED: [&str; 12] = [
+    "metadata.annotations",
+    "metadata.labels",
+    "spec.auth.jwt.algorithm",
+    "spec.auth.jwt.secretRef",
+    "spec.gateways.pod",
+    "spec.gateways.service",
+    "spec.gateways.tls",
+    "spec.image",
+    "spec.manager.managed.image",
+    "spec.manager.managed.pod",
+    "spec.messages.embedded",
+    "spec.paused",
+];
+
+/// The fields of the document that mean something only on Kubernetes.
+fn ignored(document: &Value) -> Vec<&'static str> {
+    let there = |path: &&str| path.split('.').try_fold(document, |at, name| at.get(name)).is_some();
+    IGNORED.into_iter().filter(there).collect()
 }
 
 #[cfg(test)]
@@ -108,7 +124,7 @@ mod tests {
         assert_eq!(
             error(&format!("{HEAD}spec:\n  gateways:\n    replicass: 3\n")),
             "line 6: spec.gateways.replicass: unknown field; \
-             there are replicas, connectionsPerPod, drain, service"
+             there are replicas, connectionsPerPod, drain, origins, tls, service, pod"
         );
         assert_eq!(
             error(&format!("{HEAD}spec:\n  gateways:\n    replicas: many\n")),
@@ -142,10 +158,11 @@ mod tests {
     #[test]
     fn a_field_that_means_nothing_here_is_a_warning_with_its_line() {
         let (_, warnings) =
-            read(&format!("{HEAD}spec:\n  gateways:\n    service: {{type: LoadBalancer}}\n"))
+            read(&format!("{HEAD}spec:\n  gateways:\n    service: {{type: LoadBalancer}}\n  paused: true\n"))
                 .unwrap();
-        let [warning] = &warnings[..] else { panic!("{warnings:?}") };
-        assert_eq!(warning.line, Some(6));
-        assert_eq!(warning.reason, "spec.gateways.service: ignored locally");
+        let [service, paused] = &warnings[..] else { panic!("{warnings:?}") };
+        assert_eq!(service.line, Some(6));
+        assert_eq!(service.reason, "spec.gateways.service: ignored locally");
+        assert_eq!(paused.line, Some(7));
     }
 }

@@ -36,7 +36,7 @@ pub(super) fn gateway(cluster: &Cluster, gateway: &Gateway) -> GatewayConfig {
         client: ClientPort {
             listen: (cluster.listen.address, gateway.client).into(),
             tls: Some(ServerTls { certificate, key }),
-            origins: Vec::new(),
+            origins: spec.gateways.origins.clone(),
             page: Some(cluster.paths.page()),
             connections: spec.gateways.connections_per_pod as usize,
             heartbeat: GoDuration::from_secs(25),
@@ -155,7 +155,7 @@ mod tests {
     #[test]
     fn each_field_of_the_spec_arrives_where_it_works() {
         let cluster = cluster(
-            "{gateways: {replicas: 3, connectionsPerPod: 77, drain: {ratePerSecond: 5, timeout: 2s}},
+            "{gateways: {replicas: 3, connectionsPerPod: 77, origins: [https://a.example], drain: {ratePerSecond: 5, timeout: 2s}},
               manager: {managed: {shards: 4, replicasPerShard: 0}},
               auth: {jwt: {issuer: me, audience: chat}}}",
         );
@@ -164,6 +164,7 @@ mod tests {
         let config = gateway(&cluster, &cluster.gateways[2]);
         assert_eq!(config.client.listen.port(), 8445);
         assert_eq!(config.client.connections, 77);
+        assert_eq!(config.client.origins, ["https://a.example"]);
         assert_eq!(config.drain.rate_per_second, 5);
         assert_eq!(config.drain.timeout, GoDuration::from_secs(2));
         assert_eq!(config.auth.issuer.as_deref(), Some("me"));
