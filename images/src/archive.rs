@@ -2,7 +2,7 @@
 //! that Dockers before version 25 look for.
 //! (Formats: OCI image-spec 1.1, image-layout.md and manifest.md; Docker image specification v1.2.)
 
-use std::{io::Read, path::Path};
+use std::{fs::Permissions, io::Read, os::unix::fs::PermissionsExt, path::Path};
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
@@ -50,7 +50,10 @@ pub(crate) fn write(image: &Image, archive: &Path) -> Result<()> {
     }]);
 
     let folder = archive.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let file = tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new(".")))
+    // For everybody to read, as far as the umask lets them; a temporary file's default is its owner.
+    let file = tempfile::Builder::new()
+        .permissions(Permissions::from_mode(0o666))
+        .tempfile_in(folder.unwrap_or(Path::new(".")))
         .context("make a temporary file for the archive")?;
     let mut parts = tar::Builder::new(file);
     let mut part = |name: &str, size: u64, bytes: &mut dyn Read| {
