@@ -14,14 +14,16 @@ use crate::world::{SOON, World, scenario};
 #[ignore = "needs a cluster: make e2e"]
 async fn our_programs_start() {
     scenario("our programs start", 60, async |world| {
-        for program in
-            ["chatcluster-operator", "chatcluster-gateway", "chatcluster-messages", "chat"]
-        {
-            let said = run(world, program, "chatcluster", &[program, "--version"]).await;
+        let ours = ["chatcluster-operator", "chatcluster-gateway", "chatcluster-messages", "chat"];
+        for program in ours {
+            start(world, pod(program, "chatcluster", &[program, "--version"])).await;
+        }
+        let traffic = ["/usr/local/bin/traffic", "--version"];
+        start(world, pod("traffic", "traffic", &traffic)).await;
+        for program in ours.into_iter().chain(["traffic"]) {
+            let said = end(world, program).await;
             assert!(said.starts_with(&format!("{program} ")), "{said}");
         }
-        let said = run(world, "traffic", "traffic", &["/usr/local/bin/traffic", "--version"]).await;
-        assert!(said.starts_with("traffic "), "{said}");
     })
     .await;
 }
@@ -36,7 +38,7 @@ async fn redis_answers() {
         container["volumeMounts"] = json!([{ "name": "data", "mountPath": "/data" }]);
         let ping = ["sh", "-c", r#"[ "$(redis-cli ping)" = PONG ]"#];
         container["readinessProbe"] = json!({ "exec": { "command": ping }, "periodSeconds": 1 });
-        world.create::<Pod>(pod).await;
+        start(world, pod).await;
         wait_until("redis is ready", SOON, async || {
             let pod = world.namespace.api::<Pod>().get("redis").await.unwrap();
             let conditions = pod.status.and_then(|status| status.conditions).unwrap_or_default();
@@ -52,15 +54,18 @@ async fn redis_answers() {
 async fn mnesia_starts() {
     scenario("mnesia starts", 60, async |world| {
         let program = r#"io:format("~p", [mnesia:start()]), halt()."#;
-        let said = run(world, "erlang", "erlang", &["erl", "-noshell", "-eval", program]).await;
-        assert_eq!(said, "ok");
+        start(world, pod("erlang", "erlang", &["erl", "-noshell", "-eval", program])).await;
+        assert_eq!(end(world, "erlang").await, "ok");
     })
     .await;
 }
 
-/// Runs a command to its end and returns what it printed.
-async fn run(world: &World, name: &str, image: &str, command: &[&str]) -> String {
-    world.create::<Pod>(pod(name, image, command)).await;
+async fn start(world: &World, pod: Value) {
+    world.create::<Pod>(pod).await;
+}
+
+/// Waits for the end of a pod, and returns what it printed.
+async fn end(world: &World, name: &str) -> String {
     let pods = world.namespace.api::<Pod>();
     let phase = wait_for(&format!("pod {name} has ended"), SOON, async || {
         let phase = pods.get(name).await.unwrap().status?.phase?;

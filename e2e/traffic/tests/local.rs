@@ -112,7 +112,9 @@ impl Traffic {
         let ended = wait_for("the traffic has ended", SOON, async || self.0.ended()).await;
         let output = self.0.output();
         let report = output.lines().last().and_then(|line| serde_json::from_str(line).ok());
-        (ended.code().unwrap(), report.unwrap_or_else(|| panic!("no report: {output}")))
+        let report: Value = report.unwrap_or_else(|| panic!("no report: {output}"));
+        println!("{report}");
+        (ended.code().unwrap(), report)
     }
 
     async fn stop(self) -> (i32, Value) {
@@ -129,12 +131,13 @@ fn counts(report: &Value, names: [&str; 3]) -> [u64; 3] {
 #[tokio::test]
 async fn everything_arrives_also_when_a_gateway_and_the_message_service_die() {
     let cluster = Cluster::up().await;
-    let (code, report) = cluster.traffic(&["--users=3", "--rate=200", "--count=201"]).end().await;
+    let (code, report) =
+        cluster.traffic(&["--users=3", "--rate=200", "--count=201", "--settle=20s"]).end().await;
     assert_eq!(counts(&report, ["sent", "acknowledged", "received"]), [201; 3], "{report}");
     assert_eq!((code, &report["ok"], &report["reconnects"]), (0, &true.into(), &0.into()));
     assert!(report["sent_p50_ms"].as_f64() > Some(0.0), "{report}");
 
-    let traffic = cluster.traffic(&["--users=8", "--rate=100", "--duration=10m"]);
+    let traffic = cluster.traffic(&["--users=8", "--rate=100", "--duration=10m", "--settle=20s"]);
     traffic.until("messages flow", |traffic| traffic.count("received") > 50).await;
     cluster.kill("gateway-1").await;
     traffic.until("clients are back", |traffic| traffic.count("reconnects") >= 4).await;
