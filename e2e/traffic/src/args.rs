@@ -27,7 +27,8 @@ pub(crate) struct Args {
     /// Users; each two of them talk to each other. One more makes it even.
     #[arg(long, default_value_t = 2, value_parser = value_parser!(u16).range(2..=1000))]
     pub(crate) users: u16,
-    /// Messages a second, over all users. Where answers take long it is less.
+    /// Messages a second, over all users. Where answers take long it is less, and one user sends at
+    /// most some hundred.
     #[arg(long, default_value_t = 50, value_parser = value_parser!(u32).range(1..=20_000))]
     pub(crate) rate: u32,
     /// End after so many messages, over all users.

@@ -30,6 +30,7 @@ struct Lane {
     /// The highest number that was shown.
     highest: Option<u32>,
     connections: u64,
+    caught_up: bool,
     stopped: Option<String>,
 }
 
@@ -114,6 +115,11 @@ impl Oracle {
         self.counts.reconnects += u64::from(*connections > 1);
     }
 
+    /// A user's device has an inbox, and nothing is in it that was not shown.
+    pub(crate) fn caught_up(&mut self, user: usize) {
+        self.lanes[user].caught_up = true;
+    }
+
     /// A user has lost its session, or did not get one.
     pub(crate) fn disconnected(&mut self, why: String) {
         self.counts.last_disconnect = Some(why);
@@ -129,9 +135,9 @@ impl Oracle {
         &self.counts
     }
 
-    /// Users that had a session at some time.
-    pub(crate) fn users_connected(&self) -> usize {
-        self.lanes.iter().filter(|lane| lane.connections > 0).count()
+    /// Users whose device has an inbox, so that what is sent to them waits for them.
+    pub(crate) fn users_ready(&self) -> usize {
+        self.lanes.iter().filter(|lane| lane.caught_up).count()
     }
 
     /// Why a user will never have a session again.
@@ -306,7 +312,8 @@ mod tests {
         let mut oracle = Oracle::new(2);
         for user in [0, 1, 1] {
             oracle.connected(user);
+            oracle.caught_up(user);
         }
-        assert_eq!((oracle.users_connected(), oracle.counts().reconnects), (2, 1));
+        assert_eq!((oracle.users_ready(), oracle.counts().reconnects), (2, 1));
     }
 }

@@ -3,7 +3,7 @@
 use std::{convert::Infallible, time::Duration};
 
 use anyhow::{Context, Result, bail};
-use chatcluster_client::{Client, Config, Events, Trust, protocol::id::UserId};
+use chatcluster_client::{Client, Config, Trust, protocol::id::UserId};
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::mpsc,
@@ -37,7 +37,7 @@ pub(crate) async fn run(args: Args) -> Result<Report> {
     let names = names(users)?;
     let clients = connect(&args, &names, &book)?;
     tokio::select! {
-        connected = all_connected(users, &book, *args.start) => connected?,
+        connected = all_ready(users, &book, *args.start) => connected?,
         () = stop.cancelled() => bail!("stopped before the traffic began"),
     }
     say(format_args!("{users} users are connected"));
@@ -78,31 +78,29 @@ fn connect(args: &Args, names: &[UserId], book: &Book) -> Result<Vec<Client>> {
         urls.rotate_left(user % args.url.len());
         let mut config = Config::new(urls, "traffic".parse()?, mint.source(name));
         config.trust = Trust::CaFile(args.ca.clone());
-        let (client, events): (Client, Events) = Client::connect(config)?;
+        let (client, events) = Client::connect(config)?;
         tokio::spawn(user::receive(user, partner(user), events, book.clone()));
         Ok(client)
     };
     names.iter().enumerate().map(connect).collect()
 }
 
-async fn all_connected(users: usize, book: &Book, limit: Duration) -> Result<()> {
+async fn all_ready(users: usize, book: &Book, limit: Duration) -> Result<()> {
     let deadline = Instant::now() + limit;
     loop {
-        let (connected, stopped, last) = book.with(|oracle, _| {
+        let (ready, stopped, last) = book.with(|oracle, _| {
             let last = oracle.counts().last_disconnect.clone();
-            (oracle.users_connected(), oracle.first_stopped().map(str::to_owned), last)
+            (oracle.users_ready(), oracle.first_stopped().map(str::to_owned), last)
         });
         if let Some(why) = stopped {
             bail!("a user cannot connect: {why}");
         }
-        if connected == users {
+        if ready == users {
             return Ok(());
         }
         if Instant::now() > deadline {
             let last = last.unwrap_or("nothing was heard".into());
-            bail!(
-                "{connected} of {users} users have connected within {limit:?}; last trouble: {last}"
-            );
+            bail!("{ready} of {users} users have connected within {limit:?}; last trouble: {last}");
         }
         sleep(LOOK).await;
     }

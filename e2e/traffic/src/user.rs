@@ -75,15 +75,15 @@ pub(crate) async fn send(
 pub(crate) async fn receive(user: usize, partner: usize, mut events: Events, book: Book) {
     while let Some(event) = events.next().await {
         book.with(|oracle, _| match event {
-            // Its device is registered and has an inbox before it is caught up.
-            Event::CaughtUp => oracle.connected(user),
+            Event::Connected(_) => oracle.connected(user),
+            Event::CaughtUp => oracle.caught_up(user),
             Event::Message(message) => match number(&message, partner) {
                 Some(number) => oracle.shown(partner, number, message.message),
                 None => oracle.misdelivered(),
             },
             Event::Disconnected { cause, .. } => oracle.disconnected(cause.to_string()),
             Event::Fatal(fatal) => oracle.stopped(user, fatal.to_string()),
-            Event::Connected(_) | Event::Receipt(_) => {}
+            Event::Receipt(_) => {}
         });
     }
 }

@@ -2,6 +2,7 @@
 //! builds them beside this one.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(clippy::print_stdout, reason = "a test says what came of its traffic")]
 
 use std::{
     fs,
