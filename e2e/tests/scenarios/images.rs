@@ -80,7 +80,7 @@ async fn end(world: &World, name: &str) -> String {
 /// A pod that Pod Security calls restricted, and whose files cannot be changed.
 fn pod(name: &str, image: &str, command: &[&str]) -> Value {
     // As scripts/images names them.
-    let prefix = env::var("IMAGE_PREFIX").unwrap_or("localhost/".into());
+    let prefix = env::var("IMAGE_PREFIX").unwrap_or("localhost".into());
     let tag = env::var("IMAGE_TAG").unwrap_or("dev".into());
     json!({
         "metadata": { "name": name },
@@ -92,7 +92,7 @@ fn pod(name: &str, image: &str, command: &[&str]) -> Value {
                 "seccompProfile": { "type": "RuntimeDefault" },
             },
             "containers": [{
-                "name": name, "image": format!("{prefix}{image}:{tag}"), "command": command,
+                "name": name, "image": format!("{}/{image}:{tag}", prefix.trim_end_matches('/')), "command": command,
                 "securityContext": {
                     "allowPrivilegeEscalation": false,
                     "readOnlyRootFilesystem": true,
