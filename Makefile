@@ -6,7 +6,7 @@ SHELL := /bin/bash
 ENV := . scripts/env.sh;
 GENERATED := -p chatcluster-protocol -p chatcluster-crds -p chatcluster-messages --test generated
 
-.PHONY: help demo test conformance e2e bench lint generate audit
+.PHONY: help demo test conformance images e2e bench lint generate audit
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,6 +26,10 @@ test: ## Run the tests (installs what is missing, says so)
 conformance: ## Run the Autobahn cases against the gateway's WebSocket (part of `make test`)
 	@scripts/need rust python
 	$(ENV) scripts/conformance
+
+images: ## Write the container images as OCI archives, without Docker (scripts/images has settings)
+	@scripts/need rust
+	@scripts/images
 
 e2e: ## Try a cluster of three nodes on this machine (needs root), or the one of E2E_KUBECONFIG
 	@scripts/e2e

@@ -11,7 +11,6 @@ mod inside;
 mod kubeconfig;
 mod kubernetes;
 mod namespace;
-mod oci;
 mod pki;
 mod program;
 mod run;

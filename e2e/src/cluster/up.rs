@@ -10,6 +10,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
+use chatcluster_images::{Config, Image, Tree};
 use serde_json::json;
 
 use super::{
@@ -20,7 +21,6 @@ use super::{
 };
 use crate::{
     kubernetes,
-    oci::Image,
     run::output_of,
     say,
     tools::{coredns, kube_router, probe},
@@ -74,8 +74,11 @@ fn write(layout: &Layout, port: u16) -> Result<()> {
     fs::create_dir_all(layout.file("images"))?;
     let (probe, coredns) = (probe().built()?, coredns().built()?);
     let image = |name: &str, program: &Path, path: &str, arguments: &[&str]| {
-        let full = format!("localhost/{name}:dev");
-        let image = Image { name: &full, program, path, arguments };
+        let mut files = Tree::default();
+        files.add_file(path, program, true)?;
+        let entrypoint = [&[path], arguments].concat().into_iter().map(str::to_owned).collect();
+        let config = Config { entrypoint, ..Config::default() };
+        let image = Image { name: format!("localhost/{name}:dev").parse()?, config, files };
         image.write(&layout.file(&format!("images/{name}.tar")))
     };
     image("pause", &probe, "/probe", &["pause"])?;

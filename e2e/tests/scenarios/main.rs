@@ -1,11 +1,13 @@
 //! What a cluster has to do before ChatCluster is tried on it. `make e2e` runs these, one after the
 //! other, on the cluster of `chatcluster-e2e up`, or on any other that `E2E_KUBECONFIG` names (its
 //! nodes must have the image `localhost/probe:dev`, or be able to pull the one that `E2E_PROBE_IMAGE`
-//! names).
+//! names; and those of `scripts/images chatcluster redis erlang traffic`, under the names that
+//! `IMAGE_PREFIX` and `IMAGE_TAG` gave them).
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![allow(clippy::print_stdout, reason = "a scenario says what it did")]
 
+mod images;
 mod load_balancer;
 mod network;
 mod nodes;
