@@ -123,6 +123,21 @@ async fn a_token_for_a_user_of_the_local_cluster_is_one_that_gateways_verify() {
 }
 
 #[tokio::test]
+async fn a_token_is_made_with_the_key_of_any_cluster() {
+    let cluster = Cluster::new().await;
+    let key = cluster.folder.path().join("keys/user-token.key");
+    let token = async |more: &[&str]| {
+        let mut chat = cluster.chat(&["token", "--user", "alice", "--data", "/nowhere"]);
+        finish(chat.args(more).spawn().unwrap()).await
+    };
+    let (code, out, _) = token(&["--key", key.to_str().unwrap()]).await;
+    assert_eq!((code, verify(&out).sub.as_str()), (Some(0), "alice"));
+    let (code, _, error) = token(&["--url", "wss://chat.example:8443"]).await;
+    assert_eq!(code, Some(2));
+    assert!(error.contains("--key FILE"), "{error}");
+}
+
+#[tokio::test]
 async fn a_url_that_cannot_work_is_told_at_once() {
     let cluster = Cluster::new().await;
     let tls = cluster.peer.url().replace("wss://127.0.0.1", "ws://localhost");

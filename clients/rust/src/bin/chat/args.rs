@@ -78,7 +78,7 @@ pub(crate) enum Command {
     Listen(ListenArgs),
     /// Print what was said, the oldest first
     History(HistoryArgs),
-    /// Make a token for a user of a local cluster
+    /// Make a token for a user: of a local cluster, or with the key of any other
     Token(TokenArgs),
     /// Watch a short conversation between two users on two gateways of a local cluster
     Demo,
@@ -136,6 +136,15 @@ pub(crate) struct TokenArgs {
     /// How long it is valid
     #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = duration)]
     pub(crate) ttl: Duration,
+    /// File with the key that signs tokens (HS256), in place of a local cluster's
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: Option<PathBuf>,
+    /// The `aud` of the token, with --key
+    #[arg(long, value_name = "TEXT", default_value = "chatcluster", requires = "key")]
+    pub(crate) audience: String,
+    /// The `iss` of the token, with --key
+    #[arg(long, value_name = "TEXT", requires = "key")]
+    pub(crate) issuer: Option<String>,
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

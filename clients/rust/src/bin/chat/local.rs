@@ -119,6 +119,11 @@ pub(crate) struct Mint {
 }
 
 impl Mint {
+    /// With a key of any cluster.
+    pub(crate) fn new(key: PathBuf, audience: String, issuer: Option<String>) -> Self {
+        Self { key, says: UserTokens { audience, issuer } }
+    }
+
     pub(crate) fn token(&self, user: &UserId, valid: Duration) -> Result<String, String> {
         let path = self.key.display();
         let key = std::fs::read(&self.key).map_err(|error| format!("{path}: {error}"))?;

@@ -1,9 +1,9 @@
-//! `chat token`: a token for a user of a local cluster.
+//! `chat token`: a token for a user, signed with a local cluster's key or with one that is named.
 
 use crate::{
     args::{TargetArgs, TokenArgs},
     failure::Failure,
-    local::Local,
+    local::{Local, Mint},
     text,
 };
 
@@ -11,11 +11,14 @@ pub(crate) fn run(target: &TargetArgs, args: &TokenArgs) -> Result<(), Failure> 
     let user = target.user.as_ref();
     let user =
         user.ok_or_else(|| Failure::Usage("for whom? name a user with --user NAME".into()))?;
-    if !target.url.is_empty() {
-        let text =
-            "--url: tokens are made for a local cluster only; elsewhere its owner gives them out";
-        return Err(Failure::Usage(text.into()));
-    }
-    let token = Local::open(&target.data)?.mint().token(user, args.ttl).map_err(Failure::Failed)?;
+    let mint = match &args.key {
+        Some(key) => Mint::new(key.clone(), args.audience.clone(), args.issuer.clone()),
+        None if !target.url.is_empty() => {
+            let text = "--url: a token needs the key of that cluster, --key FILE; its owner has it";
+            return Err(Failure::Usage(text.into()));
+        }
+        None => Local::open(&target.data)?.mint(),
+    };
+    let token = mint.token(user, args.ttl).map_err(Failure::Failed)?;
     text::line(&token).map_err(Failure::io("standard output"))
 }
