@@ -10,7 +10,9 @@ use crate::{GoDuration, MutualTls, ServerTls};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct GatewayConfig {
-    /// This gateway's name, for routes, logs and metrics.
+    /// This gateway's name, for routes, logs and metrics. Where many gateways share a file, each has its own
+    /// by `--name`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub name: String,
     /// Where clients connect.
     pub client: ClientPort,
@@ -69,7 +71,8 @@ impl ClientPort {
 pub struct PeerPort {
     /// Address to listen on.
     pub listen: SocketAddr,
-    /// Host under which the other gateways reach this one.
+    /// Host under which the other gateways reach this one; by `--host` where many share a file.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub host: String,
     /// Port under which they reach it; where absent, the one that it listens on.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -59,6 +59,25 @@ async fn a_wrong_configuration_is_named_with_its_line() {
     assert!(process.output().contains("heartbeet"), "{}", process.output());
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn gateways_that_share_a_file_have_their_names_by_arguments() {
+    let world = World::new().await;
+    let file = world.folder.path().join("shared.yaml");
+    let mut config = world.config("");
+    config.peer.host.clear();
+    std::fs::write(&file, serde_yaml::to_string(&config).unwrap()).unwrap();
+    for (arguments, says) in [
+        (&[][..], "name: neither the file nor --name says it"),
+        (&["--name=one"], "peer.host: neither the file nor --host says it"),
+        (&["--name=one", "--host=127.0.0.1"], "\"name\":\"one\""),
+    ] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_chatcluster-gateway"));
+        command.arg("--config").arg(&file).args(arguments);
+        let process = Process::start("shared", &command);
+        wait_until(says, DEADLINE, async || process.output().contains(says)).await;
+    }
+}
+
 /// Opens this many connections, a quarter of each kind, and abandons all of them.
 async fn storm(world: &World, at: SocketAddr, count: usize) {
     let mut opened = Vec::new();
