@@ -55,8 +55,12 @@ impl Certificate {
 
     /// Whether it says that this CA issued it.
     pub fn is_from(&self, ca: &Ca) -> Result<bool, PkiError> {
-        let ca = Self::from_pem(ca.certificate())?;
-        Ok(ca.subject_key_id.is_some() && self.authority_key_id == ca.subject_key_id)
+        Ok(self.is_issued_by(&Self::from_pem(ca.certificate())?))
+    }
+
+    /// Whether it says that the CA with this certificate issued it.
+    pub fn is_issued_by(&self, ca: &Self) -> bool {
+        ca.subject_key_id.is_some() && self.authority_key_id == ca.subject_key_id
     }
 
     /// Whether this private key, in PEM, is the certificate's.
@@ -67,8 +71,13 @@ impl Certificate {
 
     /// Whether it should be replaced at `now`: a third or less of its life is left, or it is not yet valid.
     pub fn is_due(&self, now: SystemTime) -> bool {
+        now < self.validity.from || now >= self.due_at()
+    }
+
+    /// When a third of its life is left.
+    pub fn due_at(&self) -> SystemTime {
         let life = self.validity.until.duration_since(self.validity.from).unwrap_or_default();
-        now < self.validity.from || now + life / 3 >= self.validity.until
+        self.validity.until - life / 3
     }
 }
 

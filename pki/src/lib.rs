@@ -38,6 +38,11 @@ impl Validity {
         Self::starting(now, Duration::from_secs(3650 * 86_400))
     }
 
+    /// 90 days, for what is issued anew by itself.
+    pub fn days_90(now: SystemTime) -> Self {
+        Self::starting(now, Duration::from_secs(90 * 86_400))
+    }
+
     /// 397 days: the most that every browser accepts of a server's certificate.
     pub fn days_397(now: SystemTime) -> Self {
         Self::starting(now, Duration::from_secs(397 * 86_400))

@@ -58,8 +58,10 @@ fn another_ca_of_the_same_name_is_told_apart() {
 #[test]
 fn a_certificate_is_due_in_the_last_third_of_its_life() {
     let day = Duration::from_secs(86_400);
-    let issued = ca().issue_role(&Names::role(ROLE), Validity::starting(now(), 90 * day)).unwrap();
+    let issued = ca().issue_role(&Names::role(ROLE), Validity::days_90(now())).unwrap();
     let certificate = Certificate::from_pem(&issued.certificate).unwrap();
+    let due = certificate.due_at();
+    assert!(certificate.is_due(due) && !certificate.is_due(due - Duration::from_secs(1)));
     assert!(!certificate.is_due(now()));
     assert!(!certificate.is_due(now() + 59 * day));
     assert!(certificate.is_due(now() + 61 * day));

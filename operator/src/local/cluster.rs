@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use operator_plan::Goal;
 
 use super::{LocalError, file::Wanted, options::Listen};
+use crate::keys;
 
 /// A local cluster, ready to be rendered and started.
 #[derive(Debug, Clone)]
@@ -83,7 +84,7 @@ impl Cluster {
     /// The prefix of every role's URI.
     pub(super) fn identity(&self) -> String {
         let Wanted { name, namespace, .. } = &self.wanted;
-        format!("spiffe://cluster.local/ns/{namespace}/chatcluster/{name}")
+        keys::identity("cluster.local", namespace, name)
     }
 }
 

@@ -1,36 +1,18 @@
 //! Keys and certificates in the data folder: made once, kept over restarts, issued anew when their names
 //! change or their end comes near.
 
-use std::{
-    fs,
-    io::ErrorKind,
-    path::Path,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::{fs, io::ErrorKind, path::Path, time::SystemTime};
 
 use chatcluster_config::Role;
-use chatcluster_pki::{Ca, Certificate, Issued, Names, PkiError, Validity};
-use jsonwebtoken::{EncodingKey, Header};
-use serde::Serialize;
+use chatcluster_pki::{Ca, Issued, Names, PkiError, Validity};
 
 use super::{
     LocalError,
     cluster::{Cluster, MESSAGES},
     folder,
-    render::{SERVER, SERVICE_AUDIENCE},
+    render::SERVER,
 };
-
-/// How long a service token is good. A new one is written at each start and each renewal.
-const SERVICE_TOKEN_LASTS: Duration = Duration::from_secs(30 * 86_400);
-
-#[derive(Serialize)]
-struct ServiceClaims {
-    sub: &'static str,
-    aud: &'static str,
-    scope: &'static str,
-    iat: u64,
-    exp: u64,
-}
+use crate::keys::{new_secret, service_token, stale};
 
 /// Makes what is missing and replaces what is due. Returns the names of the certificates that it issued.
 pub(super) fn ensure(cluster: &Cluster, now: SystemTime) -> Result<Vec<String>, LocalError> {
@@ -54,7 +36,7 @@ pub(super) fn ensure(cluster: &Cluster, now: SystemTime) -> Result<Vec<String>, 
     }
     secret(&paths.key("user-token"))?;
     let key = secret(&paths.key("service-token"))?;
-    folder::write(&paths.service_token(), service_token(&key, now)?)?;
+    folder::write(&paths.service_token(), service_token(&key, "local", now)?)?;
     Ok(issued)
 }
 
@@ -82,7 +64,7 @@ fn certificate(
 ) -> Result<bool, LocalError> {
     let (certificate, key) = cluster.paths.certificate(name);
     if let (Some(certificate), Some(key)) = (read(&certificate)?, read(&key)?)
-        && is_good(&certificate, &key, ca, names, now).unwrap_or(false)
+        && stale(&certificate, &key, ca, names, now).is_none()
     {
         return Ok(false);
     }
@@ -92,42 +74,14 @@ fn certificate(
     Ok(true)
 }
 
-fn is_good(
-    certificate: &str,
-    key: &str,
-    ca: &Ca,
-    names: &Names,
-    now: SystemTime,
-) -> Result<bool, PkiError> {
-    let certificate = Certificate::from_pem(certificate)?;
-    Ok(certificate.names == *names
-        && !certificate.is_due(now)
-        && certificate.has_key(key)?
-        && certificate.is_from(ca)?)
-}
-
-/// The secret in this file; a new one of 256 bits, in hexadecimal digits, if there is none.
+/// The secret in this file; a new one if there is none.
 fn secret(path: &Path) -> Result<String, LocalError> {
     if let Some(secret) = read(path)? {
         return Ok(secret);
     }
-    let bytes: [u8; 32] = rand::random();
-    let secret: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let secret = new_secret();
     folder::write(path, &secret)?;
     Ok(secret)
-}
-
-fn service_token(key: &str, now: SystemTime) -> Result<String, LocalError> {
-    let iat = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    let claims = ServiceClaims {
-        sub: "local",
-        aud: SERVICE_AUDIENCE,
-        scope: "messages:read",
-        iat,
-        exp: iat + SERVICE_TOKEN_LASTS.as_secs(),
-    };
-    let key = EncodingKey::from_secret(key.as_bytes());
-    Ok(jsonwebtoken::encode(&Header::default(), &claims, &key)?)
 }
 
 fn read(path: &Path) -> Result<Option<String>, LocalError> {
@@ -140,7 +94,7 @@ fn read(path: &Path) -> Result<Option<String>, LocalError> {
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
+    use std::{path::PathBuf, time::Duration};
 
     use super::*;
     use crate::local::file;

@@ -12,15 +12,13 @@ use chatcluster_config::{
 };
 
 use super::cluster::{Cluster, Gateway, MESSAGES, Redis};
+use crate::keys::SERVICE_AUDIENCE;
 
 /// The longest that Ctrl-C waits for gateways to let go of their clients.
 const LONGEST_DRAIN: GoDuration = GoDuration::from_secs(5);
 
 /// The name of the certificate that clients see.
 pub(super) const SERVER: &str = "server";
-
-/// The `aud` of service tokens.
-pub(super) const SERVICE_AUDIENCE: &str = "chatcluster-messages";
 
 /// How long gateways here may drain: nobody is to wait for a laptop's cluster for minutes.
 pub(super) fn drain_timeout(cluster: &Cluster) -> GoDuration {

@@ -1,0 +1,3 @@
+//! The shell for Kubernetes.
+
+pub mod keys;
