@@ -86,6 +86,23 @@ impl<'a> Facts<'a> {
         self.living.iter().any(|living| living.id() == id)
     }
 
+    /// Whether the nodes cannot vote on this master, which does not answer: all who know it hold it for
+    /// failing, and each sees too few masters that may live. Redis asks for a majority of the masters
+    /// that have slots.
+    pub(crate) fn no_vote_on(&self, id: &NodeId) -> bool {
+        let mut knowing = self.living.iter().filter(|living| living.knows(id)).peekable();
+        let lost = |known: &&Known| {
+            let away = known.failing || known.displaced || self.gone.contains(&known.id);
+            away && !self.lives(&known.id)
+        };
+        let no_vote = |living: &Living<'_>| {
+            let owners = living.view.known.iter().filter(|known| !known.slots.is_empty());
+            let (lost, rest): (Vec<_>, Vec<_>) = owners.partition(lost);
+            lost.iter().any(|known| known.id == *id) && rest.len() <= lost.len()
+        };
+        knowing.peek().is_some() && knowing.all(no_vote)
+    }
+
     /// The slots that somebody living owns, as it says itself.
     pub(crate) fn owned(&self) -> Slots {
         self.living.iter().map(Living::owns).collect()

@@ -2,7 +2,11 @@
 
 use std::fmt;
 
-use crate::{facts::Facts, picture::Picture, step::Step};
+use crate::{
+    facts::Facts,
+    picture::Picture,
+    step::{NoVote, Step},
+};
 
 /// A rule that no step may break.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,8 +21,12 @@ pub enum Invariant {
     OnlyTheGoneAreForgotten,
     /// What has a living replica is not forgotten before the replica has taken over.
     ReplicasComeFirst,
-    /// Only a master is taken over from that is gone, and by its own replica.
+    /// Only a master is taken over from that is gone or lost with the majority, and by its own replica.
     OnlyTheGoneAreTakenOver,
+    /// A master that may be there is taken over from only when no vote can be held: it owns slots, every
+    /// living member that knows it holds it for failing, and none of them sees a majority of masters
+    /// that live.
+    TheVoteComesFirst,
     /// A member with slots does not become a replica.
     OwnersDoNotFollow,
     /// Clusters that own the same slots are not joined.
@@ -32,7 +40,10 @@ impl fmt::Display for Invariant {
             Self::TheSilentMayOwn => "slots that a silent member may own are not given to another",
             Self::OnlyTheGoneAreForgotten => "only nodes that are gone are forgotten",
             Self::ReplicasComeFirst => "a node with a living replica is not forgotten",
-            Self::OnlyTheGoneAreTakenOver => "only masters that are gone are taken over from",
+            Self::OnlyTheGoneAreTakenOver => {
+                "only masters that are gone or lost are taken over from, by their replicas"
+            }
+            Self::TheVoteComesFirst => "while masters can vote, a silent one is left to their vote",
             Self::OwnersDoNotFollow => "a member with slots does not become a replica",
             Self::ClustersAreNotMixed => "clusters that own the same slots are not joined",
         })
@@ -63,9 +74,17 @@ pub fn broken_by(step: &Step, picture: &Picture) -> Option<Invariant> {
                 (!replica, ReplicasComeFirst),
             ]
         }
-        Step::TakeOver { replica, from } => {
+        Step::TakeOver { replica, from, because } => {
             let follows = living(replica).is_some_and(|replica| replica.follows(from));
-            vec![(follows && facts.gone.contains(from), OnlyTheGoneAreTakenOver)]
+            match because {
+                NoVote::Gone => {
+                    vec![(follows && facts.gone.contains(from), OnlyTheGoneAreTakenOver)]
+                }
+                NoVote::MajorityLost => vec![
+                    (follows && !facts.lives(from), OnlyTheGoneAreTakenOver),
+                    (facts.no_vote_on(from), TheVoteComesFirst),
+                ],
+            }
         }
         Step::Replicate { replica, .. } => {
             let empty = living(replica).is_some_and(|replica| replica.owns().is_empty());

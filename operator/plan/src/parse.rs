@@ -17,11 +17,14 @@ pub enum Unreadable {
     /// A field that must be there is not.
     #[error("CLUSTER INFO has no `cluster_state`")]
     NoState,
+    /// A field that must be there is not.
+    #[error("INFO replication has no `master_repl_offset`")]
+    NoOffset,
 }
 
 impl View {
-    /// Reads a node's answers to `CLUSTER NODES` and `CLUSTER INFO`.
-    pub fn read(nodes: &str, info: &str) -> Result<Self, Unreadable> {
+    /// Reads a node's answers to `CLUSTER NODES`, `CLUSTER INFO` and `INFO replication`.
+    pub fn read(nodes: &str, info: &str, replication: &str) -> Result<Self, Unreadable> {
         let mut me = None;
         let mut known = Vec::new();
         for line in nodes.lines().filter(|line| !line.is_empty()) {
@@ -32,10 +35,18 @@ impl View {
             }
             known.push(node);
         }
-        let state = info.lines().find_map(|line| line.strip_prefix("cluster_state:"));
-        let ok = state.ok_or(Unreadable::NoState)?.trim() == "ok";
-        Ok(Self { me: me.ok_or(Unreadable::NoMyself)?, ok, known })
+        let ok = field(info, "cluster_state:").ok_or(Unreadable::NoState)? == "ok";
+        // A replica has both; its own is what it has read of its master's.
+        let offset = field(replication, "slave_repl_offset:")
+            .or_else(|| field(replication, "master_repl_offset:"))
+            .and_then(|offset| offset.parse().ok())
+            .ok_or(Unreadable::NoOffset)?;
+        Ok(Self { me: me.ok_or(Unreadable::NoMyself)?, ok, offset, known })
     }
+}
+
+fn field<'a>(info: &'a str, name: &str) -> Option<&'a str> {
+    info.lines().find_map(|line| line.strip_prefix(name)).map(str::trim)
 }
 
 /// `id ip:port@bus[,hostname[,…]] flags master ping pong epoch link slots…`, and whether it is the
@@ -84,6 +95,7 @@ mod tests {
     use super::*;
 
     const INFO: &str = "cluster_state:ok\r\ncluster_slots_assigned:16384\r\n";
+    const REPLICATION: &str = "role:master\r\nmaster_repl_offset:70\r\n";
 
     #[test]
     fn what_a_real_node_says_is_read() {
@@ -94,8 +106,9 @@ mod tests {
 824fe116063bc5fcf9f4ffd895bc17aee7731ac3 10.0.0.9:6379@16379 handshake - 0 0 0 connected
 e7d1eecce10fd6bb5eb35b9f99a514335d9ba9ca 10.0.0.2:6379@16379 myself,master - 0 0 1 connected 0-5460 16000
 ";
-        let view = View::read(nodes, INFO).unwrap();
+        let view = View::read(nodes, INFO, REPLICATION).unwrap();
         assert!(view.ok);
+        assert_eq!(view.offset, 70);
         let [replica, suspect, displaced, stranger, me] = &view.known[..] else { panic!() };
         assert_eq!(replica.hostname.as_deref(), Some("redis-0-1.redis"));
         assert_eq!(replica.role, Role::Replica(me.id.clone()));
@@ -111,17 +124,26 @@ e7d1eecce10fd6bb5eb35b9f99a514335d9ba9ca 10.0.0.2:6379@16379 myself,master - 0 0
 
     #[test]
     fn what_is_missing_is_named() {
-        assert_eq!(View::read("", INFO), Err(Unreadable::NoMyself));
+        let read = |nodes, info| View::read(nodes, info, REPLICATION);
+        assert_eq!(read("", INFO), Err(Unreadable::NoMyself));
         let line = "a 1.2.3.4:1@2 myself,master - 0 0 0 connected";
-        assert_eq!(View::read(line, ""), Err(Unreadable::NoState));
+        assert_eq!(read(line, ""), Err(Unreadable::NoState));
+        assert_eq!(View::read(line, INFO, "role:master"), Err(Unreadable::NoOffset));
         let cut = "a 1.2.3.4:1@2 myself,master - 0";
-        assert_eq!(View::read(cut, INFO), Err(Unreadable::Line(cut.to_owned())));
+        assert_eq!(read(cut, INFO), Err(Unreadable::Line(cut.to_owned())));
+    }
+
+    #[test]
+    fn of_a_replica_counts_what_it_has_read() {
+        let line = "a 1.2.3.4:1@2 myself,slave b 0 0 0 connected";
+        let both = "role:slave\r\nslave_repl_offset:56\r\nmaster_repl_offset:70\r\n";
+        assert_eq!(View::read(line, INFO, both).unwrap().offset, 56);
     }
 
     proptest! {
         #[test]
         fn any_text_is_read_or_refused(nodes in "[a-f0-9:@,. \\-\n]{0,200}", info: String) {
-            let _ = View::read(&nodes, &info);
+            let _ = View::read(&nodes, &info, &info);
         }
     }
 }

@@ -36,7 +36,7 @@ pub struct Member {
 /// How a member was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Seen {
-    /// It answered.
+    /// It answered, and [`View::is_of`] its place.
     Answers(View),
     /// It did not answer, and may run all the same: it starts, hangs, or is cut off.
     Silent,
@@ -86,6 +86,9 @@ pub struct View {
     pub me: NodeId,
     /// Whether it would serve clients (`cluster_state:ok`).
     pub ok: bool,
+    /// How far it is in its master's stream of changes, in bytes; of two replicas, the one with more has
+    /// the fresher copy.
+    pub offset: u64,
     /// All nodes it knows, itself included.
     pub known: Vec<Known>,
 }
@@ -128,6 +131,15 @@ impl View {
     /// What this node says of itself.
     pub fn myself(&self) -> Option<&Known> {
         self.of(&self.me)
+    }
+
+    /// Whether this is the answer of the node of this place. Addresses are handed from pod to pod, so
+    /// another one may have answered there; names tell.
+    pub fn is_of(&self, place: &Place) -> bool {
+        self.myself().is_some_and(|myself| match (&myself.hostname, &place.hostname) {
+            (Some(announced), Some(hostname)) => announced == hostname,
+            _ => true,
+        })
     }
 
     /// What this node says of another.

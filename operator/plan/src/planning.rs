@@ -5,7 +5,7 @@ use crate::{
     facts::{Facts, Living},
     invariant::broken_by,
     picture::{Goal, Picture, Role},
-    step::{Awaited, Step},
+    step::{Awaited, NoVote, Step},
 };
 
 /// The next step towards the goal, or `None` when the cluster is as it should be.
@@ -32,15 +32,30 @@ fn too_few(picture: &Picture, goal: &Goal) -> Option<Step> {
     (found < needed).then_some(Step::Wait(Awaited::Members { found, needed }))
 }
 
-/// A replica whose master is gone, while nobody living has the shard.
+/// A replica whose master is gone, or lost together with the majority, while nobody living has the shard:
+/// of several, the one with the freshest copy. One shard at a time, since the first new master may be
+/// what a vote on the others lacks.
 fn take_over(facts: &Facts<'_>) -> Option<Step> {
-    let orphan = facts.living.iter().find_map(|living| match &living.myself.role {
-        Role::Replica(master) if facts.gone.contains(master) => Some((living, master)),
+    let orphan = |living: &Living<'_>, because| match &living.myself.role {
+        Role::Replica(from) if facts.owner(living.member.shard).is_none() => {
+            let lost = match because {
+                NoVote::Gone => facts.gone.contains(from),
+                NoVote::MajorityLost => facts.no_vote_on(from),
+            };
+            lost.then(|| from.clone())
+        }
         _ => None,
-    });
-    let (replica, from) =
-        orphan.filter(|(replica, _)| facts.owner(replica.member.shard).is_none())?;
-    Some(Step::TakeOver { replica: replica.name(), from: from.clone() })
+    };
+    let step = |because| {
+        let orphans = facts.living.iter().filter_map(|it| Some((it, orphan(it, because)?)));
+        let mut orphans: Vec<_> = orphans.collect();
+        let first = orphans.first()?.1.clone();
+        orphans.retain(|(_, from)| *from == first);
+        // The first one of the freshest, as members are in order of preference.
+        let (replica, from) = orphans.into_iter().rev().max_by_key(|(it, _)| it.view.offset)?;
+        Some(Step::TakeOver { replica: replica.name(), from, because })
+    };
+    step(NoVote::Gone).or_else(|| step(NoVote::MajorityLost))
 }
 
 /// A node that is gone, at all who know it and do not follow it; those follow another first. Nobody

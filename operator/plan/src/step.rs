@@ -40,16 +40,29 @@ pub enum Step {
         /// Whom.
         master: NodeId,
     },
-    /// Have a replica take the slots of its master, which is gone. Without a vote: the nodes hold a
-    /// master that a stranger has displaced neither for alive nor for failed, so no vote would begin.
+    /// Have a replica take the slots of its master, without a vote of the masters.
     TakeOver {
         /// Who takes over.
         replica: String,
         /// From whom.
         from: NodeId,
+        /// Why there is no vote.
+        because: NoVote,
     },
     /// Nothing can be done now; look again.
     Wait(Awaited),
+}
+
+/// Why a replica cannot be elected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoVote {
+    /// The master is no more. The nodes hold one that a stranger has displaced neither for alive nor for
+    /// failed, so no vote would begin.
+    Gone,
+    /// The master is silent, and so many others with it that those left are no majority. It may live
+    /// where we cannot see it; then its slots have two owners until the two sides meet again, and the
+    /// newer one wins.
+    MajorityLost,
 }
 
 /// What a [`Step::Wait`] waits for.
@@ -149,8 +162,12 @@ impl fmt::Display for Step {
             Self::Replicate { replica, master } => {
                 write!(f, "make {replica} a replica of node {master}, the master of its shard")
             }
-            Self::TakeOver { replica, from } => {
-                write!(f, "have {replica} take over from node {from}: it is no more")
+            Self::TakeOver { replica, from, because } => {
+                let why = match because {
+                    NoVote::Gone => "it is no more",
+                    NoVote::MajorityLost => "it is silent, and too few masters are left to vote",
+                };
+                write!(f, "have {replica} take over from node {from}: {why}")
             }
             Self::Wait(awaited) => write!(f, "wait {awaited}"),
         }

@@ -11,7 +11,7 @@ use super::{
     child::{self, Health, Kept, Program},
     cluster::{Cluster, MESSAGES, Redis},
     endpoints,
-    manager::{self, Node},
+    manager,
     probe::Probe,
     programs::Programs,
     render,
@@ -62,7 +62,7 @@ impl Fleet {
         let messages = group(messages, cluster, programs, report, None);
         let nodes = cluster.redis.iter().zip(&redis.children);
         let nodes =
-            nodes.map(|(node, kept)| Node { redis: node.clone(), health: kept.health.clone() });
+            nodes.map(|(node, kept)| manager::Kept { redis: node.clone(), health: kept.health.clone() });
         let manager = Manager::start(nodes.collect(), cluster.goal(), report.clone());
         let gateways = (0..cluster.gateways.len()).map(|index| gateway(cluster, programs, index));
         let after = Some(manager.ready.clone());
@@ -103,7 +103,7 @@ impl Fleet {
 }
 
 impl Manager {
-    fn start(nodes: Vec<Node>, goal: Goal, report: Report) -> Self {
+    fn start(nodes: Vec<manager::Kept>, goal: Goal, report: Report) -> Self {
         let (stop, (ready, is_ready)) = (CancellationToken::new(), watch::channel(false));
         let conduct = manager::conduct(nodes, goal, report, ready, stop.clone());
         Self { ready: is_ready, task: tokio::spawn(conduct), stop }

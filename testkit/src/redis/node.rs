@@ -2,7 +2,10 @@
 
 use std::{process::Command, time::Duration};
 
-use redis::{AsyncConnectionConfig, Client, Cmd, FromRedisValue, RedisError, RedisResult};
+use redis::{
+    AsyncConnectionConfig, Client, Cmd, FromRedisValue, Pipeline, RedisError, RedisResult,
+    aio::MultiplexedConnection,
+};
 
 use super::redis_server;
 use crate::{Process, free_port, wait_until};
@@ -83,12 +86,20 @@ impl RedisNode {
 
     /// Asks it something, over a connection of its own.
     pub async fn query<T: FromRedisValue>(&self, cmd: &Cmd) -> RedisResult<T> {
+        cmd.query_async(&mut self.connect().await?).await
+    }
+
+    /// Asks it several things at once, over a connection of its own.
+    pub async fn query_all<T: FromRedisValue>(&self, commands: &Pipeline) -> RedisResult<T> {
+        commands.query_async(&mut self.connect().await?).await
+    }
+
+    async fn connect(&self) -> RedisResult<MultiplexedConnection> {
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(Duration::from_secs(2)))
             .set_response_timeout(Some(Duration::from_secs(2)));
         let client = Client::open(format!("redis://{}", self.address()))?;
-        let mut connection = client.get_multiplexed_async_connection_with_config(&config).await?;
-        cmd.query_async(&mut connection).await
+        client.get_multiplexed_async_connection_with_config(&config).await
     }
 
     /// Sends it a command of words, such as `CLUSTER MYID`; a refusal fails the test.

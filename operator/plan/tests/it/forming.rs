@@ -1,6 +1,6 @@
 //! The steps of two common cases, as people read them in the log.
 
-use operator_plan::{Command, Goal, NodeId, Seen, plan};
+use operator_plan::{Command, Goal, Invariant, NoVote, NodeId, Seen, Step, broken_by, plan};
 
 use crate::model::World;
 
@@ -99,6 +99,99 @@ fn a_replica_takes_over_at_once_when_its_master_has_certainly_ended() {
     world.kill(0, false);
     let step = plan(&world.picture(), &GOAL).unwrap().to_string();
     assert_eq!(step, "wait for redis-0 to answer");
+}
+
+#[test]
+fn one_replica_takes_over_without_a_vote_when_the_majority_is_silent_and_the_rest_is_voted_on() {
+    let goal = Goal { shards: 3, replicas: 1 };
+    let mut world = World::new(3, 2);
+    steps(&mut world, &goal);
+    world.freeze(0, true);
+    world.freeze(2, true);
+    let next = |world: &World| plan(&world.picture(), &goal).unwrap().to_string();
+    // Silence alone proves nothing: the others may hear them.
+    assert_eq!(next(&world), "wait for redis-0 to answer");
+    world.ping(5, 0);
+    world.ping(5, 2);
+    assert_eq!(next(&world), "wait for redis-0 to answer");
+    ping_all(&mut world);
+    assert_eq!(
+        next(&world),
+        "have redis-1 take over from node 00000000: \
+         it is silent, and too few masters are left to vote"
+    );
+    for command in plan(&world.picture(), &goal).unwrap().commands(&world.picture()) {
+        world.execute(&command).unwrap();
+    }
+    ping_all(&mut world);
+    assert_eq!(next(&world), "wait for redis-0 to answer", "two of three can vote");
+    world.elect(3);
+    ping_all(&mut world);
+    // They come back, hear of it, and follow.
+    world.freeze(0, false);
+    world.freeze(2, false);
+    ping_all(&mut world);
+    assert_eq!(steps(&mut world, &goal), [] as [&str; 0]);
+}
+
+#[test]
+fn a_stranger_who_never_knew_the_lost_majority_does_not_hold_up_the_take_over() {
+    let goal = Goal { shards: 3, replicas: 1 };
+    let mut world = World::new(3, 2);
+    steps(&mut world, &goal);
+    world.freeze(0, true);
+    world.freeze(2, true);
+    ping_all(&mut world);
+    world.kill(5, false);
+    world.start(5);
+    let step = plan(&world.picture(), &goal).unwrap().to_string();
+    assert!(step.starts_with("have redis-1 take over"), "{step}");
+}
+
+#[test]
+fn the_replica_with_the_freshest_copy_takes_over() {
+    let goal = Goal { shards: 1, replicas: 2 };
+    let mut world = World::new(1, 3);
+    steps(&mut world, &goal);
+    world.kill(0, true);
+    let mut picture = world.picture();
+    let replica = |picture: &_| match plan(picture, &goal) {
+        Some(Step::TakeOver { replica, .. }) => replica,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(replica(&picture), "redis-1");
+    let Seen::Answers(view) = &mut picture.members[2].seen else { panic!() };
+    view.offset = 1;
+    assert_eq!(replica(&picture), "redis-2");
+}
+
+#[test]
+fn a_vote_that_may_still_be_held_is_waited_for_whatever_the_plan_thinks() {
+    let goal = Goal { shards: 3, replicas: 1 };
+    let mut world = World::new(3, 2);
+    steps(&mut world, &goal);
+    let Seen::Answers(view) = world.picture().members[0].seen.clone() else { panic!() };
+    let step = |replica: &str| Step::TakeOver {
+        replica: replica.to_owned(),
+        from: view.me.clone(),
+        because: NoVote::MajorityLost,
+    };
+    let broken = |world: &World, replica| broken_by(&step(replica), &world.picture());
+    assert_eq!(broken(&world, "redis-1"), Some(Invariant::OnlyTheGoneAreTakenOver));
+    world.freeze(0, true);
+    ping_all(&mut world);
+    assert_eq!(broken(&world, "redis-1"), Some(Invariant::TheVoteComesFirst));
+    // The others hear it, only we do not.
+    world.freeze(0, false);
+    ping_all(&mut world);
+    world.hide(0, true);
+    world.freeze(2, true);
+    ping_all(&mut world);
+    assert_eq!(broken(&world, "redis-1"), Some(Invariant::TheVoteComesFirst));
+    world.freeze(0, true);
+    ping_all(&mut world);
+    assert_eq!(broken(&world, "redis-1"), None);
+    assert_eq!(broken(&world, "redis-3"), Some(Invariant::OnlyTheGoneAreTakenOver));
 }
 
 #[test]

@@ -71,6 +71,8 @@ fn step(
 ) -> Result<Option<String>, TestCaseError> {
     let picture = world.picture();
     let Some(step) = plan(&picture, goal) else { return Ok(None) };
+    let premature = world.premature(&step);
+    prop_assert!(premature.is_none(), "{}", premature.unwrap_or_default());
     meanwhile(world);
     let harm = world.harm(&step);
     prop_assert!(harm.is_none(), "{}", harm.unwrap_or_default());

@@ -92,18 +92,24 @@ impl World {
 
     /// The node's own vote-won take-over, as far as the others would have allowed it.
     pub(crate) fn elect(&mut self, place: usize) {
-        let Some(node) = self.awake(place) else { return };
-        let Role::Replica(master) = node.myself().role.clone() else { return };
-        let Some(entry) = node.view.get(&master) else { return };
-        let masters = |node: &Node| {
-            let with_slots = node.view.values().filter(|entry| !entry.slots.is_empty());
-            with_slots.map(|entry| entry.failing || entry.place.is_none()).collect::<Vec<_>>()
-        };
-        let masters = masters(node);
-        let voters = masters.iter().filter(|down| !**down).count();
-        if entry.failing && entry.place.is_some() && voters * 2 > masters.len() {
+        if self.can_win(place) {
             self.take_over(place).unwrap();
         }
+    }
+
+    /// Whether a replica would win the vote: its master has failed, and a majority of masters has not.
+    pub(super) fn can_win(&self, place: usize) -> bool {
+        let Some(node) = self.awake(place) else { return false };
+        let Role::Replica(master) = &node.myself().role else { return false };
+        let Some(entry) = node.view.get(master) else { return false };
+        let masters: Vec<_> =
+            node.view.iter().filter(|(_, entry)| !entry.slots.is_empty()).collect();
+        let votes = |(id, entry): &&(&NodeId, &node::Entry)| {
+            let there = entry.place.filter(|_| !entry.failing).and_then(|place| self.awake(place));
+            there.is_some_and(|voter| voter.id == **id)
+        };
+        let votes = masters.iter().filter(votes).count();
+        entry.failing && entry.place.is_some() && votes * 2 > masters.len()
     }
 
     pub(crate) fn picture(&self) -> Picture {
@@ -137,5 +143,5 @@ fn view(node: &Node) -> View {
         epoch: entry.epoch,
         slots: entry.slots.clone(),
     };
-    View { me: node.id.clone(), ok: true, known: node.view.iter().map(known).collect() }
+    View { me: node.id.clone(), ok: true, offset: 0, known: node.view.iter().map(known).collect() }
 }

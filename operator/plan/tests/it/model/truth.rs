@@ -1,6 +1,6 @@
 //! The truth, which nobody in the model knows.
 
-use operator_plan::{NodeId, Role, Step};
+use operator_plan::{NoVote, NodeId, Role, Step};
 
 use super::{Site, World};
 
@@ -17,10 +17,29 @@ impl World {
                 Some(format!("{step}, but {} has some of them", owner.id))
             }
             Step::Forget { node, .. } if runs(node) => Some(format!("{step}, but it runs")),
-            Step::TakeOver { from, .. } if runs(from) => Some(format!("{step}, but it runs")),
+            Step::TakeOver { from, because: NoVote::Gone, .. } if runs(from) => {
+                Some(format!("{step}, but it runs"))
+            }
             Step::Wait(operator_plan::Awaited::Safety(_)) => Some(step.to_string()),
             _ => None,
         }
+    }
+
+    /// Why a step without a vote comes too early, if it does: the master could have been asked, or one of
+    /// its replicas elected.
+    pub(crate) fn premature(&self, step: &Step) -> Option<String> {
+        let Step::TakeOver { from, because: NoVote::MajorityLost, .. } = step else { return None };
+        let mut seen = (0..self.len()).filter(|place| !self.places[*place].hidden);
+        seen.find_map(|place| {
+            let node = self.awake(place)?;
+            let follows = node.myself().role == Role::Replica(from.clone());
+            let why = match (node.id == *from, follows && self.can_win(place)) {
+                (true, _) => "it answers",
+                (_, true) => "a replica can be elected",
+                _ => return None,
+            };
+            Some(format!("{step}, but {why}"))
+        })
     }
 
     /// What the cluster lacks, if anything: each slot has one owner in everybody's eyes, each shard one

@@ -1,0 +1,98 @@
+//! Pods that do not end, because their kubelet is dead. A StatefulSet waits for their end for ever, since
+//! it cannot know that they hold nothing that must last. We do.
+
+use k8s_openapi::{api::core::v1::Pod, jiff::Timestamp};
+use kube::{
+    Api, ResourceExt,
+    api::{DeleteParams, Preconditions},
+};
+use operator_plan::Picture;
+
+/// A kubelet that works confirms the end of a pod within seconds after the grace period. In seconds.
+const CONFIRMS_WITHIN: i64 = 10;
+
+/// The Redis pods whose end is overdue. Never one that answers.
+pub fn overdue<'a>(
+    pods: impl Iterator<Item = &'a Pod>,
+    picture: &Picture,
+    now: Timestamp,
+) -> Vec<&'a Pod> {
+    let silent = |pod: &&Pod| {
+        let member = picture.members.iter().find(|member| member.name == pod.name_any());
+        member.is_some_and(|member| member.view().is_none())
+    };
+    let late = |pod: &&Pod| {
+        // The grace period is in it already.
+        let due = pod.metadata.deletion_timestamp.as_ref();
+        due.is_some_and(|due| now.as_second() - due.0.as_second() >= CONFIRMS_WITHIN)
+    };
+    pods.filter(late).filter(silent).collect()
+}
+
+/// Removes a pod at once, so that another one can run in its place. If its kubelet lives after all, that
+/// ends the container as soon as it hears of it.
+///
+/// # Errors
+/// Of the API server. A pod that is gone, or another one by now, is none.
+pub async fn give_up(pods: &Api<Pod>, pod: &Pod) -> kube::Result<()> {
+    let this_one = Preconditions { uid: pod.uid(), resource_version: None };
+    let at_once = DeleteParams {
+        grace_period_seconds: Some(0),
+        preconditions: Some(this_one),
+        ..DeleteParams::default()
+    };
+    match pods.delete(&pod.name_any(), &at_once).await {
+        Err(kube::Error::Api(status)) if status.is_not_found() || status.is_conflict() => Ok(()),
+        done => done.map(drop),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use operator_plan::{Member, Place, Seen, View};
+    use serde_json::json;
+
+    use super::*;
+
+    const DUE: &str = "2026-01-01T00:00:00Z";
+
+    fn pod(name: &str, deleted: bool) -> Pod {
+        let deletion = deleted.then_some(DUE);
+        let meta = json!({ "name": name, "deletionTimestamp": deletion });
+        serde_json::from_value(json!({ "metadata": meta })).unwrap()
+    }
+
+    fn member(name: &str, seen: Seen) -> Member {
+        let place = Place { ip: String::new(), port: 6379, bus: 16379, hostname: None };
+        Member { name: name.into(), shard: 0, place, seen }
+    }
+
+    #[test]
+    fn a_pod_is_given_up_ten_seconds_after_its_grace_period_unless_it_answers() {
+        let line = "a 10.0.0.1:6379@16379 myself,master - 0 0 0 connected";
+        let view = View::read(line, "cluster_state:ok", "master_repl_offset:0").unwrap();
+        let picture = Picture {
+            members: vec![
+                member("lives", Seen::Answers(view)),
+                member("silent", Seen::Silent),
+                member("absent", Seen::Absent),
+                member("kept", Seen::Silent),
+            ],
+        };
+        let pods = [
+            pod("lives", true),
+            pod("silent", true),
+            pod("absent", true),
+            pod("kept", false),
+            pod("foreign", true),
+        ];
+        let at = |seconds: i64| {
+            let due: Timestamp = DUE.parse().unwrap();
+            let now = Timestamp::from_second(due.as_second() + seconds).unwrap();
+            let late = overdue(pods.iter(), &picture, now);
+            late.into_iter().map(ResourceExt::name_any).collect::<Vec<_>>()
+        };
+        assert_eq!(at(9), [] as [&str; 0]);
+        assert_eq!(at(10), ["silent", "absent"]);
+    }
+}
