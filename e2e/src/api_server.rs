@@ -18,7 +18,7 @@ use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
 use crate::{
-    Namespace, flags, kubeconfig,
+    Namespace, Request, flags, kubeconfig,
     kubernetes::{part, part_with},
     pki,
 };
@@ -32,6 +32,7 @@ const ATTEMPTS: u32 = 3;
 #[derive(Debug)]
 pub struct ApiServer {
     kubeconfig: PathBuf,
+    audit: PathBuf,
     config: kube::Config,
     processes: Vec<Process>,
     _janitor: Option<ChildStdin>,
@@ -60,6 +61,21 @@ impl ApiServer {
     /// A new client, as a user who may do everything. Clients belong to the runtime they are made in.
     pub fn client(&self) -> Client {
         Client::try_from(self.config.clone()).expect("make a client of the API server")
+    }
+
+    /// A client of another user, who may do everything, too: what this one does is told apart by
+    /// [`Self::requests_of`].
+    pub fn config_of(&self, user: &str) -> kube::Config {
+        let mut config = self.config.clone();
+        config.auth_info.impersonate = Some(user.to_owned());
+        config.auth_info.impersonate_groups = Some(vec!["system:masters".to_owned()]);
+        config
+    }
+
+    /// What a user of [`Self::config_of`] has asked for so far, as the API server wrote it down.
+    pub fn requests_of(&self, user: &str) -> Vec<Request> {
+        let log = fs::read_to_string(&self.audit).expect("read the audit log");
+        log.lines().filter_map(|line| Request::read(line, user)).collect()
     }
 
     /// A file for programs that take one, as the same user.
@@ -104,7 +120,9 @@ async fn start_in(folder: &TempDir) -> Result<ApiServer> {
     let (etcd, etcd_peers, api) = (free_port(), free_port(), free_port());
     let etcd_url = format!("http://127.0.0.1:{etcd}");
     let file = |name: &str| folder.path().join(name).display().to_string();
-    let write = |name: &str, text: &str| fs::write(file(name), text).context("write a certificate");
+    let write = |name: &str, text: &str| {
+        fs::write(file(name), text).context("write a file of the API server")
+    };
 
     let authority = pki::Authority::generate()?;
     let url = format!("https://127.0.0.1:{api}");
@@ -118,6 +136,7 @@ async fn start_in(folder: &TempDir) -> Result<ApiServer> {
     let tokens = pki::SigningKey::generate()?;
     write("tokens.key", &tokens.private)?;
     write("tokens.pub", &tokens.public)?;
+    write("audit.yaml", flags::AUDIT_POLICY)?;
     write("admin.conf", &kubeconfig::text(&url, &authority, &admin))?;
     write("controllers.conf", &kubeconfig::text(&url, &authority, &controllers))?;
 
@@ -148,6 +167,8 @@ async fn start_in(folder: &TempDir) -> Result<ApiServer> {
                     // Nobody reaches it by the service `kubernetes`, and loopback may not stand there.
                     "endpoint-reconciler-type=none".into(),
                     "authorization-mode=RBAC".into(),
+                    format!("audit-policy-file={}", file("audit.yaml")),
+                    format!("audit-log-path={}", file("audit.log")),
                 ],
             ],
         )?,
@@ -162,7 +183,8 @@ async fn start_in(folder: &TempDir) -> Result<ApiServer> {
     ];
     let kubeconfig = folder.path().join("admin.conf");
     let config = kubeconfig::read(&kubeconfig).await?;
-    let mut server = ApiServer { kubeconfig, config, processes, _janitor: None };
+    let audit = folder.path().join("audit.log");
+    let mut server = ApiServer { kubeconfig, audit, config, processes, _janitor: None };
     server.wait_until_ready().await?;
     Ok(server)
 }

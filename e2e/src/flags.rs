@@ -5,6 +5,14 @@
 
 use crate::cluster::SERVICES;
 
+/// What an API server that is asked to writes down of each request: who did what.
+pub(crate) const AUDIT_POLICY: &str = r#"
+apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived, ResponseStarted]
+rules: [{level: Metadata}]
+"#;
+
 /// Of the API server.
 pub(crate) fn api_server(etcd: &str, pki: impl Fn(&str) -> String) -> Vec<String> {
     vec![

@@ -5,6 +5,7 @@
 //! run them; it needs root.
 
 mod api_server;
+mod audit;
 mod cluster;
 mod flags;
 mod inside;
@@ -17,6 +18,7 @@ mod run;
 mod tools;
 
 pub use api_server::ApiServer;
+pub use audit::Request;
 pub use cluster::Cluster;
 pub use kubernetes::kubernetes;
 pub use namespace::Namespace;

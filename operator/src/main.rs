@@ -3,7 +3,7 @@
 use std::{ffi::OsString, io::Write, process::ExitCode};
 
 use anyhow::{Context, Result};
-use chatcluster_operator::{guard, local};
+use chatcluster_operator::{guard, kubernetes, local};
 use chatcluster_runtime::{exit_code, logs, raise_nofile, signals};
 use clap::{Parser, Subcommand};
 
@@ -19,6 +19,8 @@ struct Arguments {
 enum Command {
     /// Run a ChatCluster on this machine, without Kubernetes, until Ctrl-C
     Local(local::Options),
+    /// Look after the ChatClusters of a Kubernetes cluster, until told to stop
+    Run(kubernetes::Settings),
     /// Become a child process that ends with the operator
     #[command(name = guard::SUBCOMMAND, hide = true)]
     RunChild {
@@ -32,6 +34,7 @@ enum Command {
 fn main() -> ExitCode {
     exit_code(match Arguments::parse().command {
         Command::Local(options) => run_locally(options),
+        Command::Run(settings) => run(settings),
         Command::RunChild { parent, program, arguments } => {
             let error = guard::become_child(parent, &program, &arguments);
             Err(error).with_context(|| format!("becoming {}", program.display()))
@@ -47,4 +50,12 @@ async fn run_locally(options: local::Options) -> Result<()> {
     let shutdown = signals::shutdown_token().context("listening for signals")?;
     local::run(options, shutdown).await?;
     std::io::stdout().flush().context("writing the last lines")
+}
+
+#[tokio::main]
+async fn run(settings: kubernetes::Settings) -> Result<()> {
+    logs::init()?;
+    let shutdown = signals::shutdown_token().context("listening for signals")?;
+    let client = kube::Client::try_default().await.context("finding the Kubernetes API")?;
+    Ok(kubernetes::run(client, settings, shutdown).await?)
 }

@@ -36,8 +36,9 @@ pub(crate) fn values() -> Vec<Wrong> {
     let managed = |says: &'static [&'static str], managed: Value| {
         manager(says, json!({ "managed": managed }))
     };
-    let service =
-        |says: &'static [&'static str], service: Value| gateways(says, json!({ "service": service }));
+    let service = |says: &'static [&'static str], service: Value| {
+        gateways(says, json!({ "service": service }))
+    };
     let tls = |says: &'static [&'static str], tls: Value| gateways(says, json!({ "tls": tls }));
     let storage = |says: &'static [&'static str], storage: Value| {
         wrong(says, json!({ "messages": { "embedded": { "storage": storage } } }))
@@ -73,7 +74,10 @@ pub(crate) fn values() -> Vec<Wrong> {
             &[SERVICE, "\"ClusterIP\", \"NodePort\", \"LoadBalancer\""],
             json!({ "service": { "type": "Public" } }),
         ),
-        service(&["loadBalancerClass is for type LoadBalancer"], json!({ "loadBalancerClass": "a" })),
+        service(
+            &["loadBalancerClass is for type LoadBalancer"],
+            json!({ "loadBalancerClass": "a" }),
+        ),
         service(
             &["externalTrafficPolicy is for types NodePort and LoadBalancer"],
             json!({ "externalTrafficPolicy": "Local" }),

@@ -22,10 +22,11 @@ fn main() -> ExitCode {
         ["pause"] => pause(),
         ["serve", port] => serve(port),
         ["get", address] => get(address),
+        ["connect", address] => connect(address).map(drop),
         ["write", file, text] => fs::write(file, text),
         ["read", file] => fs::read(file).and_then(|bytes| io::stdout().write_all(&bytes)),
         _ => Err(io::Error::other(
-            "pause | serve PORT | get HOST:PORT | write FILE TEXT | read FILE",
+            "pause | serve PORT | get HOST:PORT | connect HOST:PORT | write FILE TEXT | read FILE",
         )),
     };
     match done {
@@ -56,11 +57,15 @@ fn serve(port: &str) -> io::Result<()> {
     Ok(())
 }
 
-/// Prints what a server answers.
-fn get(address: &str) -> io::Result<()> {
+fn connect(address: &str) -> io::Result<TcpStream> {
     let resolved = address.to_socket_addrs()?.next();
     let resolved = resolved.ok_or_else(|| io::Error::other("the name has no address"))?;
-    let mut stream = TcpStream::connect_timeout(&resolved, PATIENCE)?;
+    TcpStream::connect_timeout(&resolved, PATIENCE)
+}
+
+/// Prints what a server answers.
+fn get(address: &str) -> io::Result<()> {
+    let mut stream = connect(address)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     // In one piece: the server answers the first one that it reads.
     let request = format!("GET / HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");

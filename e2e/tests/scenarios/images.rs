@@ -77,11 +77,27 @@ async fn end(world: &World, name: &str) -> String {
     said
 }
 
-/// A pod that Pod Security calls restricted, and whose files cannot be changed.
-fn pod(name: &str, image: &str, command: &[&str]) -> Value {
-    // As scripts/images names them.
+/// Repository and tag of an image, as scripts/images names them.
+pub(crate) fn named(name: &str) -> (String, String) {
     let prefix = env::var("IMAGE_PREFIX").unwrap_or("localhost".into());
     let tag = env::var("IMAGE_TAG").unwrap_or("dev".into());
+    (format!("{}/{name}", prefix.trim_end_matches('/')), tag)
+}
+
+/// An image's full name.
+pub(crate) fn image(name: &str) -> String {
+    let (repository, tag) = named(name);
+    format!("{repository}:{tag}")
+}
+
+fn pod(name: &str, image_name: &str, command: &[&str]) -> Value {
+    let mut pod = restricted(name, &image(image_name));
+    pod["spec"]["containers"][0]["command"] = json!(command);
+    pod
+}
+
+/// A pod that Pod Security calls restricted, and whose files cannot be changed.
+pub(crate) fn restricted(name: &str, image: &str) -> Value {
     json!({
         "metadata": { "name": name },
         "spec": {
@@ -92,7 +108,7 @@ fn pod(name: &str, image: &str, command: &[&str]) -> Value {
                 "seccompProfile": { "type": "RuntimeDefault" },
             },
             "containers": [{
-                "name": name, "image": format!("{}/{image}:{tag}", prefix.trim_end_matches('/')), "command": command,
+                "name": name, "image": image,
                 "securityContext": {
                     "allowPrivilegeEscalation": false,
                     "readOnlyRootFilesystem": true,

@@ -54,6 +54,19 @@ impl World {
         Self { namespace, client, cluster, kubeconfig }
     }
 
+    /// The file that makes a client of the cluster.
+    pub(crate) fn kubeconfig(&self) -> &std::path::Path {
+        &self.kubeconfig
+    }
+
+    /// kubectl in the scenario's namespace: what it says, or what went wrong.
+    pub(crate) async fn kubectl(&self, arguments: &[&str]) -> Result<String, String> {
+        let mut kubectl = self.cluster.kubectl().unwrap();
+        kubectl.env("KUBECONFIG", &self.kubeconfig);
+        kubectl.args(["-n", self.namespace.name()]).args(arguments);
+        output(kubectl).await
+    }
+
     /// The cluster as the tool that started it sees it.
     pub(crate) fn cluster(&self) -> &Cluster {
         assert!(foreign().is_none(), "this is not possible on a cluster of somebody else");
@@ -112,10 +125,7 @@ impl World {
 
     /// Has a pod's probe do something, and returns what it printed, or what went wrong.
     pub(crate) async fn probe(&self, pod: &str, arguments: &[&str]) -> Result<String, String> {
-        let mut kubectl = self.cluster.kubectl().unwrap();
-        kubectl.env("KUBECONFIG", &self.kubeconfig);
-        kubectl.args(["exec", "-n", self.namespace.name(), pod, "--", "/probe"]).args(arguments);
-        output(kubectl).await
+        self.kubectl(&[&["exec", pod, "--", "/probe"], arguments].concat()).await
     }
 
     /// Has a probe ask until it gets an answer: rules reach all nodes some moments after they are

@@ -157,9 +157,10 @@ mod tests {
 
     #[test]
     fn a_field_that_means_nothing_here_is_a_warning_with_its_line() {
-        let (_, warnings) =
-            read(&format!("{HEAD}spec:\n  gateways:\n    service: {{type: LoadBalancer}}\n  paused: true\n"))
-                .unwrap();
+        let (_, warnings) = read(&format!(
+            "{HEAD}spec:\n  gateways:\n    service: {{type: LoadBalancer}}\n  paused: true\n"
+        ))
+        .unwrap();
         let [service, paused] = &warnings[..] else { panic!("{warnings:?}") };
         assert_eq!(service.line, Some(6));
         assert_eq!(service.reason, "spec.gateways.service: ignored locally");

@@ -10,8 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     child::{self, Health, Kept, Program},
     cluster::{Cluster, MESSAGES, Redis},
-    endpoints,
-    manager,
+    endpoints, manager,
     probe::Probe,
     programs::Programs,
     render,
@@ -61,8 +60,8 @@ impl Fleet {
         let messages = vec![messages(cluster, programs)];
         let messages = group(messages, cluster, programs, report, None);
         let nodes = cluster.redis.iter().zip(&redis.children);
-        let nodes =
-            nodes.map(|(node, kept)| manager::Kept { redis: node.clone(), health: kept.health.clone() });
+        let nodes = nodes
+            .map(|(node, kept)| manager::Kept { redis: node.clone(), health: kept.health.clone() });
         let manager = Manager::start(nodes.collect(), cluster.goal(), report.clone());
         let gateways = (0..cluster.gateways.len()).map(|index| gateway(cluster, programs, index));
         let after = Some(manager.ready.clone());

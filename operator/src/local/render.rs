@@ -7,12 +7,15 @@ use std::{
 };
 
 use chatcluster_config::{
-    Auth, BackendPort, ClientPort, Drain, GatewayConfig, GoDuration, GrpcPort, JwtAlgorithm,
-    JwtKey, ManagerHome, MessagesClient, MessagesConfig, MutualTls, PeerPort, ServerTls, Storage,
+    BackendPort, GatewayConfig, GoDuration, GrpcPort, JwtAlgorithm, MessagesConfig, MutualTls,
+    ServerTls, Storage,
 };
 
 use super::cluster::{Cluster, Gateway, MESSAGES, Redis};
-use crate::keys::SERVICE_AUDIENCE;
+use crate::{
+    keys::SERVICE_AUDIENCE,
+    render::{self, GatewayPlace},
+};
 
 /// The longest that Ctrl-C waits for gateways to let go of their clients.
 const LONGEST_DRAIN: GoDuration = GoDuration::from_secs(5);
@@ -27,42 +30,24 @@ pub(super) fn drain_timeout(cluster: &Cluster) -> GoDuration {
 
 /// A gateway's configuration.
 pub(super) fn gateway(cluster: &Cluster, gateway: &Gateway) -> GatewayConfig {
-    let spec = &cluster.wanted.spec;
     let (certificate, key) = cluster.paths.certificate(SERVER);
-    GatewayConfig {
+    let place = GatewayPlace {
         name: gateway.name.clone(),
-        client: ClientPort {
-            listen: (cluster.listen.address, gateway.client).into(),
-            tls: Some(ServerTls { certificate, key }),
-            origins: spec.gateways.origins.clone(),
-            page: Some(cluster.paths.page()),
-            connections: spec.gateways.connections_per_pod as usize,
-            heartbeat: GoDuration::from_secs(25),
-        },
-        peer: PeerPort {
-            listen: loopback(gateway.peer),
-            host: Ipv4Addr::LOCALHOST.to_string(),
-            port: None,
-            tls: role(cluster, &gateway.name),
-        },
+        client: (cluster.listen.address, gateway.client).into(),
+        tls: Some(ServerTls { certificate, key }),
+        page: Some(cluster.paths.page()),
+        peer: loopback(gateway.peer),
+        host: Ipv4Addr::LOCALHOST.to_string(),
+        peer_tls: role(cluster, &gateway.name),
         admin: loopback(gateway.admin),
-        manager: ManagerHome::Redis { nodes: cluster.redis.iter().map(address).collect() },
-        messages: MessagesClient { address: loopback(cluster.messages.grpc).to_string() },
-        auth: Auth {
-            keys: vec![JwtKey {
-                algorithm: JwtAlgorithm::HS256,
-                file: cluster.paths.key("user-token"),
-                id: None,
-            }],
-            issuer: spec.auth.jwt.issuer.clone(),
-            audience: Some(spec.auth.jwt.audience.clone()),
-        },
-        drain: Drain {
-            grace: GoDuration::from_secs(0), // no load balancer has to learn anything
-            rate_per_second: spec.gateways.drain.rate_per_second,
-            timeout: drain_timeout(cluster),
-        },
-    }
+        redis: cluster.redis.iter().map(address).collect(),
+        messages: loopback(cluster.messages.grpc).to_string(),
+        token_key: cluster.paths.key("user-token"),
+        token_algorithm: JwtAlgorithm::HS256,
+        grace: GoDuration::from_secs(0), // no load balancer has to learn anything
+        drain_timeout: drain_timeout(cluster),
+    };
+    render::gateway(&cluster.wanted.spec, place)
 }
 
 /// The message service's configuration.
@@ -80,8 +65,11 @@ pub(super) fn messages(cluster: &Cluster) -> MessagesConfig {
     }
 }
 
-/// A Redis node's configuration; `operator-plan` says why it is so. The node timeout is short for a
-/// machine of one's own: it is also how long a new cluster waits before it serves.
+/// How long a Redis node is silent before it is held for failed, in ms. Short, for a machine of one's
+/// own: it is also how long a new cluster waits before it serves.
+const NODE_TIMEOUT: u32 = 2000;
+
+/// A Redis node's configuration.
 pub(super) fn redis(cluster: &Cluster, node: &Redis) -> String {
     let Redis { name, port, bus, .. } = node;
     let folder = quoted(cluster.paths.work(name));
@@ -90,15 +78,8 @@ pub(super) fn redis(cluster: &Cluster, node: &Redis) -> String {
          port {port}\n\
          bind 127.0.0.1\n\
          dir {folder}\n\
-         save \"\"\n\
-         appendonly no\n\
-         cluster-enabled yes\n\
-         cluster-config-file nodes.conf\n\
-         cluster-port {bus}\n\
-         cluster-node-timeout 2000\n\
-         cluster-require-full-coverage no\n\
-         cluster-allow-replica-migration no\n\
-         cluster-replica-validity-factor 0\n"
+         cluster-port {bus}\n{}",
+        render::redis(NODE_TIMEOUT)
     )
 }
 

@@ -153,7 +153,10 @@ async fn a_rotation_ends_with_another_ca_also_when_operators_take_turns() {
         if phases.last() != Some(&keys.phase) {
             phases.push(keys.phase);
             let next = Keeper::new(server().client());
-            assert_eq!(next.ensure(&place.wanted, SystemTime::now()).await.unwrap().phase, keys.phase);
+            assert_eq!(
+                next.ensure(&place.wanted, SystemTime::now()).await.unwrap().phase,
+                keys.phase
+            );
         }
         (keys.phase == RotationPhase::Steady).then_some(())
     })

@@ -7,9 +7,7 @@ use chatcluster_operator::kubernetes::keys::{
 };
 use chatcluster_pki::Certificate;
 
-use crate::world::{
-    DAY, Store, accepts, certificate_secrets, certificates, now, reasons, wanted,
-};
+use crate::world::{DAY, Store, accepts, certificate_secrets, certificates, now, reasons, wanted};
 
 fn asked(value: &str) -> WantedKeys {
     WantedKeys { rotate: Some(value.into()), ..wanted() }

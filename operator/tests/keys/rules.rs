@@ -44,7 +44,8 @@ fn an_empty_spec_gets_a_ca_three_certificates_and_two_secrets() {
         let tls = name.ends_with("-tls");
         assert_eq!(secret.type_.as_deref(), Some(if tls { "kubernetes.io/tls" } else { "Opaque" }));
         let has_key = store.text("main-ca", "ca.key");
-        let holds = |text: &str| secret.data.iter().flatten().any(|(_, at)| at.0 == text.as_bytes());
+        let holds =
+            |text: &str| secret.data.iter().flatten().any(|(_, at)| at.0 == text.as_bytes());
         assert_eq!(holds(&has_key), name == "main-ca", "{name}: the CA's key is in one place");
     }
     for name in certificate_secrets() {
@@ -82,7 +83,8 @@ fn certificates_are_issued_anew_when_a_third_of_their_life_is_left() {
     let mut store = made();
     let ca = store.text("main-ca", "ca.crt");
     let keys = store.ensure(&wanted(), DAY, now() + 61 * DAY).unwrap();
-    let due = certificate_secrets().map(|secret| KeyEvent::Issued { secret, why: Some(Stale::Due) });
+    let due =
+        certificate_secrets().map(|secret| KeyEvent::Issued { secret, why: Some(Stale::Due) });
     assert_eq!(keys.events, due);
     assert_eq!(store.text("main-ca", "ca.crt"), ca);
 }
@@ -91,8 +93,7 @@ fn certificates_are_issued_anew_when_a_third_of_their_life_is_left() {
 fn another_host_changes_the_servers_certificate_alone() {
     let mut store = made();
     let hosts = vec!["192.0.2.7".into()];
-    let wanted =
-        WantedKeys { server: ServerCertificate::SelfSigned { hosts }, ..wanted() };
+    let wanted = WantedKeys { server: ServerCertificate::SelfSigned { hosts }, ..wanted() };
     let secret = "main-server-tls".to_owned();
     assert_eq!(again(&mut store, &wanted), [KeyEvent::Issued { secret, why: Some(Stale::Names) }]);
     assert_eq!(again(&mut store, &wanted), []);
@@ -112,7 +113,10 @@ fn a_damaged_or_deleted_certificate_is_issued_anew() {
     }
     let mut store = good.clone();
     store.edit("main-gateway-tls", "tls.key", &good.text("main-messages-tls", "tls.key"));
-    assert!(matches!(&again(&mut store, &wanted())[..], [KeyEvent::Issued { why: Some(Stale::Key), .. }]));
+    assert!(matches!(
+        &again(&mut store, &wanted())[..],
+        [KeyEvent::Issued { why: Some(Stale::Key), .. }]
+    ));
     store.secrets.remove("main-gateway-tls");
     assert!(matches!(&again(&mut store, &wanted())[..], [KeyEvent::Issued { why: None, .. }]));
     store.edit("main-gateway-tls", "ca.crt", "");
@@ -135,7 +139,10 @@ fn a_damaged_ca_is_an_error_that_says_what_to_do() {
     let other = made();
     store.edit("main-ca", "ca.key", &other.text("main-ca", "ca.key"));
     let error = store.ensure(&wanted(), DAY, now()).unwrap_err().to_string();
-    assert!(error.contains("key ca.key: the CA's key does not belong to its certificate"), "{error}");
+    assert!(
+        error.contains("key ca.key: the CA's key does not belong to its certificate"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -146,7 +153,10 @@ fn a_lost_token_secret_is_not_replaced_in_silence() {
     let keys = store.ensure(&wanted(), DAY, now()).unwrap();
     assert_eq!(reasons(&keys.events), ["CertificateIssued"], "the rest is kept good");
     let text = keys.problems[0].to_string();
-    assert!(text.starts_with("Secret chat/main-jwt, key key: it is not there; restore it"), "{text}");
+    assert!(
+        text.starts_with("Secret chat/main-jwt, key key: it is not there; restore it"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -156,7 +166,9 @@ fn the_users_secrets_are_looked_at_and_never_made() {
     let wanted = WantedKeys { server, jwt, ..wanted() };
     let mut store = Store::default();
     let keys = store.ensure(&wanted, Duration::ZERO, now()).unwrap();
-    assert!(!store.secrets.contains_key("main-jwt") && !store.secrets.contains_key("main-server-tls"));
+    assert!(
+        !store.secrets.contains_key("main-jwt") && !store.secrets.contains_key("main-server-tls")
+    );
     let texts: Vec<_> = keys.problems.iter().map(ToString::to_string).collect();
     assert_eq!(
         texts,
@@ -201,7 +213,10 @@ fn a_secret_of_somebody_elses_with_our_name_is_left_alone() {
     let mut store = made();
     let wanted = WantedKeys { owner: owner("2"), ..wanted() };
     let error = store.ensure(&wanted, DAY, now()).unwrap_err().to_string();
-    assert!(error.contains("main-ca is not this ChatCluster's but that of an earlier one"), "{error}");
+    assert!(
+        error.contains("main-ca is not this ChatCluster's but that of an earlier one"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -221,7 +236,8 @@ fn a_host_that_cannot_be_a_name_holds_up_the_servers_certificate_alone() {
 fn content_of_secrets_does_not_show_in_debug_output() {
     let store = made();
     let shown = format!("{:?}", store.seen(&wanted(), DAY));
-    let KeyPlan::Write(writes) = plan(&wanted(), &store.seen(&wanted(), DAY), now() + 61 * DAY).unwrap()
+    let KeyPlan::Write(writes) =
+        plan(&wanted(), &store.seen(&wanted(), DAY), now() + 61 * DAY).unwrap()
     else {
         panic!("certificates are due");
     };

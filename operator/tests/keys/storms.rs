@@ -235,7 +235,9 @@ impl World {
                 prop_assert!(accepts(&one.bundle, &other.certificate), "refused: {self:#?}");
             }
         }
-        for (name, key) in [("users-tls", "tls.key"), ("users-jwt", "key"), ("main-service-token", "key")] {
+        for (name, key) in
+            [("users-tls", "tls.key"), ("users-jwt", "key"), ("main-service-token", "key")]
+        {
             prop_assert_eq!(self.store.text(name, key), "theirs", "{} was written", name);
         }
         Ok(())

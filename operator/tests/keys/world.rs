@@ -88,9 +88,9 @@ impl Store {
     pub fn put_users(&mut self, name: &str, data: &[(&str, &str)]) {
         let mut secret = Secret::default();
         secret.metadata.name = Some(name.into());
-        let data = data.iter().map(|(key, text)| {
-            ((*key).to_owned(), ByteString(text.as_bytes().to_vec()))
-        });
+        let data = data
+            .iter()
+            .map(|(key, text)| ((*key).to_owned(), ByteString(text.as_bytes().to_vec())));
         secret.data = Some(data.collect());
         self.put(secret);
     }

@@ -1,0 +1,82 @@
+//! The programs' configuration out of a ChatCluster's spec: the same for pods and for local processes,
+//! which differ in places only. No I/O.
+
+use std::net::SocketAddr;
+
+use chatcluster_config::{
+    Auth, ClientPort, Drain, GatewayConfig, GoDuration, JwtAlgorithm, JwtKey, ManagerHome,
+    MessagesClient, MutualTls, PeerPort, ServerTls,
+};
+use chatcluster_crds::ChatClusterSpec;
+
+/// How long a client may be silent before it is asked.
+const HEARTBEAT: GoDuration = GoDuration::from_secs(25);
+
+/// Where a gateway is, and where everything that it needs is.
+pub(crate) struct GatewayPlace {
+    pub(crate) name: String,
+    pub(crate) client: SocketAddr,
+    pub(crate) tls: Option<ServerTls>,
+    pub(crate) page: Option<std::path::PathBuf>,
+    pub(crate) peer: SocketAddr,
+    pub(crate) host: String,
+    pub(crate) peer_tls: MutualTls,
+    pub(crate) admin: SocketAddr,
+    pub(crate) redis: Vec<String>,
+    pub(crate) messages: String,
+    pub(crate) token_key: std::path::PathBuf,
+    pub(crate) token_algorithm: JwtAlgorithm,
+    /// How long load balancers take to learn that it is going.
+    pub(crate) grace: GoDuration,
+    pub(crate) drain_timeout: GoDuration,
+}
+
+/// A gateway's configuration.
+pub(crate) fn gateway(spec: &ChatClusterSpec, place: GatewayPlace) -> GatewayConfig {
+    let jwt = &spec.auth.jwt;
+    GatewayConfig {
+        name: place.name,
+        client: ClientPort {
+            listen: place.client,
+            tls: place.tls,
+            origins: spec.gateways.origins.clone(),
+            page: place.page,
+            connections: spec.gateways.connections_per_pod as usize,
+            heartbeat: HEARTBEAT,
+        },
+        peer: PeerPort { listen: place.peer, host: place.host, port: None, tls: place.peer_tls },
+        admin: place.admin,
+        manager: ManagerHome::Redis { nodes: place.redis },
+        messages: MessagesClient { address: place.messages },
+        auth: Auth {
+            keys: vec![JwtKey {
+                algorithm: place.token_algorithm,
+                file: place.token_key,
+                id: None,
+            }],
+            issuer: jwt.issuer.clone(),
+            audience: Some(jwt.audience.clone()),
+        },
+        drain: Drain {
+            grace: place.grace,
+            rate_per_second: spec.gateways.drain.rate_per_second,
+            timeout: place.drain_timeout,
+        },
+    }
+}
+
+/// What every Redis node's configuration says; `operator-plan` says why it is so. `node_timeout` is in
+/// milliseconds: how long a node is silent before the others hold it for failed, and how long a new
+/// cluster waits before it serves.
+pub(crate) fn redis(node_timeout: u32) -> String {
+    format!(
+        "save \"\"\n\
+         appendonly no\n\
+         cluster-enabled yes\n\
+         cluster-config-file nodes.conf\n\
+         cluster-node-timeout {node_timeout}\n\
+         cluster-require-full-coverage no\n\
+         cluster-allow-replica-migration no\n\
+         cluster-replica-validity-factor 0\n"
+    )
+}

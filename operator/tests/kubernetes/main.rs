@@ -1,0 +1,9 @@
+//! The operator on a real API server: objects, owners, garbage collection and admission are real, and no
+//! pod runs but for those that a test makes run.
+#![allow(clippy::unwrap_used)] // in the helpers too
+
+mod convergence;
+mod leaders;
+mod living_with_others;
+mod quiet;
+mod world;
