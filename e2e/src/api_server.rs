@@ -90,6 +90,25 @@ impl ApiServer {
         kubectl
     }
 
+    /// Installs a custom resource from its file, and returns what the server said when it is served. Blocks.
+    pub fn install(&self, file: &Path, resource: &str) -> String {
+        let mut apply = self.kubectl();
+        let applied = apply.args(["apply", "--server-side", "-f"]).arg(file).output();
+        let applied = applied.expect("run kubectl");
+        let said = String::from_utf8_lossy(&applied.stderr).into_owned();
+        assert!(applied.status.success(), "apply {}: {said}", file.display());
+        let deadline = std::time::Instant::now() + READY_WITHIN;
+        let is_served = || {
+            let listed = self.kubectl().args(["get", resource, "--all-namespaces"]).output();
+            listed.expect("run kubectl").status.success()
+        };
+        while !is_served() {
+            assert!(std::time::Instant::now() < deadline, "{resource} is not served");
+            thread::sleep(Duration::from_millis(100));
+        }
+        said
+    }
+
     /// A new namespace whose name begins with `purpose`.
     pub async fn namespace(&self, purpose: &str) -> Namespace {
         let namespace = Namespace::create(self.config.clone(), purpose).await;

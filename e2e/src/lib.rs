@@ -23,7 +23,7 @@ pub use cluster::Cluster;
 pub use kubernetes::kubernetes;
 pub use namespace::Namespace;
 pub use program::{Program, Source};
-pub use tools::probe;
+pub use tools::{helm, probe};
 
 use anyhow::{Context, Result, bail};
 

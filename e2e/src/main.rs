@@ -3,7 +3,7 @@
 use std::{io::Write, os::unix::process::CommandExt, path::PathBuf, thread};
 
 use anyhow::Result;
-use chatcluster_e2e::{ApiServer, Cluster, inside, kubernetes, supervise};
+use chatcluster_e2e::{ApiServer, Cluster, helm, inside, kubernetes, supervise};
 use clap::{Parser, Subcommand};
 
 /// A real Kubernetes for tests, built from source into the cache.
@@ -16,7 +16,7 @@ struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Build Kubernetes, if the cache has not got this version of it.
+    /// Build Kubernetes and Helm, if the cache has not got these versions of them.
     Build,
     /// Run etcd, an API server and the controller manager on loopback until Ctrl-C, and print the
     /// path of a kubeconfig. Needs no root and runs no pods.
@@ -31,6 +31,13 @@ enum Command {
     #[command(disable_help_flag = true)]
     Kubectl {
         /// What kubectl gets.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// Run Helm, on the cluster if it is up.
+    #[command(disable_help_flag = true)]
+    Helm {
+        /// What Helm gets.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
@@ -55,7 +62,7 @@ enum Command {
 
 fn main() -> Result<()> {
     match Args::parse().command {
-        Command::Build => kubernetes().built().map(drop),
+        Command::Build => [kubernetes(), helm()].iter().try_for_each(|it| it.built().map(drop)),
         Command::ApiServer => {
             writeln!(std::io::stdout(), "{}", ApiServer::shared().kubeconfig().display())?;
             // Its end is ours, and what it leaves is removed then.
@@ -67,6 +74,11 @@ fn main() -> Result<()> {
         Command::Down => Cluster::of_this_machine()?.down(),
         Command::Status => kubectl(&["get".into(), "nodes,pods".into(), "-Aowide".into()]),
         Command::Kubectl { arguments } => kubectl(&arguments),
+        Command::Helm { arguments } => {
+            let mut command = std::process::Command::new(helm().built()?);
+            command.env("KUBECONFIG", Cluster::of_this_machine()?.kubeconfig());
+            Err(command.args(arguments).exec().into())
+        }
         Command::Load { file } => Cluster::of_this_machine()?.load(&file),
         Command::Supervise { port } => supervise(port),
         Command::Inside { what } => inside(&what),

@@ -20,6 +20,11 @@ pub(crate) fn kube_router() -> Program {
     )
 }
 
+/// Installs charts.
+pub fn helm() -> Program {
+    package("helm", "Helm 4.3.1 (about 2 minutes, once)", "helm.sh/helm/v4/cmd/helm@v4.3.1")
+}
+
 /// What runs in the pods of the scenarios, see `bin/probe.rs`.
 pub fn probe() -> Program {
     Program {

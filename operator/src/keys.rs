@@ -128,7 +128,7 @@ mod tests {
         assert_eq!(stale(pem, key, &other, &names, now), Some(Stale::Issuer));
         assert_eq!(stale(pem, &other.key(), &ca, &names, now), Some(Stale::Key));
         assert_eq!(stale(pem, key, &ca, &Names::server(["c"]), now), Some(Stale::Names));
-        let days = |days| now + Duration::from_secs(days * 86_400);
+        let days = |days: u64| now + Duration::from_secs(days * 86_400);
         assert_eq!(stale(pem, key, &ca, &names, days(59)), None);
         assert_eq!(stale(pem, key, &ca, &names, days(61)), Some(Stale::Due));
         assert!(matches!(stale("", key, &ca, &names, now), Some(Stale::Unreadable(_))));

@@ -4,9 +4,12 @@
 //! pods. What both share: keys ([`keys`]), Redis nodes ([`redis`], where `operator-plan` decides), and the
 //! programs' configuration. [`guard`] makes sure that no process outlives the operator.
 
+mod ask;
 pub mod guard;
 pub mod keys;
 pub mod kubernetes;
 pub mod local;
 pub mod redis;
 mod render;
+
+pub use ask::{NoAnswer, ask};

@@ -21,6 +21,11 @@ enum Command {
     Local(local::Options),
     /// Look after the ChatClusters of a Kubernetes cluster, until told to stop
     Run(kubernetes::Settings),
+    /// Ask an admin port, and succeed if it answers 200: what `helm test` runs
+    Ask {
+        /// Such as http://HOST:9090/readyz
+        url: String,
+    },
     /// Become a child process that ends with the operator
     #[command(name = guard::SUBCOMMAND, hide = true)]
     RunChild {
@@ -35,6 +40,7 @@ fn main() -> ExitCode {
     exit_code(match Arguments::parse().command {
         Command::Local(options) => run_locally(options),
         Command::Run(settings) => run(settings),
+        Command::Ask { url } => ask(&url),
         Command::RunChild { parent, program, arguments } => {
             let error = guard::become_child(parent, &program, &arguments);
             Err(error).with_context(|| format!("becoming {}", program.display()))
@@ -50,6 +56,13 @@ async fn run_locally(options: local::Options) -> Result<()> {
     let shutdown = signals::shutdown_token().context("listening for signals")?;
     local::run(options, shutdown).await?;
     std::io::stdout().flush().context("writing the last lines")
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn ask(url: &str) -> Result<()> {
+    let answer = chatcluster_operator::ask(url).await;
+    let answer = answer.with_context(|| format!("asking {url}"))?;
+    std::io::stdout().write_all(answer.as_bytes()).context("writing the answer")
 }
 
 #[tokio::main]

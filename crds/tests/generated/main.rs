@@ -12,7 +12,10 @@ fn the_committed_yaml_is_what_the_types_say() {
     let yaml = serde_yaml::to_string(&ChatCluster::crd()).unwrap();
     let head =
         "# Generated from crds/src. UPDATE_EXPECT=1 cargo test -p chatcluster-crds writes it.\n";
-    expect_file!["../../chatcluster.yaml"].assert_eq(&format!("{head}{yaml}"));
+    let text = format!("{head}{yaml}");
+    expect_file!["../../chatcluster.yaml"].assert_eq(&text);
+    // A chart has no files of elsewhere.
+    expect_file!["../../../charts/chatcluster-operator/files/chatcluster.yaml"].assert_eq(&text);
 }
 
 #[test]

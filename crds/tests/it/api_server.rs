@@ -2,6 +2,7 @@
 
 use std::{
     io::Write,
+    path::Path,
     process::{Command, Output, Stdio},
     sync::OnceLock,
 };
@@ -21,11 +22,9 @@ fn server() -> &'static ApiServer {
     static INSTALLED: OnceLock<()> = OnceLock::new();
     let server = ApiServer::shared();
     INSTALLED.get_or_init(|| {
-        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/chatcluster.yaml");
-        let applied = said(server.kubectl().args(["apply", "--server-side", "-f", file]));
-        assert!(!applied.contains("Warning"), "{applied}");
-        let name = "crd/chatclusters.chatcluster.io";
-        said(server.kubectl().args(["wait", "--for=condition=Established", "--timeout=60s", name]));
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("chatcluster.yaml");
+        let said = server.install(&file, "chatclusters");
+        assert!(!said.contains("Warning"), "{said}");
     });
     server
 }

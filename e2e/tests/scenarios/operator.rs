@@ -4,10 +4,7 @@ use std::{path::Path, process::Command, sync::Once};
 
 use chatcluster_e2e::helm;
 
-use crate::{
-    images::named,
-    world::{World, foreign},
-};
+use crate::{images::named, world::World};
 
 /// Where it runs.
 pub(crate) const NAMESPACE: &str = "chatcluster-system";

@@ -3,11 +3,11 @@
 
 use std::time::Duration;
 
-use chatcluster_testkit::{wait_for, wait_until};
+use chatcluster_testkit::wait_until;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{DeleteParams, LogParams};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::{
     cluster::{Chat, NAME},

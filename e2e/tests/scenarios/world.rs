@@ -43,7 +43,7 @@ pub(crate) fn foreign() -> Option<PathBuf> {
 }
 
 impl World {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let cluster = Cluster::of_this_machine().unwrap();
         let kubeconfig = foreign().unwrap_or_else(|| cluster.kubeconfig());
         let file = Kubeconfig::read_from(&kubeconfig).expect("a cluster: chatcluster-e2e up");

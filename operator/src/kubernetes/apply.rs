@@ -85,7 +85,7 @@ impl<'a> Writer<'a> {
         // By force: these fields are ours, and a person's change of them goes back.
         let how = PatchParams::apply(MANAGER).force();
         self.writes.inc();
-        tracing::info!(object = %doing, new = live.is_none(), "applying");
+        tracing::info!(new = live.is_none(), "{doing}");
         self.api::<K>()
             .patch(&name, &how, &Patch::Apply(&wanted))
             .await
@@ -123,7 +123,7 @@ impl<'a> Writer<'a> {
         let doing = Doing::Delete(K::kind(&()).into_owned(), name.clone());
         let exactly = Preconditions { uid: object.uid(), resource_version: None };
         self.writes.inc();
-        tracing::info!(object = %doing, "deleting");
+        tracing::info!("{doing}");
         match self.api::<K>().delete(&name, &how.preconditions(exactly)).await {
             Ok(_) => Ok(()),
             // 409: another object has the name by now.

@@ -25,7 +25,6 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Settings,
     caches::Caches,
-    counts::Asker,
     error::ReconcileError,
     keys::Keeper,
     memory::Memory,
@@ -46,7 +45,6 @@ pub(crate) struct Context {
     pub(crate) settings: Arc<Settings>,
     pub(crate) caches: Caches,
     pub(crate) keeper: Keeper,
-    pub(crate) asker: Asker,
     pub(crate) recorder: Recorder,
     pub(crate) metrics: Metrics,
     /// What is remembered of each ChatCluster, by uid. Held for a look-up, never over an await.
@@ -94,7 +92,6 @@ pub(crate) async fn run(
     let context = Arc::new(Context {
         recorder: Recorder::new(client.clone(), reporter),
         keeper: Keeper::new(client.clone()),
-        asker: Asker::default(),
         memories: Mutex::default(),
         client,
         settings,

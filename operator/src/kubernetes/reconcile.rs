@@ -8,6 +8,7 @@ use super::{
     apply::Writer,
     cluster::Cluster,
     controller::{Context, Guarded},
+    counts,
     desired::{Circumstances, desired},
     error::ReconcileError,
     facts::Facts,
@@ -53,7 +54,7 @@ async fn work(
     context: &Context,
     facts: &mut Facts,
 ) -> Result<Duration, ReconcileError> {
-    let connections = context.asker.connections(observed.pods_of(Part::Gateway)).await;
+    let connections = counts::connections(observed.pods_of(Part::Gateway)).await;
     facts.connections = connections.clone();
     if cluster.spec.paused {
         return Ok(AT_REST);
@@ -72,6 +73,8 @@ async fn work(
     // Talks: everything that is to be there, then who is too many.
     let writer = Writer::new(cluster, &context.client, &context.metrics.writes);
     steps::apply(&writer, cluster, observed, wanted, &fleet, &rollout, context).await?;
+
+    steps::grow(&writer, cluster, observed, context, facts).await?;
 
     // Talks: Redis nodes. One step at a time.
     steps::tend_manager(cluster, observed, context, facts).await?;

@@ -32,7 +32,7 @@ async fn an_operator_that_is_killed_after_every_single_step_makes_the_same() {
     }
     let operator = calm.operator(&[]);
     wait_until("all objects are there", SOON, async || calm.objects().await.len() == OBJECTS).await;
-    calm.until("main", "Progressing", "RollingOut").await;
+    calm.until("main", "Progressing", "TendingManager").await;
 
     let mut killed = 0;
     while killed < 200 && stormy.objects().await.len() < OBJECTS {
@@ -49,7 +49,7 @@ async fn an_operator_that_is_killed_after_every_single_step_makes_the_same() {
     }
     assert!(killed >= OBJECTS - 1, "{killed} steps");
     let last = stormy.operator(&[]);
-    stormy.until("main", "Progressing", "RollingOut").await;
+    stormy.until("main", "Progressing", "TendingManager").await;
     assert_eq!(stormy.objects().await, calm.objects().await);
     println!("killed {killed} times");
     operator.stop().await;

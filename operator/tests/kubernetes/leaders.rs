@@ -37,7 +37,7 @@ async fn when_one_stops_the_next_works_at_once_and_when_one_is_killed_soon() {
     wait_until("the last one works", SOON, async || holder(&world).await.as_deref() == Some(next))
         .await;
     world.create("main", json!({})).await;
-    world.until("main", "Progressing", "RollingOut").await;
+    world.until("main", "Progressing", "TendingManager").await;
     waiting.stop().await;
 }
 

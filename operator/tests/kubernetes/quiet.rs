@@ -15,7 +15,7 @@ async fn a_reconcile_that_has_nothing_to_do_makes_no_request_that_changes_anythi
     let world = World::new("quiet").await;
     world.create("main", json!({})).await;
     let operator = world.operator(&[]);
-    world.until("main", "Progressing", "RollingOut").await;
+    world.until("main", "Progressing", "TendingManager").await;
     let changes = || {
         let requests = server().requests_of(&world.user).into_iter();
         requests.filter(|one| one.is_mutating() && one.resource != "leases").collect::<Vec<_>>()

@@ -1,7 +1,7 @@
 //! An API server with the resource, a namespace, and operators that can be killed.
 
 use std::{
-    process::Command,
+    path::Path,
     sync::{
         OnceLock,
         atomic::{AtomicU32, Ordering},
@@ -20,7 +20,7 @@ use kube::{
     api::{Patch, PatchParams, PostParams},
 };
 use serde_json::{Value, json};
-use tokio::task::JoinHandle;
+use tokio::{task::JoinHandle, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 /// Far more than any wait here needs.
@@ -31,20 +31,11 @@ pub(crate) const IMAGE: &str = "registry.example/chatcluster:1";
 
 /// The API server, with the resource known to it.
 pub(crate) fn server() -> &'static ApiServer {
-    static INSTALLED: OnceLock<()> = OnceLock::new();
+    static INSTALLED: OnceLock<String> = OnceLock::new();
     let server = ApiServer::shared();
-    INSTALLED.get_or_init(|| {
-        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../crds/chatcluster.yaml");
-        done(server.kubectl().args(["apply", "--server-side", "-f", file]));
-        let name = "crd/chatclusters.chatcluster.io";
-        done(server.kubectl().args(["wait", "--for=condition=Established", "--timeout=60s", name]));
-    });
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crds/chatcluster.yaml");
+    INSTALLED.get_or_init(|| server.install(&file, "chatclusters"));
     server
-}
-
-fn done(command: &mut Command) {
-    let output = command.output().unwrap();
-    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
 /// A namespace with one operator at a time.
@@ -81,13 +72,13 @@ impl World {
             "run".to_owned(),
             format!("--watch-namespace={namespace}"),
             format!("--namespace={namespace}"),
-            "--name=one".to_owned(),
             "--admin=127.0.0.1:0".to_owned(),
         ];
-        let image = format!("--image={IMAGE}");
-        let image = (!more.iter().any(|option| option.starts_with("--image="))).then_some(image);
+        let usual = ["--name=one".to_owned(), format!("--image={IMAGE}")];
+        let same = |usual: &str, option: &str| usual.split('=').next() == option.split('=').next();
+        let usual = usual.into_iter().filter(|usual| !more.iter().any(|more| same(usual, more)));
         let more = more.iter().map(|option| (*option).to_owned());
-        Options::parse_from(fixed.into_iter().chain(image).chain(more)).settings
+        Options::parse_from(fixed.into_iter().chain(usual).chain(more)).settings
     }
 
     pub(crate) fn client(&self) -> Client {
@@ -124,17 +115,23 @@ impl World {
 
     /// Waits until a condition about the current spec has this reason, and returns it.
     pub(crate) async fn until(&self, name: &str, type_: &str, reason: &str) -> Condition {
-        wait_for(&format!("{name}: {type_} says {reason}"), SOON, async || {
-            let object = self.clusters().get(name).await.unwrap();
-            let generation = object.metadata.generation;
-            let conditions = object.status.into_iter().flat_map(|status| status.conditions);
-            conditions.into_iter().find(|condition| {
-                condition.type_ == type_
-                    && condition.reason == reason
-                    && condition.observed_generation == generation
-            })
-        })
-        .await
+        let mut last = Vec::new();
+        let what = format!("{name}: {type_} says {reason}");
+        let found = timeout(
+            SOON,
+            wait_for(&what, 2 * SOON, async || {
+                let object = self.clusters().get(name).await.unwrap();
+                let generation = object.metadata.generation;
+                last = object.status.into_iter().flat_map(|status| status.conditions).collect();
+                let found = last.iter().find(|condition| {
+                    condition.type_ == type_
+                        && condition.reason == reason
+                        && condition.observed_generation == generation
+                });
+                found.cloned()
+            }),
+        );
+        found.await.unwrap_or_else(|_| panic!("{name}: {type_} does not say {reason}: {last:#?}"))
     }
 
     /// Every object that the operator made here, as `kind/name`, sorted; what is generated is left out.
@@ -149,8 +146,13 @@ impl World {
         ]);
         kubectl.args(["--namespace", self.namespace.name()]);
         let output = tokio::task::spawn_blocking(move || kubectl.output()).await.unwrap().unwrap();
-        let mut names: Vec<_> =
-            String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        // The revision depends on the namespace.
+        let name = |line: &str| match line.split_once("/main-gateway-") {
+            Some((kind, rest)) if rest.len() == 10 => format!("{kind}/main-gateway-REVISION"),
+            _ => line.to_owned(),
+        };
+        let mut names: Vec<_> = text.lines().map(name).collect();
         names.sort();
         names
     }

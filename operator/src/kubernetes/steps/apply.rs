@@ -11,7 +11,7 @@ use crate::kubernetes::{
 };
 use kube::ResourceExt;
 
-use super::{gateways, volume};
+use super::gateways;
 
 /// Makes what is live what is wanted.
 pub(crate) async fn apply(
@@ -40,7 +40,6 @@ pub(crate) async fn apply(
     writer.apply_all(services, &observed.services).await?;
     writer.apply_all(budgets, &observed.budgets).await?;
     writer.apply_all(stateful_sets, &observed.stateful_sets).await?;
-    volume::grow(writer, cluster, observed, context).await?;
     gateways::roll_out(writer, cluster, observed, gateways, fleet, rollout, context).await?;
 
     writer.prune(&observed.stateful_sets, keep_sets).await?;

@@ -9,3 +9,4 @@ mod volume;
 pub(crate) use apply::apply;
 pub(crate) use keys::keys;
 pub(crate) use manager::tend_manager;
+pub(crate) use volume::grow;
