@@ -8,9 +8,9 @@ use std::{
 use chatcluster_crds::{ChatCluster, ChatClusterSpec};
 use chatcluster_e2e::{ApiServer, Namespace};
 use chatcluster_operator::kubernetes::keys::{
-    JwtKey, Keeper, KeyError, KeyEvent, Keys, Part, RotationPhase, ServerCertificate, WantedKeys,
+    JwtKey, Keeper, KeyError, KeyEvent, Keys, RotationPhase, ServerCertificate, WantedKeys,
 };
-use chatcluster_testkit::{wait_for, wait_until};
+use chatcluster_testkit::wait_until;
 use futures_util::future::join_all;
 use k8s_openapi::api::core::v1::Secret;
 use kube::{
@@ -46,7 +46,6 @@ fn server() -> &'static ApiServer {
 /// A ChatCluster in a namespace of its own, and what keeps its keys.
 struct Place {
     namespace: Namespace,
-    cluster: ChatCluster,
     wanted: WantedKeys,
     keeper: Keeper,
 }
@@ -63,7 +62,7 @@ impl Place {
             ..wanted()
         };
         let keeper = Keeper::new(server().client());
-        Self { namespace, cluster, wanted, keeper }
+        Self { namespace, wanted, keeper }
     }
 
     async fn ensure(&self) -> Result<Keys, KeyError> {
@@ -147,21 +146,83 @@ async fn a_rotation_ends_with_another_ca_also_when_operators_take_turns() {
     place.wanted.rotate = Some("now".into());
     place.wanted.pause = Duration::from_millis(300);
 
-    let mut phases = Vec::new();
-    let place = wait_for("the rotation is over", DEADLINE, async || {
+    let (mut phases, mut told) = (Vec::new(), Vec::new());
+    wait_until("the rotation is over", DEADLINE, async || {
         let keys = place.ensure().await.unwrap();
+        told.extend(reasons(&keys.events));
+        told.retain(|reason| reason.starts_with("Ca"));
         if phases.last() != Some(&keys.phase) {
             phases.push(keys.phase);
-            let next = Keeper::new(server().client());
-            assert_eq!(
-                next.ensure(&place.wanted, SystemTime::now()).await.unwrap().phase,
-                keys.phase
-            );
+            // One that has just begun cannot know how long this has been so.
+            place.keeper = Keeper::new(server().client());
+            assert_eq!(place.ensure().await.unwrap().events, []);
         }
-        (keys.phase == RotationPhase::Steady).then_some(())
+        keys.phase == RotationPhase::Steady
     })
     .await;
-    let () = place;
     assert_eq!(phases, [RotationPhase::TrustBoth, RotationPhase::Reissue, RotationPhase::Steady]);
-    let _ = old;
+    assert_eq!(told, ["CaRotationBegan", "CaChanged", "CaRotationEnded"]);
+
+    let ca = place.secret("main-ca").await;
+    assert_ne!(text(&ca, "ca.crt"), old);
+    assert_eq!(ca.data.unwrap().into_keys().collect::<Vec<_>>(), ["ca.crt", "ca.key"]);
+    for name in certificate_secrets() {
+        let secret = place.secret(&name).await;
+        assert!(accepts(&text(&secret, "ca.crt"), &text(&secret, "tls.crt")), "{name}");
+        assert!(!accepts(&old, &text(&secret, "tls.crt")), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn the_users_own_secrets_are_waited_for_and_left_as_they_are() {
+    let mut place = Place::new("users").await;
+    place.wanted.server = ServerCertificate::UserSecret { name: "theirs".into() };
+    place.wanted.jwt = JwtKey::UserSecret { name: "theirs".into(), key: "hs256".into() };
+    assert_eq!(place.ensure().await.unwrap().problems.len(), 2);
+
+    let data = json!({"tls.crt": "c", "tls.key": "k", "hs256": "s"});
+    place.create(json!({"metadata": {"name": "theirs"}, "stringData": data})).await;
+    let theirs = place.secret("theirs").await;
+    let keys = place.ensure().await.unwrap();
+    assert!(keys.problems.is_empty() && keys.events.is_empty(), "{keys:?}");
+    assert_eq!(place.secret("theirs").await, theirs);
+    let names: Vec<_> = place.versions().await.into_iter().map(|(name, _)| name).collect();
+    let made = ["main-ca", "main-gateway-tls", "main-messages-tls", "main-service-token"];
+    assert_eq!(names, [&made[..], &["theirs"]].concat());
+}
+
+#[tokio::test]
+async fn get_create_and_update_on_secrets_are_all_that_it_needs() {
+    let mut place = Place::new("rights").await;
+    let namespace = place.namespace.name();
+    for arguments in [
+        "create role keeper --verb=get,create,update --resource=secrets",
+        "create rolebinding keeper --role=keeper --user=keeper",
+    ] {
+        let mut kubectl = server().kubectl();
+        kubectl.args(arguments.split(' ')).args(["--namespace", namespace]);
+        assert!(kubectl.output().unwrap().status.success(), "{arguments}");
+    }
+    place.keeper = Keeper::new(client_as("keeper").await);
+    place.wanted.pause = Duration::ZERO;
+    assert_eq!(place.ensure().await.unwrap().events.len(), 6);
+    place.wanted.rotate = Some("now".into());
+    let keys = place.ensure().await.unwrap();
+    assert_eq!(reasons(&keys.events).last(), Some(&"TrustChanged"));
+    assert_eq!(keys.events.len(), 12, "a whole rotation: {:?}", keys.events);
+
+    place.keeper = Keeper::new(client_as("nobody").await);
+    let error = place.ensure().await.unwrap_err().to_string();
+    let start = format!("reading Secret {}/main-", place.namespace.name());
+    assert!(error.starts_with(&start) && error.contains("forbidden"), "{error}");
+}
+
+/// A client of the API server as another user.
+async fn client_as(user: &str) -> Client {
+    let mut kubeconfig = Kubeconfig::read_from(server().kubeconfig()).unwrap();
+    let admin = kubeconfig.auth_infos[0].auth_info.as_mut().unwrap();
+    admin.impersonate = Some(user.to_owned());
+    let options = KubeConfigOptions::default();
+    let config = Config::from_custom_kubeconfig(kubeconfig, &options).await.unwrap();
+    Client::try_from(config).unwrap()
 }

@@ -42,13 +42,13 @@ enum Event {
 }
 
 fn event() -> impl Strategy<Value = Event> {
-    let seconds = |range| (range).prop_map(Duration::from_secs);
+    let time = (0..400u64).prop_map(Duration::from_secs);
     let key = prop_oneof![Just("tls.crt"), Just("tls.key"), Just("ca.crt")];
     prop_oneof![
         4 => (0..6usize).prop_map(Event::Look),
         8 => Just(Event::Look(usize::MAX)),
-        2 => (0..4usize, seconds(0..400u64)).prop_map(|(looks, by)| Event::LateWrites(looks, by)),
-        8 => seconds(0..400u64).prop_map(Event::Pass),
+        2 => (0..4usize, time.clone()).prop_map(|(looks, by)| Event::LateWrites(looks, by)),
+        8 => time.prop_map(Event::Pass),
         2 => (0..PROGRAMS).prop_map(Event::Take),
         2 => (-4000..4000i32).prop_map(Event::SetClock),
         1 => Just(Event::SetClock(0)),
