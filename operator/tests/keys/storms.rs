@@ -64,6 +64,8 @@ fn event() -> impl Strategy<Value = Event> {
 
 /// Two of each role, and of those who serve clients.
 const PROGRAMS: usize = 6;
+/// The first of those who serve clients.
+const SERVERS: usize = 4;
 
 /// What a program has in use.
 #[derive(Debug, Clone)]
@@ -81,6 +83,9 @@ struct World {
     begun: Instant,
     settling: Settling,
     programs: Vec<Option<Taken>>,
+    /// Whether there are programs with the server's certificate: they are started by an operator that has
+    /// found it good.
+    serving: bool,
     /// When each Secret came to be as it is.
     written: [(Option<String>, Duration); 3],
     rotations: u32,
@@ -101,6 +106,7 @@ impl World {
             begun: Instant::now(),
             settling: Settling::default(),
             programs: vec![None; PROGRAMS],
+            serving: false,
             written: Default::default(),
             rotations: 0,
         };
@@ -156,10 +162,14 @@ impl World {
             }
         }
         self.note_writes();
-        // Programs of a self-signed server are gone where there is none.
-        if !matches!(self.wanted.server, ServerCertificate::SelfSigned { .. }) {
-            self.programs[4..].fill(None);
+        if !self.is_self_signed() {
+            self.serving = false;
+            self.programs[SERVERS..].fill(None);
         }
+    }
+
+    fn is_self_signed(&self) -> bool {
+        matches!(self.wanted.server, ServerCertificate::SelfSigned { .. })
     }
 
     fn clock(&self) -> SystemTime {
@@ -182,7 +192,10 @@ impl World {
             let unchanged_for = self.unchanged_for();
             let seen = self.store.seen(&self.wanted, unchanged_for);
             match plan(&self.wanted, &seen, self.clock()).unwrap() {
-                KeyPlan::Good(keys) => return Some(keys.phase),
+                KeyPlan::Good(keys) => {
+                    self.serving = self.is_self_signed();
+                    return Some(keys.phase);
+                }
                 KeyPlan::Write(writes) => {
                     for planned in writes {
                         left = left.checked_sub(1)?;
@@ -216,6 +229,9 @@ impl World {
 
     /// A program loads its Secret; it stays with what it has where that is unusable.
     fn take(&mut self, program: usize) {
+        if program >= SERVERS && !self.serving {
+            return;
+        }
         let Some(secret) = self.store.secrets.get(&certificate_secrets()[program / 2]) else {
             return;
         };

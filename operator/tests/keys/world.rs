@@ -60,7 +60,10 @@ impl Store {
         let found = self.secrets.get(write.name());
         let allowed = match write {
             Write::Create(_) => found.is_none(),
-            Write::Replace(secret) => found.is_some_and(|found| version(found) == version(secret)),
+            // Without a version it would be written whatever there is.
+            Write::Replace(secret) => found.is_some_and(|found| {
+                version(secret).is_none() || version(found) == version(secret)
+            }),
         };
         if allowed {
             self.put(write.secret().clone());
