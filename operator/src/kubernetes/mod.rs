@@ -22,6 +22,7 @@ mod memory;
 mod metrics;
 mod names;
 mod observe;
+mod overdue;
 mod reconcile;
 mod rollout;
 mod run;
