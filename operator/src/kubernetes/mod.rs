@@ -21,6 +21,7 @@ pub mod manager;
 mod memory;
 mod metrics;
 mod names;
+mod object;
 mod observe;
 mod overdue;
 mod reconcile;
