@@ -164,12 +164,13 @@ async fn a_rotation_ends_with_another_ca_also_when_operators_take_turns() {
     assert_eq!(told, ["CaRotationBegan", "CaChanged", "CaRotationEnded"]);
 
     let ca = place.secret("main-ca").await;
-    assert_ne!(text(&ca, "ca.crt"), old);
+    let new = text(&ca, "ca.crt");
+    assert_ne!(new, old);
     assert_eq!(ca.data.unwrap().into_keys().collect::<Vec<_>>(), ["ca.crt", "ca.key"]);
     for name in certificate_secrets() {
         let secret = place.secret(&name).await;
-        assert!(accepts(&text(&secret, "ca.crt"), &text(&secret, "tls.crt")), "{name}");
-        assert!(!accepts(&old, &text(&secret, "tls.crt")), "{name}");
+        assert_eq!(text(&secret, "ca.crt"), new, "{name} trusts the new one alone");
+        assert!(accepts(&new, &text(&secret, "tls.crt")), "{name}");
     }
 }
 
