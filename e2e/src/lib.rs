@@ -8,6 +8,7 @@ mod api_server;
 mod audit;
 mod cluster;
 mod flags;
+mod helm;
 mod inside;
 mod kubeconfig;
 mod kubernetes;
@@ -20,10 +21,11 @@ mod tools;
 pub use api_server::ApiServer;
 pub use audit::Request;
 pub use cluster::Cluster;
+pub use helm::Helm;
 pub use kubernetes::kubernetes;
 pub use namespace::Namespace;
 pub use program::{Program, Source};
-pub use tools::{helm, probe};
+pub use tools::{helm, helm_docs, probe};
 
 use anyhow::{Context, Result, bail};
 
