@@ -13,6 +13,9 @@
 {{- end -}}
 
 {{- define "operator.serviceAccount" -}}
+{{- if not (or .Values.serviceAccount.create .Values.serviceAccount.name) -}}
+{{- fail "serviceAccount.create is false, so serviceAccount.name has to name an account that exists" -}}
+{{- end -}}
 {{ .Values.serviceAccount.name | default (include "operator.name" .) }}
 {{- end -}}
 
