@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 ENV := . scripts/env.sh;
-GENERATED := -p chatcluster-protocol -p chatcluster-crds -p chatcluster-messages -p chatcluster-e2e --test generated
+GENERATED := -p chatcluster-protocol -p chatcluster-crds -p chatcluster-messages --test generated
 
 .PHONY: help demo test conformance images e2e bench lint generate audit
 
@@ -40,7 +40,7 @@ bench: ## Measure the shipped programs against floors of the same run
 	$(ENV) $$CARGO_TARGET_DIR/release/chatcluster-bench
 
 lint: ## Check format, lints, licenses, scripts and generated files
-	@scripts/need rust go cargo-deny shellcheck
+	@scripts/need rust cargo-deny shellcheck
 	$(ENV) cargo fmt --all --check
 	$(ENV) cargo clippy --workspace --all-targets --locked -- -D warnings
 	@# cargo-deny reads the manifests of all platforms' crates, so all have to be here.
@@ -49,7 +49,7 @@ lint: ## Check format, lints, licenses, scripts and generated files
 	$(ENV) shellcheck -x $$(grep -lE '^#!/usr/bin/env bash|shellcheck shell' scripts/* .ci/run)
 	$(ENV) cargo test --locked $(GENERATED) --quiet
 
-generate: ## Write the generated files anew (schemas, AsyncAPI, OpenAPI, CRD and its reference, README of the chart)
+generate: ## Write the generated files anew (schemas, AsyncAPI, OpenAPI, CRD and its reference)
 	$(ENV) UPDATE_EXPECT=1 cargo test $(GENERATED) --quiet
 
 audit: ## Check dependencies for security advisories (needs a network)

@@ -25,7 +25,7 @@ pub use helm::Helm;
 pub use kubernetes::kubernetes;
 pub use namespace::Namespace;
 pub use program::{Program, Source};
-pub use tools::{helm, helm_docs, probe};
+pub use tools::{helm, probe};
 
 use anyhow::{Context, Result, bail};
 

@@ -25,11 +25,6 @@ pub fn helm() -> Program {
     package("helm", "Helm 4.3.1 (about 2 minutes, once)", "helm.sh/helm/v4/cmd/helm@v4.3.1")
 }
 
-/// Writes a chart's README from its values.
-pub fn helm_docs() -> Program {
-    package("helm-docs", "helm-docs 1.14.2", "github.com/norwoodj/helm-docs/cmd/helm-docs@v1.14.2")
-}
-
 /// What runs in the pods of the scenarios, see `bin/probe.rs`.
 pub fn probe() -> Program {
     Program {

@@ -1,6 +1,8 @@
-//! `crds/chatcluster.yaml` and `docs/api.md` are what the types say. `make generate` writes them.
+//! `crds/chatcluster.yaml` and `docs/api.md` are what the types say, and the chart's copy and README are
+//! current. `make generate` writes them.
 #![allow(clippy::unwrap_used)] // in the helpers too
 
+mod chart;
 mod reference;
 
 use chatcluster_crds::ChatCluster;
@@ -22,4 +24,11 @@ fn the_committed_yaml_is_what_the_types_say() {
 fn the_committed_reference_is_what_the_types_say() {
     let crd = serde_json::to_value(ChatCluster::crd()).unwrap();
     expect_file!["../../../docs/api.md"].assert_eq(&reference::markdown(&crd));
+}
+
+#[test]
+fn the_charts_readme_is_what_its_values_say() {
+    let values = include_str!("../../../charts/chatcluster-operator/values.yaml");
+    let readme = expect_file!["../../../charts/chatcluster-operator/README.md"];
+    readme.assert_eq(&chart::readme(values));
 }

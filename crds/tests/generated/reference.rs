@@ -35,7 +35,7 @@ fn object(out: &mut String, path: &str, schema: &Value) {
     writeln!(out, "| field | type | default | what it is |\n|---|---|---|---|").unwrap();
     let mut inner = Vec::new();
     for (name, field) in schema["properties"].as_object().unwrap() {
-        let documented = |field: &Value| text(&field["description"]) != "";
+        let documented = |field: &Value| !text(&field["description"]).is_empty();
         // The fields of Kubernetes' own types have no descriptions here.
         let own = |field: &Value| {
             let fields = field["properties"].as_object();

@@ -11,7 +11,7 @@ use chatcluster_e2e::{ApiServer, Namespace};
 use chatcluster_testkit::wait_until;
 use serde_json::{Value, json};
 
-use crate::world::{NAME, install, kubectl};
+use crate::world::{CHART, IMAGE, NAME, helm, install, kubectl};
 
 /// Far more than the controllers need.
 const SOON: Duration = Duration::from_secs(60);
@@ -51,7 +51,10 @@ async fn of_all_namespaces_they_are_these() {
 async fn of_some_namespaces_there_are_none_elsewhere() {
     let (home, watched) = (namespace("home").await, namespace("watched").await);
     let elsewhere = namespace("elsewhere").await;
-    install(&home, &["--set", &format!("watchNamespaces={{{}}}", watched.name())]);
+    install(&home, &[]);
+    // Those of before go with an upgrade.
+    let some = format!("--set=watchNamespaces={{{}}}", watched.name());
+    helm(&home, &["upgrade", NAME, CHART, IMAGE, "--set=crds.enabled=false", &some]).unwrap();
     assert_eq!(rights(&home, &watched), expand(&AMONG_CHATCLUSTERS));
     assert_eq!(rights(&home, &home), expand(&AT_HOME));
     // A right in the whole cluster would be one here.

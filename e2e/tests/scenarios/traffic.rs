@@ -69,8 +69,9 @@ impl<'a> Traffic<'a> {
         chat.world.create::<Pod>(pod).await;
         let traffic = Self { chat, pod: name.to_owned() };
         wait_until(&format!("{name} talks"), SOON, async || {
-            traffic.log().await.contains("acknowledged")
-                && !traffic.log().await.contains("acknowledged 0")
+            let log = traffic.log().await;
+            log.lines()
+                .any(|line| line.contains("acknowledged") && !line.contains("acknowledged 0,"))
         })
         .await;
         traffic

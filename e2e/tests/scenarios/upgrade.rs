@@ -25,7 +25,7 @@ async fn a_helm_upgrade_restarts_no_pod() {
         let before = pods().await;
         // Another version: another image of gateways, as the new operator would bring.
         let newer = "newer.example/chatcluster:2";
-        operator::helm_upgrade(world, &["podLabels.version=2", &format!("operandImage={newer}")]);
+        operator::helm_upgrade(world, &["podLabels.version=v2", &format!("operandImage={newer}")]);
         let told =
             chat.until_reason("UpdateAvailable", "NewerImage", Duration::from_secs(120)).await;
         assert!(told.contains(newer), "{told}");

@@ -118,7 +118,7 @@ pub(crate) async fn run(
 
 async fn work(object: Arc<Guarded>, context: Arc<Context>) -> Result<Action, ReconcileError> {
     let (begun, uid) = (Instant::now(), object.uid().unwrap_or_default());
-    let outcome = reconcile(&object, &context).await;
+    let outcome = Box::pin(reconcile(&object, &context)).await;
     let result = outcome.as_ref().map_or_else(|error| error.kind(), |_| "ok");
     let metrics = &context.metrics;
     metrics.reconciles.get_or_create(&metrics::Result { result }).inc();

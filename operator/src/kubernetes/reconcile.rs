@@ -41,9 +41,9 @@ pub(crate) async fn reconcile(
     let observed = Observed::of(&context.caches, &namespace, &object.name_any());
     let cluster = Cluster::resolve(object, &observed, &context.settings)?;
     let mut facts = Facts::default();
-    let outcome = work(object, &cluster, &observed, context, &mut facts).await;
+    let outcome = Box::pin(work(object, &cluster, &observed, context, &mut facts)).await;
     tell::status(object, &cluster, &observed, context, facts, outcome.as_ref().err()).await?;
-    outcome.map(|pause| Action::requeue(pause))
+    outcome.map(Action::requeue)
 }
 
 /// Everything but the status: changes what differs from what should be, and returns when to look again.
@@ -72,7 +72,8 @@ async fn work(
 
     // Talks: everything that is to be there, then who is too many.
     let writer = Writer::new(cluster, &context.client, &context.metrics.writes);
-    steps::apply(&writer, cluster, observed, wanted, &fleet, &rollout, context).await?;
+    let apply = steps::apply(&writer, cluster, observed, wanted, &fleet, &rollout, context);
+    Box::pin(apply).await?;
 
     steps::grow(&writer, cluster, observed, context, facts).await?;
 

@@ -42,7 +42,7 @@ enum Event {
 }
 
 fn event() -> impl Strategy<Value = Event> {
-    let seconds = |range| (range).prop_map(Duration::from_secs);
+    let seconds = |range: std::ops::Range<u64>| range.prop_map(Duration::from_secs);
     let key = prop_oneof![Just("tls.crt"), Just("tls.key"), Just("ca.crt")];
     prop_oneof![
         4 => (0..6usize).prop_map(Event::Look),

@@ -14,15 +14,15 @@ use k8s_openapi::{
     ByteString, api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::OwnerReference,
 };
 
-pub const DAY: Duration = Duration::from_secs(86_400);
+pub(crate) const DAY: Duration = Duration::from_secs(86_400);
 
 /// Some time in 2027.
-pub fn now() -> SystemTime {
+pub(crate) fn now() -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000)
 }
 
 /// What an empty spec wants, for the ChatCluster `main` in `chat`.
-pub fn wanted() -> WantedKeys {
+pub(crate) fn wanted() -> WantedKeys {
     WantedKeys {
         name: "main".into(),
         namespace: "chat".into(),
@@ -35,7 +35,7 @@ pub fn wanted() -> WantedKeys {
     }
 }
 
-pub fn owner(uid: &str) -> OwnerReference {
+pub(crate) fn owner(uid: &str) -> OwnerReference {
     OwnerReference {
         api_version: "chatcluster.io/v1alpha1".into(),
         kind: "ChatCluster".into(),
@@ -48,14 +48,14 @@ pub fn owner(uid: &str) -> OwnerReference {
 
 /// Secrets by name. A write of one that has changed since it was read is refused.
 #[derive(Debug, Clone, Default)]
-pub struct Store {
-    pub secrets: BTreeMap<String, Secret>,
+pub(crate) struct Store {
+    pub(crate) secrets: BTreeMap<String, Secret>,
     version: u64,
 }
 
 impl Store {
     /// Whether it was written.
-    pub fn write(&mut self, write: &Write) -> bool {
+    pub(crate) fn write(&mut self, write: &Write) -> bool {
         let version = |secret: &Secret| secret.metadata.resource_version.clone();
         let found = self.secrets.get(write.name());
         let allowed = match write {
@@ -69,14 +69,14 @@ impl Store {
     }
 
     /// Writes as somebody who looks at nothing.
-    pub fn put(&mut self, mut secret: Secret) {
+    pub(crate) fn put(&mut self, mut secret: Secret) {
         self.version += 1;
         secret.metadata.resource_version = Some(self.version.to_string());
         self.secrets.insert(secret.metadata.name.clone().unwrap(), secret);
     }
 
     /// Changes one key of a Secret, if there is the Secret.
-    pub fn edit(&mut self, name: &str, key: &str, content: &str) {
+    pub(crate) fn edit(&mut self, name: &str, key: &str, content: &str) {
         if let Some(mut secret) = self.secrets.get(name).cloned() {
             let content = ByteString(content.as_bytes().to_vec());
             secret.data.get_or_insert_default().insert(key.into(), content);
@@ -85,7 +85,7 @@ impl Store {
     }
 
     /// A Secret of somebody else's.
-    pub fn put_users(&mut self, name: &str, data: &[(&str, &str)]) {
+    pub(crate) fn put_users(&mut self, name: &str, data: &[(&str, &str)]) {
         let mut secret = Secret::default();
         secret.metadata.name = Some(name.into());
         let data = data
@@ -95,7 +95,7 @@ impl Store {
         self.put(secret);
     }
 
-    pub fn seen(&self, wanted: &WantedKeys, unchanged_for: Duration) -> SeenKeys {
+    pub(crate) fn seen(&self, wanted: &WantedKeys, unchanged_for: Duration) -> SeenKeys {
         let names = wanted.secret_names();
         let secrets = self.secrets.iter().filter(|(name, _)| names.contains(name));
         let secrets = secrets.map(|(name, secret)| (name.clone(), secret.clone())).collect();
@@ -104,7 +104,7 @@ impl Store {
 
     /// Looks and writes until there is nothing to write. What was unchanged for some time is no more once
     /// something was written.
-    pub fn ensure(
+    pub(crate) fn ensure(
         &mut self,
         wanted: &WantedKeys,
         mut unchanged_for: Duration,
@@ -126,35 +126,35 @@ impl Store {
         panic!("always something to write; at last {events:?}");
     }
 
-    pub fn text(&self, name: &str, key: &str) -> String {
+    pub(crate) fn text(&self, name: &str, key: &str) -> String {
         text(&self.secrets[name], key)
     }
 }
 
-pub fn text(secret: &Secret, key: &str) -> String {
+pub(crate) fn text(secret: &Secret, key: &str) -> String {
     let content = secret.data.as_ref().and_then(|data| data.get(key)).cloned().unwrap_or_default();
     String::from_utf8(content.0).unwrap()
 }
 
 /// The certificates of a bundle.
-pub fn certificates(bundle: &str) -> Vec<Certificate> {
+pub(crate) fn certificates(bundle: &str) -> Vec<Certificate> {
     let parts = bundle.split_inclusive("-----END CERTIFICATE-----");
     parts.filter_map(|pem| Certificate::from_pem(pem).ok()).collect()
 }
 
 /// Whether who trusts this bundle accepts that certificate.
-pub fn accepts(bundle: &str, certificate: &str) -> bool {
+pub(crate) fn accepts(bundle: &str, certificate: &str) -> bool {
     let certificate = Certificate::from_pem(certificate).unwrap();
     certificates(bundle).iter().any(|ca| certificate.is_issued_by(ca))
 }
 
 /// The Secrets with certificates.
-pub fn certificate_secrets() -> [String; 3] {
+pub(crate) fn certificate_secrets() -> [String; 3] {
     use chatcluster_config::Role::{Gateway, Messages};
     [Part::Role(Gateway), Part::Role(Messages), Part::Server].map(|part| part.secret_name("main"))
 }
 
 /// The names of events' Secrets, for short comparisons.
-pub fn reasons(events: &[KeyEvent]) -> Vec<&'static str> {
+pub(crate) fn reasons(events: &[KeyEvent]) -> Vec<&'static str> {
     events.iter().map(KeyEvent::reason).collect()
 }

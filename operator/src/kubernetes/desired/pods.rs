@@ -35,7 +35,7 @@ pub(super) fn template(
     volumes: Vec<Volume>,
 ) -> PodTemplateSpec {
     let mut tolerations = wishes.tolerations.clone();
-    tolerations.extend(["not-ready", "unreachable"].map(|why| leaves_soon(why)));
+    tolerations.extend(["not-ready", "unreachable"].map(leaves_soon));
     let annotations = merged(annotations, &wishes.annotations);
     PodTemplateSpec {
         metadata: Some(ObjectMeta {

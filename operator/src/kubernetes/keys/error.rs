@@ -111,7 +111,7 @@ pub enum KeyError {
         /// The Secret.
         secret: String,
         /// Why.
-        source: kube::Error,
+        source: Box<kube::Error>,
     },
     /// Somebody else wrote the same Secrets all the time. Trying again may help.
     #[error(

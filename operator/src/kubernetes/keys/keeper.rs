@@ -120,5 +120,5 @@ fn api_error(
     source: kube::Error,
 ) -> KeyError {
     let (namespace, secret) = (wanted.namespace.clone(), secret.to_owned());
-    KeyError::Api { action, namespace, secret, source }
+    KeyError::Api { action, namespace, secret, source: source.into() }
 }

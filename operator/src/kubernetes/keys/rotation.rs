@@ -48,7 +48,7 @@ pub(super) struct Authority {
 #[derive(Debug)]
 enum Rotation {
     Steady,
-    TrustBoth { next: Ca },
+    TrustBoth { next: Box<Ca> },
     Reissue { previous: String },
 }
 
@@ -58,7 +58,7 @@ pub(super) enum Step {
     /// Nothing, before this much time has passed.
     Wait(Duration),
     /// To write this, which is a step further.
-    Move(Authority, KeyEvent),
+    Move(Box<Authority>, KeyEvent),
 }
 
 impl Authority {
@@ -85,7 +85,7 @@ impl Authority {
         let rotation = match (has("next.crt") || has("next.key"), has("previous.crt")) {
             (false, false) => Rotation::Steady,
             (true, false) => {
-                Rotation::TrustBoth { next: pair(["next.crt", "next.key"], REMOVE_NEXT)? }
+                Rotation::TrustBoth { next: pair(["next.crt", "next.key"], REMOVE_NEXT)?.into() }
             }
             (false, true) => {
                 let previous = text(secret, "previous.crt").to_owned();
@@ -173,7 +173,7 @@ impl Authority {
                         return Ok(Step::Wait(left.unwrap_or_default()));
                     }
                 };
-                let rotation = Rotation::TrustBoth { next: generate(wanted, now)? };
+                let rotation = Rotation::TrustBoth { next: generate(wanted, now)?.into() };
                 let answered = wanted.rotate.clone().or(answered);
                 (Self { current, rotation, answered }, KeyEvent::RotationBegan(begun))
             }
@@ -182,18 +182,18 @@ impl Authority {
             Rotation::TrustBoth { next }
                 if Certificate::from_pem(next.certificate())?.is_due(now) =>
             {
-                let rotation = Rotation::TrustBoth { next: generate(wanted, now)? };
+                let rotation = Rotation::TrustBoth { next: generate(wanted, now)?.into() };
                 (Self { current, rotation, answered }, KeyEvent::NextCaReplaced)
             }
             Rotation::TrustBoth { next } => {
                 let rotation = Rotation::Reissue { previous: current.certificate().to_owned() };
-                (Self { current: next, rotation, answered }, KeyEvent::CaChanged)
+                (Self { current: *next, rotation, answered }, KeyEvent::CaChanged)
             }
             Rotation::Reissue { .. } => {
                 (Self { current, rotation: Rotation::Steady, answered }, KeyEvent::RotationEnded)
             }
         };
-        Ok(Step::Move(to, event))
+        Ok(Step::Move(to.into(), event))
     }
 }
 
