@@ -87,13 +87,24 @@ async fn a_newer_operator_tells_of_its_image_and_changes_nothing() {
     assert_eq!((versions().await, world.objects().await), before);
 
     world.change("main", json!({ "image": newer })).await;
+    let sets: Api<ReplicaSet> = world.namespace.api();
+    wait_until("a gateway of the new image is tried when asked for", SOON, async || {
+        let sets = sets.list(&ListParams::default()).await.unwrap();
+        let image = |set: &ReplicaSet| {
+            let pod = set.spec.template.as_ref()?.spec.as_ref()?;
+            pod.containers[0].image.clone()
+        };
+        let mut tried: Vec<_> =
+            sets.iter().map(|set| (image(set).unwrap(), set.spec.replicas.unwrap())).collect();
+        tried.sort();
+        tried == [(IMAGE.to_owned(), 2), (newer.to_owned(), 1)]
+    })
+    .await;
+    let told = world.until("main", "Progressing", "RollingOut").await;
+    assert!(told.message.contains("0 ready of 2"), "{}", told.message);
     let sets: Api<StatefulSet> = world.namespace.api();
-    let image = async || {
-        let pod = sets.get("main-messages").await.unwrap().spec.template.spec.unwrap();
-        pod.containers[0].image.clone().unwrap()
-    };
-    assert_eq!(IMAGE, "registry.example/chatcluster:1");
-    wait_until("the image is taken when asked for", SOON, async || image().await == newer).await;
+    let messages = sets.get("main-messages").await.unwrap().spec.template.spec.unwrap();
+    assert_eq!(messages.containers[0].image.as_deref(), Some(IMAGE), "it waits for the gateways");
     operator.stop().await;
 }
 

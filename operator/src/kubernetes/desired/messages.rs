@@ -114,6 +114,8 @@ pub(super) fn stateful_set(cluster: &Cluster) -> StatefulSet {
             replicas: Some(1),
             service_name: Some(name),
             selector: selector(names.selector(Part::Messages)),
+            // There is one. But in order, a pod that cannot start is never replaced by one that can.
+            pod_management_policy: Some("Parallel".into()),
             template,
             volume_claim_templates: Some(vec![claim_template(cluster)]),
             persistent_volume_claim_retention_policy: Some(

@@ -6,6 +6,7 @@ use crate::kubernetes::{
     controller::Context,
     desired::Desired,
     error::ReconcileError,
+    names::Part,
     observe::Observed,
     rollout::{Decision, Fleet},
 };
@@ -23,7 +24,8 @@ pub(crate) async fn apply(
     rollout: &Decision,
     context: &Context,
 ) -> Result<(), ReconcileError> {
-    let Desired { mut config_maps, services, policies, budgets, stateful_sets, gateways } = wanted;
+    let Desired { mut config_maps, services, policies, budgets, mut stateful_sets, gateways } =
+        wanted;
     let names = |names: Vec<String>| move |name: &str| names.iter().any(|kept| kept == name);
     let keep_sets = names(stateful_sets.iter().map(ResourceExt::name_any).collect());
     let keep_services = names(services.iter().map(ResourceExt::name_any).collect());
@@ -33,6 +35,11 @@ pub(crate) async fn apply(
     // An old revision's configuration stays as long as its pods may start again.
     let live = observed.replica_sets.iter().map(|set| set.name_any());
     let keep_config = names(config_maps.iter().map(ResourceExt::name_any).chain(live).collect());
+
+    // A new image is tried on a gateway more than needed before the one message service takes it.
+    let messages = cluster.names.part(Part::Messages);
+    let runs = observed.stateful_sets.iter().any(|set| set.name_any() == messages);
+    stateful_sets.retain(|set| set.name_any() != messages || !runs || !rollout.rolling);
 
     // Policies first: nobody is reachable before it is said by whom.
     writer.apply_all(policies, &observed.policies).await?;
