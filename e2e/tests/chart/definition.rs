@@ -26,8 +26,9 @@ async fn it_is_upgraded_stays_at_the_end_and_is_taken_again() {
     let ours = &file("../crds/chatcluster.yaml")["spec"]["versions"][0]["schema"];
     assert!(schema() == with_floats(&ours["openAPIV3Schema"]), "the new definition is there");
 
+    let before = lasting(&namespace);
     helm(&namespace, &["uninstall", NAME]).unwrap();
-    assert!(exists(&namespace, "chatcluster/main"), "the ChatCluster stays");
+    assert_eq!(lasting(&namespace), before, "it stays, and the ChatCluster");
     assert_eq!(left(&namespace), "");
 
     helm(&namespace, &["install", NAME, CHART, IMAGE]).unwrap();
@@ -37,7 +38,7 @@ async fn it_is_upgraded_stays_at_the_end_and_is_taken_again() {
     let refused = format!("{:#}", helm(&namespace, &elsewhere).unwrap_err());
     assert!(refused.contains("chatclusters.chatcluster.io"), "{refused}");
     helm(&namespace, &[&elsewhere[..], &["--take-ownership"]].concat()).unwrap();
-    assert!(exists(&namespace, "chatcluster/main"));
+    assert_eq!(lasting(&namespace), before);
 
     helm(&namespace, &["upgrade", "other", CHART, IMAGE, "--set=crds.keep=false"]).unwrap();
     helm(&namespace, &["uninstall", "other"]).unwrap();
@@ -86,8 +87,15 @@ fn create(namespace: &Namespace) -> bool {
     kubectl(&["apply", "--namespace", namespace.name(), "-f", file.to_str().unwrap()]).is_ok()
 }
 
-fn exists(namespace: &Namespace, object: &str) -> bool {
-    kubectl(&["get", "--namespace", namespace.name(), object]).is_ok()
+/// The definition and the ChatCluster, by their uids, as long as nobody deletes them.
+fn lasting(namespace: &Namespace) -> [String; 2] {
+    [DEFINITION, "chatcluster/main"].map(|name| {
+        let get = ["get", name, "-ojson", "--namespace", namespace.name()];
+        let object: Value = serde_json::from_str(&kubectl(&get).unwrap()).unwrap();
+        let metadata = &object["metadata"];
+        assert_eq!(metadata["deletionTimestamp"], Value::Null, "{name} is being deleted");
+        metadata["uid"].as_str().unwrap().to_owned()
+    })
 }
 
 /// What is left of the release, in its namespace and outside.

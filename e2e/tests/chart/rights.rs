@@ -17,10 +17,9 @@ use crate::world::{CHART, IMAGE, NAME, helm, install, kubectl};
 const SOON: Duration = Duration::from_secs(60);
 
 /// Where ChatClusters are: group, resource, verbs.
-const AMONG_CHATCLUSTERS: [(&str, &str, &str); 14] = [
+const AMONG_CHATCLUSTERS: [(&str, &str, &str); 13] = [
     ("chatcluster.io", "chatclusters", "get list watch"),
     ("chatcluster.io", "chatclusters/status", "patch"),
-    ("chatcluster.io", "chatclusters/finalizers", "update"),
     ("apps", "replicasets", "get list watch create patch delete"),
     ("apps", "statefulsets", "get list watch create patch delete"),
     ("", "services", "get list watch create patch delete"),
