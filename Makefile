@@ -6,7 +6,7 @@ SHELL := /bin/bash
 ENV := . scripts/env.sh;
 GENERATED := -p chatcluster-protocol -p chatcluster-crds -p chatcluster-messages --test generated
 
-.PHONY: help demo test conformance images e2e bench lint generate audit
+.PHONY: help demo test conformance images e2e e2e-full bench lint generate audit
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,8 +31,11 @@ images: ## Write the container images as OCI archives, without Docker (scripts/i
 	@scripts/need rust
 	@scripts/images
 
-e2e: ## Try a cluster of three nodes on this machine (needs root), or the one of E2E_KUBECONFIG
+e2e: ## Try ChatCluster on a Kubernetes of three nodes on this machine (needs root), or on that of E2E_KUBECONFIG
 	@scripts/e2e
+
+e2e-full: ## The same with dying nodes and mistakes that people make
+	@scripts/e2e full
 
 bench: ## Measure the shipped programs against floors of the same run
 	@scripts/need rust redis

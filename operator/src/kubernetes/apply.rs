@@ -1,13 +1,11 @@
 //! Makes what is live what is wanted: applies what differs, prunes what is not wanted any more. I/O.
 
-use std::{fmt::Debug, sync::Arc};
+use std::sync::Arc;
 
-use k8s_openapi::NamespaceResourceScope;
 use kube::{
-    Api, Client, Resource, ResourceExt,
+    Api, Client, ResourceExt,
     api::{DeleteParams, Patch, PatchParams, Preconditions},
 };
-use serde::{Serialize, de::DeserializeOwned};
 
 use prometheus_client::metrics::counter::Counter;
 
@@ -16,26 +14,8 @@ use super::{
     differs::{differs, mark},
     error::{Doing, ReconcileError},
     names::MANAGER,
+    object::Object,
 };
-
-/// A kind that is applied.
-pub(crate) trait Applied:
-    Resource<DynamicType = (), Scope = NamespaceResourceScope>
-    + Clone
-    + Debug
-    + DeserializeOwned
-    + Serialize
-{
-}
-
-impl<K> Applied for K where
-    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
-        + Clone
-        + Debug
-        + DeserializeOwned
-        + Serialize
-{
-}
 
 /// The one who writes a ChatCluster's objects.
 pub(crate) struct Writer<'a> {
@@ -53,7 +33,7 @@ impl<'a> Writer<'a> {
     }
 
     /// Applies those of `wanted` that differ from what is live.
-    pub(crate) async fn apply_all<K: Applied>(
+    pub(crate) async fn apply_all<K: Object>(
         &self,
         wanted: Vec<K>,
         live: &[Arc<K>],
@@ -65,7 +45,7 @@ impl<'a> Writer<'a> {
     }
 
     /// Applies `wanted` if it differs from what is live of this name.
-    pub(crate) async fn apply<K: Applied>(
+    pub(crate) async fn apply<K: Object>(
         &self,
         mut wanted: K,
         live: &[Arc<K>],
@@ -94,7 +74,7 @@ impl<'a> Writer<'a> {
     }
 
     /// Deletes those live objects that the ChatCluster controls and that `keep` does not name.
-    pub(crate) async fn prune<K: Applied>(
+    pub(crate) async fn prune<K: Object>(
         &self,
         live: &[Arc<K>],
         keep: impl Fn(&str) -> bool,
@@ -114,7 +94,7 @@ impl<'a> Writer<'a> {
     }
 
     /// Deletes exactly this object; that it is gone already is fine.
-    pub(crate) async fn delete<K: Applied>(
+    pub(crate) async fn delete<K: Object>(
         &self,
         object: &K,
         how: DeleteParams,
@@ -133,7 +113,7 @@ impl<'a> Writer<'a> {
     }
 
     /// Changes a few fields of an object that others own; that it is gone is fine.
-    pub(crate) async fn merge<K: Applied>(
+    pub(crate) async fn merge<K: Object>(
         &self,
         name: &str,
         change: serde_json::Value,
@@ -148,7 +128,7 @@ impl<'a> Writer<'a> {
         }
     }
 
-    fn api<K: Applied>(&self) -> Api<K> {
+    fn api<K: Object>(&self) -> Api<K> {
         Api::namespaced(self.client.clone(), self.namespace)
     }
 }

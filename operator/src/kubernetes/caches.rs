@@ -5,18 +5,15 @@
 //! no request. Who changed what (`managedFields`) is most of an object, nobody asks for it here, and so
 //! it is dropped.
 
-use std::{fmt::Debug, future::pending, pin::pin, sync::Arc};
+use std::{future::pending, pin::pin, sync::Arc};
 
 use chatcluster_crds::ChatCluster;
 use futures_util::{Stream, StreamExt};
-use k8s_openapi::{
-    NamespaceResourceScope,
-    api::{
-        apps::v1::{ReplicaSet, StatefulSet},
-        core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Service},
-        networking::v1::NetworkPolicy,
-        policy::v1::PodDisruptionBudget,
-    },
+use k8s_openapi::api::{
+    apps::v1::{ReplicaSet, StatefulSet},
+    core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Service},
+    networking::v1::NetworkPolicy,
+    policy::v1::PodDisruptionBudget,
 };
 use kube::{
     Api, Client, Resource,
@@ -27,11 +24,13 @@ use kube::{
         watcher,
     },
 };
-use serde::de::DeserializeOwned;
 use tokio::sync::mpsc::{self, Receiver, Sender};
 use tokio_util::sync::CancellationToken;
 
-use super::names::{INSTANCE, MANAGED};
+use super::{
+    names::{INSTANCE, MANAGED},
+    object::Object,
+};
 
 /// One cache for each kind, of all namespaces or of one.
 pub(crate) struct Caches {
@@ -86,33 +85,10 @@ impl Caches {
     }
 }
 
-/// A kind that is cached.
-pub(crate) trait Cached:
-    Resource<DynamicType = (), Scope = NamespaceResourceScope>
-    + Clone
-    + Debug
-    + DeserializeOwned
-    + Send
-    + Sync
-    + 'static
-{
-}
-
-impl<K> Cached for K where
-    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
-        + Clone
-        + Debug
-        + DeserializeOwned
-        + Send
-        + Sync
-        + 'static
-{
-}
-
 /// All objects of one kind that the operator manages.
-pub(crate) struct Cache<K: Cached>(Store<K>);
+pub(crate) struct Cache<K: Object>(Store<K>);
 
-impl<K: Cached> Cache<K> {
+impl<K: Object> Cache<K> {
     async fn filled(&self) {
         if self.0.wait_until_ready().await.is_err() {
             pending::<()>().await;
@@ -138,7 +114,7 @@ struct Source<'a> {
 
 impl Source<'_> {
     /// A cache, and the task that fills it.
-    fn cache<K: Cached>(&self) -> Cache<K> {
+    fn cache<K: Object>(&self) -> Cache<K> {
         let api: Api<K> = match self.namespace {
             Some(namespace) => Api::namespaced(self.client.clone(), namespace),
             None => Api::all(self.client.clone()),
@@ -158,7 +134,7 @@ impl Source<'_> {
 }
 
 /// Tells which ChatCluster each object that changes is of.
-async fn tell<K: Cached>(
+async fn tell<K: Object>(
     objects: impl Stream<Item = watcher::Result<K>>,
     changed: Sender<Changed>,
 ) {

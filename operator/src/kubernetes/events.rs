@@ -13,7 +13,7 @@ pub(crate) enum Happening {
     Keys(KeyEvent),
     /// A step of the WebSocket manager's Redis Cluster was carried out.
     Manager(String),
-    /// A Redis pod on a node that does not answer was given up.
+    /// A pod on a node that does not answer was given up.
     PodGivenUp(String),
     /// A new revision of the gateways is rolled out.
     RolloutBegan(String),

@@ -77,6 +77,8 @@ async fn work(
 
     steps::grow(&writer, cluster, observed, context, facts).await?;
 
+    steps::give_up_gateways(cluster, observed, context, facts).await?;
+
     // Talks: Redis nodes. One step at a time.
     steps::tend_manager(cluster, observed, context, facts).await?;
     let busy = facts.step.is_some() || rollout.rolling || fleet.is_draining();

@@ -1,20 +1,22 @@
 //! The WebSocket manager's Redis Cluster: looks at all nodes, does one step of the plan, and gives up pods
 //! on dead nodes.
 
-use k8s_openapi::{api::core::v1::Pod, jiff::Timestamp};
-use kube::{Api, ResourceExt};
+use k8s_openapi::jiff::Timestamp;
 use operator_plan::Step;
+
+use super::give_up_overdue;
 
 use crate::{
     kubernetes::{
         cluster::Cluster,
         controller::Context,
-        error::{Doing, ReconcileError},
+        error::ReconcileError,
         events::Happening,
         facts::Facts,
-        manager::{Site, give_up, nodes, overdue},
+        manager::{Site, nodes},
         names::Part,
         observe::Observed,
+        overdue::overdue,
         tell,
     },
     redis::{Summary, tend},
@@ -44,14 +46,10 @@ pub(crate) async fn tend_manager(
             tell::event(context, &cluster.reference, Happening::Manager(step.to_string())).await;
         }
     }
-    let api: Api<Pod> = Api::namespaced(context.client.clone(), &names.namespace);
-    for pod in overdue(pods(), &tended.picture, Timestamp::now()) {
-        let name = pod.name_any();
-        context.metrics.writes.inc();
-        give_up(&api, pod).await.map_err(|error| {
-            ReconcileError::api(Doing::Delete("Pod".into(), name.clone()), error)
-        })?;
-        tell::event(context, &cluster.reference, Happening::PodGivenUp(name)).await;
-    }
-    Ok(())
+    let picture = tended.picture;
+    let answers = |name: &str| {
+        let member = picture.members.iter().find(|member| member.name == name);
+        member.is_some_and(|member| member.view().is_some())
+    };
+    give_up_overdue(cluster, context, overdue(pods(), answers, Timestamp::now())).await
 }

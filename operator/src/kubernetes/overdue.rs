@@ -1,26 +1,23 @@
-//! Pods that do not end, because their kubelet is dead. A StatefulSet waits for their end for ever, since
-//! it cannot know that they hold nothing that must last. We do.
+//! Pods that do not end, because their kubelet is dead. A StatefulSet waits for their end for ever, and a
+//! drain would, since nobody can know that they hold nothing that must last. We do, of Redis nodes and
+//! gateways.
 
 use k8s_openapi::{api::core::v1::Pod, jiff::Timestamp};
 use kube::{
     Api, ResourceExt,
     api::{DeleteParams, Preconditions},
 };
-use operator_plan::Picture;
 
 /// A kubelet that works confirms the end of a pod within seconds after the grace period. In seconds.
 const CONFIRMS_WITHIN: i64 = 10;
 
-/// The Redis pods whose end is overdue. Never one that answers.
-pub fn overdue<'a>(
+/// The pods whose end is overdue. Never one that answers.
+pub(crate) fn overdue<'a>(
     pods: impl Iterator<Item = &'a Pod>,
-    picture: &Picture,
+    answers: impl Fn(&str) -> bool,
     now: Timestamp,
 ) -> Vec<&'a Pod> {
-    let silent = |pod: &&Pod| {
-        let member = picture.members.iter().find(|member| member.name == pod.name_any());
-        member.is_some_and(|member| member.view().is_none())
-    };
+    let silent = |pod: &&Pod| !answers(&pod.name_any());
     let late = |pod: &&Pod| {
         // The grace period is in it already.
         let due = pod.metadata.deletion_timestamp.as_ref();
@@ -34,7 +31,7 @@ pub fn overdue<'a>(
 ///
 /// # Errors
 /// Of the API server. A pod that is gone, or another one by now, is none.
-pub async fn give_up(pods: &Api<Pod>, pod: &Pod) -> kube::Result<()> {
+pub(crate) async fn give_up(pods: &Api<Pod>, pod: &Pod) -> kube::Result<()> {
     let this_one = Preconditions { uid: pod.uid(), resource_version: None };
     let at_once = DeleteParams {
         grace_period_seconds: Some(0),
@@ -49,7 +46,6 @@ pub async fn give_up(pods: &Api<Pod>, pod: &Pod) -> kube::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use operator_plan::{Member, Place, Seen, View};
     use serde_json::json;
 
     use super::*;
@@ -62,37 +58,16 @@ mod tests {
         serde_json::from_value(json!({ "metadata": meta })).unwrap()
     }
 
-    fn member(name: &str, seen: Seen) -> Member {
-        let place = Place { ip: String::new(), port: 6379, bus: 16379, hostname: None };
-        Member { name: name.into(), shard: 0, place, seen }
-    }
-
     #[test]
     fn a_pod_is_given_up_ten_seconds_after_its_grace_period_unless_it_answers() {
-        let line = "a 10.0.0.1:6379@16379 myself,master - 0 0 0 connected";
-        let view = View::read(line, "cluster_state:ok", "master_repl_offset:0").unwrap();
-        let picture = Picture {
-            members: vec![
-                member("lives", Seen::Answers(view)),
-                member("silent", Seen::Silent),
-                member("absent", Seen::Absent),
-                member("kept", Seen::Silent),
-            ],
-        };
-        let pods = [
-            pod("lives", true),
-            pod("silent", true),
-            pod("absent", true),
-            pod("kept", false),
-            pod("foreign", true),
-        ];
+        let pods = [pod("lives", true), pod("silent", true), pod("kept", false)];
         let at = |seconds: i64| {
             let due: Timestamp = DUE.parse().unwrap();
             let now = Timestamp::from_second(due.as_second() + seconds).unwrap();
-            let late = overdue(pods.iter(), &picture, now);
+            let late = overdue(pods.iter(), |name| name == "lives", now);
             late.into_iter().map(ResourceExt::name_any).collect::<Vec<_>>()
         };
         assert_eq!(at(9), [] as [&str; 0]);
-        assert_eq!(at(10), ["silent", "absent"]);
+        assert_eq!(at(10), ["silent"]);
     }
 }
