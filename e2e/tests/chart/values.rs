@@ -66,14 +66,12 @@ fn needed(path: &[String]) -> Value {
 
 /// The paths of all values that are no group of others.
 fn leaves(values: &Value) -> Vec<Path> {
+    let Some(group) = values.as_object().filter(|group| !group.is_empty()) else {
+        return vec![Path::new()];
+    };
     let mut paths = Vec::new();
-    for (name, value) in values.as_object().unwrap() {
-        match value.as_object().is_some_and(|group| !group.is_empty()) {
-            true => paths.extend(
-                leaves(value).into_iter().map(|path| [&[name.clone()], &path[..]].concat()),
-            ),
-            false => paths.push(vec![name.clone()]),
-        }
+    for (name, value) in group {
+        paths.extend(leaves(value).into_iter().map(|path| [vec![name.clone()], path].concat()));
     }
     paths
 }
