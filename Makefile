@@ -52,7 +52,7 @@ lint: ## Check format, lints, licenses, scripts and generated files
 	$(ENV) shellcheck -x $$(grep -lE '^#!/usr/bin/env bash|shellcheck shell' scripts/* .ci/run)
 	$(ENV) cargo test --locked $(GENERATED) --quiet
 
-generate: ## Write the generated files anew (schemas, AsyncAPI, OpenAPI, CRD and its reference)
+generate: ## Write the generated files anew (schemas, AsyncAPI, OpenAPI, CRD and its reference, README of the chart)
 	$(ENV) UPDATE_EXPECT=1 cargo test $(GENERATED) --quiet
 
 audit: ## Check dependencies for security advisories (needs a network)

@@ -186,6 +186,8 @@ async fn start_in(folder: &TempDir) -> Result<ApiServer> {
                     // Nobody reaches it by the service `kubernetes`, and loopback may not stand there.
                     "endpoint-reconciler-type=none".into(),
                     "authorization-mode=RBAC".into(),
+                    // As strict clusters have it: only who may change an owner may say that it waits.
+                    "enable-admission-plugins=OwnerReferencesPermissionEnforcement".into(),
                     format!("audit-policy-file={}", file("audit.yaml")),
                     format!("audit-log-path={}", file("audit.log")),
                 ],

@@ -56,3 +56,40 @@ async fn get(url: &str) -> Result<String, NoAnswer> {
     let text = String::from_utf8(body.to_vec()).map_err(|error| unreadable(&error))?;
     if status.is_success() { Ok(text) } else { Err(NoAnswer::Status(status, text)) }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use chatcluster_runtime::admin::{Readiness, serve};
+    use prometheus_client::registry::Registry;
+    use tokio::net::TcpListener;
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn only_a_port_that_answers_200_has_an_answer() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/readyz", listener.local_addr().unwrap());
+        let (ready, stop) = (Readiness::waiting_for(&["kubernetes"]), CancellationToken::new());
+        let port = serve(listener, ready.clone(), Arc::new(Registry::default()), stop.clone());
+        let port = tokio::spawn(port);
+        let refused = ask(&url).await.unwrap_err().to_string();
+        assert!(refused.contains("503") && refused.contains("kubernetes: not yet"), "{refused}");
+        ready.met("kubernetes");
+        assert_eq!(ask(&url).await.unwrap(), "ok\n");
+        stop.cancel();
+        port.await.unwrap().unwrap();
+        assert!(matches!(ask(&url).await, Err(NoAnswer::Connection(_))), "nobody is there");
+        assert!(matches!(ask("no url").await, Err(NoAnswer::Url(_))));
+    }
+
+    #[tokio::test]
+    async fn who_says_nothing_is_late() {
+        // Connections wait in its queue, and nobody takes them.
+        let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/readyz", silent.local_addr().unwrap());
+        assert!(matches!(ask(&url).await, Err(NoAnswer::Late)));
+    }
+}

@@ -7,12 +7,15 @@
 {{- end -}}
 {{- end -}}
 
-{{/* The name of what is there once in the whole cluster. */}}
+{{/* The name of what is there once in the whole cluster: roles, whose names may be as long as this gets. */}}
 {{- define "operator.clusterName" -}}
-{{ printf "%s-%s" .Release.Namespace (include "operator.name" .) | trunc 63 | trimSuffix "-" }}
+{{ .Release.Namespace }}-{{ include "operator.name" . }}
 {{- end -}}
 
 {{- define "operator.serviceAccount" -}}
+{{- if not (or .Values.serviceAccount.create .Values.serviceAccount.name) -}}
+{{- fail "serviceAccount.create is false, so serviceAccount.name has to name an account that exists" -}}
+{{- end -}}
 {{ .Values.serviceAccount.name | default (include "operator.name" .) }}
 {{- end -}}
 
@@ -30,9 +33,20 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end -}}
 
+{{/* Why nothing can be installed without an image, and how to come by one. */}}
+{{- define "operator.noImage" -}}
+image.repository is not set, and there is no public image of ChatCluster. Build it:
+  make images                         # writes chatcluster.tar into ~/.cache/chatcluster/images
+give it to your nodes, for a kind cluster by
+  kind load image-archive ~/.cache/chatcluster/images/chatcluster.tar
+elsewhere by `docker load --input` of that file, then `docker tag` and `docker push` to your registry;
+and name it:
+  --set image.repository=localhost/chatcluster --set image.tag=dev
+{{- end -}}
+
 {{- define "operator.image" -}}
 {{- if not .Values.image.repository -}}
-{{- fail "\n\nimage.repository is not set, and there is no public image of ChatCluster. Build it, and name it:\n  make images                                                  writes chatcluster.tar into ~/.cache/chatcluster/images\n  kind load image-archive ~/.cache/chatcluster/images/chatcluster.tar      gives it to a kind cluster, or\n  docker load --input …/chatcluster.tar, docker tag, docker push           to your registry\n  helm install … --set image.repository=localhost/chatcluster --set image.tag=dev\n" -}}
+{{- include "operator.noImage" . | printf "\n\n%s\n" | fail -}}
 {{- end -}}
 {{- if .Values.image.digest -}}
 {{ .Values.image.repository }}@{{ .Values.image.digest }}

@@ -9,6 +9,7 @@
 
 mod cluster;
 mod first;
+mod helm_test;
 mod images;
 mod kills;
 mod load_balancer;

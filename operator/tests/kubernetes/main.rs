@@ -6,4 +6,5 @@ mod convergence;
 mod leaders;
 mod living_with_others;
 mod quiet;
+mod rights;
 mod world;
