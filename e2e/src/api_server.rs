@@ -63,6 +63,16 @@ impl ApiServer {
         Client::try_from(self.config.clone()).expect("make a client of the API server")
     }
 
+    /// Everything of it, and gone with it.
+    pub(crate) fn folder(&self) -> &Path {
+        self.kubeconfig.parent().expect("the kubeconfig is in a folder")
+    }
+
+    /// What a client of its own thread is made of.
+    pub(crate) fn config(&self) -> kube::Config {
+        self.config.clone()
+    }
+
     /// A client of another user, who may do everything, too: what this one does is told apart by
     /// [`Self::requests_of`].
     pub fn config_of(&self, user: &str) -> kube::Config {
@@ -197,8 +207,13 @@ async fn start_in(folder: &TempDir) -> Result<ApiServer> {
             "kube-controller-manager",
             &[
                 flags::controller_manager(&file("controllers.conf"), file),
-                // Serves nothing.
-                vec!["secure-port=0".into()],
+                vec![
+                    // Serves nothing.
+                    "secure-port=0".into(),
+                    // Its own limit, 20 requests a second, spares servers that have other users.
+                    "kube-api-qps=1000".into(),
+                    "kube-api-burst=1000".into(),
+                ],
             ],
         )?,
     ];

@@ -1,8 +1,8 @@
 //! A real Kubernetes for tests, built from source into the cache: no Docker, nothing prebuilt.
 //!
 //! Two modes. [`ApiServer`] is etcd, API server and controller manager on loopback: it needs neither
-//! root nor namespaces, is ready in seconds, and runs no pods. A [`Cluster`] has three nodes that do
-//! run them; it needs root.
+//! root nor namespaces, is ready in seconds, and runs no pods, but a [`Kubelet`] can play that it does. A
+//! [`Cluster`] has three nodes that do run them; it needs root.
 
 mod api_server;
 mod audit;
@@ -11,6 +11,7 @@ mod flags;
 mod helm;
 mod inside;
 mod kubeconfig;
+mod kubelet;
 mod kubernetes;
 mod namespace;
 mod pki;
@@ -22,6 +23,7 @@ pub use api_server::ApiServer;
 pub use audit::Request;
 pub use cluster::Cluster;
 pub use helm::Helm;
+pub use kubelet::{Kubelet, Options as KubeletOptions};
 pub use kubernetes::kubernetes;
 pub use namespace::Namespace;
 pub use program::{Program, Source};

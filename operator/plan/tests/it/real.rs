@@ -4,8 +4,10 @@
 use std::time::{Duration, Instant};
 
 use chatcluster_testkit::{redis::RedisNode, wait_for};
+use futures_util::future::join_all;
 use operator_plan::{Goal, Member, NoVote, Picture, Place, Seen, Slots, Step, View, plan};
 use redis::RedisResult;
+use tokio::time::timeout;
 
 /// Forming takes two seconds on an idle machine, healing as long as it takes nodes to notice.
 const SETTLED: Duration = Duration::from_secs(60);
@@ -34,20 +36,19 @@ impl Cluster {
     }
 
     async fn picture(&mut self) -> Picture {
-        let mut members = Vec::new();
-        for (index, node) in self.nodes.iter_mut().enumerate() {
+        let (goal, unknown) = (self.goal, self.ends_are_unknown);
+        let members = self.nodes.iter_mut().enumerate().map(async |(index, node)| {
             let place = Place {
                 ip: "127.0.0.1".to_owned(),
                 port: node.port(),
                 bus: node.bus(),
                 hostname: None,
             };
-            let ended = !self.ends_are_unknown && node.process().ended().is_some();
+            let ended = !unknown && node.process().ended().is_some();
             let seen = if ended { Seen::Absent } else { look(node).await };
-            let shard = index / (1 + self.goal.replicas);
-            members.push(Member { name: Self::name(index), shard, place, seen });
-        }
-        Picture { members }
+            Member { name: Self::name(index), shard: index / (1 + goal.replicas), place, seen }
+        });
+        Picture { members: join_all(members).await }
     }
 
     /// Runs the plan until it has nothing to do, and returns what it did.
@@ -136,8 +137,10 @@ async fn look(node: &RedisNode) -> Seen {
         let (command, argument) = question.split_once(' ').unwrap();
         questions.cmd(command).arg(argument);
     }
-    let answers: RedisResult<[String; 3]> = node.query_all(&questions).await;
-    let Ok([nodes, info, replication]) = answers else { return Seen::Silent };
+    let answers = timeout(Duration::from_secs(1), node.query_all(&questions)).await;
+    let Ok(RedisResult::<[String; 3]>::Ok([nodes, info, replication])) = answers else {
+        return Seen::Silent;
+    };
     Seen::Answers(View::read(&nodes, &info, &replication).unwrap())
 }
 
