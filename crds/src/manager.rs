@@ -28,6 +28,16 @@ pub enum ManagerType {
 /// is connected.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
+#[schemars(extend("x-kubernetes-validations" = [
+    {
+        "rule": "self.shards == oldSelf.shards",
+        "message": "shards cannot change in a live ChatCluster: make another one with as many as it needs",
+    },
+    {
+        "rule": "self.replicasPerShard >= oldSelf.replicasPerShard",
+        "message": "replicasPerShard cannot shrink in a live ChatCluster: one of them may be a master",
+    },
+]))]
 pub struct Managed {
     /// How many masters share the users. Default 3, the fewest that can elect a successor. Each more
     /// takes its part of the lookups.

@@ -150,6 +150,32 @@ async fn a_volume_grows_and_never_shrinks_or_moves() {
 }
 
 #[tokio::test]
+async fn a_redis_cluster_keeps_its_shards_and_takes_more_replicas() {
+    let namespace = namespace("shards").await;
+    let clusters: Api<ChatCluster> = namespace.api();
+    let managed = json!({ "manager": { "managed": { "shards": 5, "replicasPerShard": 1 } } });
+    let created = create(&namespace, &object("main", &managed));
+    assert!(created.status.success(), "{}", text_of(&created));
+    let change = async |managed: Value| {
+        let patch = Patch::Merge(json!({ "spec": { "manager": { "managed": managed } } }));
+        let changed = clusters.patch("main", &PatchParams::default(), &patch).await;
+        changed.map(drop).map_err(|error| error.to_string())
+    };
+    change(json!({ "replicasPerShard": 2 })).await.unwrap();
+    for (wrong, says) in [
+        (json!({ "shards": 6 }), "shards cannot change"),
+        (json!({ "shards": 4 }), "shards cannot change"),
+        (json!({ "replicasPerShard": 1 }), "replicasPerShard cannot shrink"),
+        // Leaving them out means the defaults.
+        (json!({ "shards": null }), "shards cannot change"),
+        (Value::Null, "shards cannot change"),
+    ] {
+        let refused = change(wrong.clone()).await.unwrap_err();
+        assert!(refused.contains(says), "{wrong}: {refused}");
+    }
+}
+
+#[tokio::test]
 async fn kubectl_shows_and_explains_it() {
     let namespace = namespace("kubectl").await;
     assert!(create(&namespace, &object("main", &json!({}))).status.success());

@@ -18,12 +18,14 @@ pub(crate) fn overdue<'a>(
     now: Timestamp,
 ) -> Vec<&'a Pod> {
     let silent = |pod: &&Pod| !answers(&pod.name_any());
-    let late = |pod: &&Pod| {
-        // The grace period is in it already.
-        let due = pod.metadata.deletion_timestamp.as_ref();
-        due.is_some_and(|due| now.as_second() - due.0.as_second() >= CONFIRMS_WITHIN)
-    };
-    pods.filter(late).filter(silent).collect()
+    pods.filter(|pod| is_overdue(pod, now)).filter(silent).collect()
+}
+
+/// Whether a pod should have ended by now.
+pub(crate) fn is_overdue(pod: &Pod, now: Timestamp) -> bool {
+    // The grace period is in it already.
+    let due = pod.metadata.deletion_timestamp.as_ref();
+    due.is_some_and(|due| now.as_second() - due.0.as_second() >= CONFIRMS_WITHIN)
 }
 
 /// Removes a pod at once, so that another one can run in its place. If its kubelet lives after all, that

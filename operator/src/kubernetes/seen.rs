@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::{api::core::v1::Pod, jiff::Timestamp};
 use kube::ResourceExt;
 
 use super::{
@@ -88,7 +88,7 @@ fn has_ended(pod: &Pod) -> bool {
 }
 
 /// The worst trouble of a part's pods and sets.
-pub(crate) fn trouble(observed: &Observed, part: Part) -> Option<Trouble> {
+pub(crate) fn trouble(observed: &Observed, part: Part, now: Timestamp) -> Option<Trouble> {
     let refused = observed.replica_sets.iter().filter(|_| part == Part::Gateway).find_map(|set| {
         let conditions = set.status.as_ref()?.conditions.as_ref()?;
         let failed = conditions
@@ -100,6 +100,6 @@ pub(crate) fn trouble(observed: &Observed, part: Part) -> Option<Trouble> {
             what: format!("ReplicaSet {}: {words}", set.name_any()),
         })
     });
-    let pods = observed.pods_of(part).filter_map(|pod| trouble::of_pod(pod));
+    let pods = observed.pods_of(part).filter_map(|pod| trouble::of_pod(pod, now));
     refused.into_iter().chain(pods).min_by_key(|trouble| trouble.reason)
 }

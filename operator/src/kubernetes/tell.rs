@@ -39,12 +39,13 @@ pub(crate) async fn status(
     found: Facts,
     failure: Option<&ReconcileError>,
 ) -> Result<(), ReconcileError> {
-    let mut facts = facts(cluster, observed, found);
+    let now = Timestamp::now();
+    let mut facts = facts(cluster, observed, found, now);
     let failure =
         failure.map(|error| Blocker { reason: error.reason(), message: error.to_string() });
     facts.blockers.extend(failure);
     why::of_missing_pods(cluster, observed, context, &mut facts).await;
-    let status = status::status(&facts, object.status.as_ref(), Timestamp::now());
+    let status = status::status(&facts, object.status.as_ref(), now);
 
     let wrong =
         status.conditions.iter().find(|one| one.type_ == "Degraded" && one.status == "True");
@@ -76,7 +77,7 @@ pub(crate) async fn status(
     }
 }
 
-fn facts(cluster: &Cluster, observed: &Observed, found: Facts) -> status::Facts {
+fn facts(cluster: &Cluster, observed: &Observed, found: Facts, now: Timestamp) -> status::Facts {
     let (names, spec) = (&cluster.names, &cluster.spec);
     let pods: Vec<_> = observed.pods_of(Part::Gateway).collect();
     let active = || pods.iter().filter(|pod| pod.metadata.deletion_timestamp.is_none());
@@ -93,7 +94,7 @@ fn facts(cluster: &Cluster, observed: &Observed, found: Facts) -> status::Facts 
             connections: found.connections.values().sum(),
             rolling: found.rolling,
             selector: selector_text(&names.selector(Part::Gateway)),
-            trouble: trouble(observed, Part::Gateway),
+            trouble: trouble(observed, Part::Gateway, now),
         },
         messages: status::Messages {
             ready: observed.pods_of(Part::Messages).any(|pod| is_ready(pod)),
@@ -101,14 +102,14 @@ fn facts(cluster: &Cluster, observed: &Observed, found: Facts) -> status::Facts 
                 let status = set.status.as_ref();
                 status.is_some_and(|status| status.current_revision != status.update_revision)
             }),
-            trouble: trouble(observed, Part::Messages),
+            trouble: trouble(observed, Part::Messages, now),
         },
         manager: status::Manager {
             shards: found.shards,
             shards_wanted: spec.manager.managed.shards,
             slots_assigned: found.slots,
             step: found.step,
-            trouble: trouble(observed, Part::Redis),
+            trouble: trouble(observed, Part::Redis, now),
         },
         newer: newer.into_iter().flatten().cloned().collect(),
         blockers: found.blockers,

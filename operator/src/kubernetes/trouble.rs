@@ -1,7 +1,12 @@
 //! Why pods do not run, and what a person can do about it. Pure.
 
-use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
+use k8s_openapi::{
+    api::core::v1::{ContainerStatus, Pod},
+    jiff::Timestamp,
+};
 use kube::ResourceExt;
+
+use super::overdue::is_overdue;
 
 /// What keeps a part from running.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,12 +68,12 @@ impl std::fmt::Display for Trouble {
 }
 
 /// What keeps a pod from running, if anything does.
-pub(crate) fn of_pod(pod: &Pod) -> Option<Trouble> {
+pub(crate) fn of_pod(pod: &Pod, now: Timestamp) -> Option<Trouble> {
     let name = pod.name_any();
     let trouble =
         |reason, words: &str| Some(Trouble { reason, what: format!("pod {name}: {words}") });
     let status = pod.status.as_ref()?;
-    if status.reason.as_deref() == Some("NodeLost") {
+    if is_overdue(pod, now) {
         let node = pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref());
         let words = format!("its node {} does not answer", node.unwrap_or("(unknown)"));
         return trouble(Reason::NodeLost, &words);
@@ -113,6 +118,7 @@ fn of_container(container: &ContainerStatus) -> Option<(Reason, String)> {
 
 #[cfg(test)]
 mod tests {
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
     use serde_json::{Value, json};
 
     use super::*;
@@ -157,21 +163,30 @@ mod tests {
                 Reason::ContainerRefused,
                 "secret \"a\" not found; create what",
             ),
-            (
-                json!({ "reason": "NodeLost" }),
-                Reason::NodeLost,
-                "its node node1 does not answer; bring the node back",
-            ),
         ] {
-            let trouble = of_pod(&pod(status)).expect(says);
+            let trouble = of_pod(&pod(status), Timestamp::UNIX_EPOCH).expect(says);
             assert_eq!(trouble.reason, reason);
             assert!(trouble.to_string().contains(says), "{trouble}");
         }
     }
 
     #[test]
+    fn a_pod_that_should_have_ended_long_since_is_on_a_lost_node() {
+        let mut pod = pod(json!({}));
+        let due = Timestamp::from_second(100).unwrap();
+        pod.metadata.deletion_timestamp = Some(Time(due));
+        let at = |second| of_pod(&pod, Timestamp::from_second(second).unwrap());
+        assert_eq!(at(109), None);
+        let trouble = at(110).unwrap();
+        assert_eq!(trouble.reason, Reason::NodeLost);
+        let says = "its node node1 does not answer; bring the node back";
+        assert!(trouble.to_string().contains(says), "{trouble}");
+    }
+
+    #[test]
     fn a_pod_that_starts_or_runs_is_no_trouble() {
-        assert_eq!(of_pod(&pod(json!({}))), None);
-        assert_eq!(of_pod(&pod(waiting("ContainerCreating", ""))), None);
+        for status in [json!({}), waiting("ContainerCreating", "")] {
+            assert_eq!(of_pod(&pod(status), Timestamp::UNIX_EPOCH), None);
+        }
     }
 }
