@@ -2,16 +2,13 @@
 //! has changed. [`super::reconcile`] is what it does for each.
 
 use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use chatcluster_crds::ChatCluster;
 use futures_util::StreamExt;
 use kube::{
     Api, Client, ResourceExt,
-    core::DeserializeGuard,
     runtime::{
         Controller, Predicate, PredicateConfig, WatchStreamExt,
         controller::{self, Action},
@@ -25,9 +22,9 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Settings,
     caches::Caches,
+    context::{Context, Guarded},
     error::ReconcileError,
     keys::Keeper,
-    memory::Memory,
     metrics::{self, Metrics},
     names::MANAGER,
     reconcile::reconcile,
@@ -35,28 +32,6 @@ use super::{
 
 /// Changes that come together are answered together: a pod's start alone is five of them.
 const DEBOUNCE: Duration = Duration::from_millis(200);
-
-/// A ChatCluster as the server has it, readable or not: one that is not stops nobody else's watch.
-pub(crate) type Guarded = DeserializeGuard<ChatCluster>;
-
-/// What every reconcile is given.
-pub(crate) struct Context {
-    pub(crate) client: Client,
-    pub(crate) settings: Arc<Settings>,
-    pub(crate) caches: Caches,
-    pub(crate) keeper: Keeper,
-    pub(crate) recorder: Recorder,
-    pub(crate) metrics: Metrics,
-    /// What is remembered of each ChatCluster, by uid. Held for a look-up, never over an await.
-    memories: Mutex<HashMap<String, Memory>>,
-}
-
-impl Context {
-    /// What is remembered of a ChatCluster.
-    pub(crate) fn memories(&self) -> MutexGuard<'_, HashMap<String, Memory>> {
-        self.memories.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 /// Reconciles the ChatClusters of a namespace, or of all, until `shutdown`; what is under way then is
 /// finished.

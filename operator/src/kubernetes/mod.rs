@@ -8,6 +8,7 @@
 mod apply;
 mod caches;
 mod cluster;
+mod context;
 mod controller;
 mod counts;
 mod desired;

@@ -7,7 +7,7 @@ use kube::{ResourceExt, runtime::controller::Action};
 use super::{
     apply::Writer,
     cluster::Cluster,
-    controller::{Context, Guarded},
+    context::{Context, Guarded},
     counts,
     desired::{Circumstances, desired},
     error::ReconcileError,

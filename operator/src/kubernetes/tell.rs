@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::{
     cluster::Cluster,
-    controller::Context,
+    context::Context,
     desired::CLIENT_PORT,
     error::{Doing, ReconcileError},
     events::Happening,

@@ -6,7 +6,7 @@ use kube::{Api, ResourceExt, api::ListParams};
 
 use super::{
     cluster::Cluster,
-    controller::Context,
+    context::Context,
     names::{COMPONENT, Part},
     observe::Observed,
     status::Facts,

@@ -3,7 +3,7 @@
 use crate::kubernetes::{
     apply::Writer,
     cluster::Cluster,
-    controller::Context,
+    context::Context,
     desired::Desired,
     error::ReconcileError,
     names::Part,

@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::kubernetes::{
     apply::Writer,
     cluster::Cluster,
-    controller::Context,
+    context::Context,
     desired::Revision,
     error::ReconcileError,
     events::Happening,

@@ -7,7 +7,7 @@ use kube::{Resource, ResourceExt};
 
 use crate::kubernetes::{
     cluster::Cluster,
-    controller::Context,
+    context::Context,
     error::ReconcileError,
     events::Happening,
     facts::Facts,

@@ -9,7 +9,7 @@ use super::give_up_overdue;
 use crate::{
     kubernetes::{
         cluster::Cluster,
-        controller::Context,
+        context::Context,
         error::ReconcileError,
         events::Happening,
         facts::Facts,

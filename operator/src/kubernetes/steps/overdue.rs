@@ -5,7 +5,7 @@ use kube::{Api, ResourceExt};
 
 use crate::kubernetes::{
     cluster::Cluster,
-    controller::Context,
+    context::Context,
     error::{Doing, ReconcileError},
     events::Happening,
     facts::Facts,

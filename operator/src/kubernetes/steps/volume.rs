@@ -7,7 +7,7 @@ use kube::ResourceExt;
 use serde_json::json;
 
 use crate::kubernetes::{
-    apply::Writer, cluster::Cluster, controller::Context, desired::claim, differs::larger,
+    apply::Writer, cluster::Cluster, context::Context, desired::claim, differs::larger,
     error::ReconcileError, events::Happening, facts::Facts, observe::Observed, status::Blocker,
     tell,
 };
