@@ -2,9 +2,14 @@
 
 use std::time::Duration;
 
+use chatcluster_testkit::wait_until;
 use serde_json::json;
 
-use crate::{cluster::Chat, traffic::Traffic, world::scenario};
+use crate::{
+    cluster::{Chat, READY_WITHIN},
+    traffic::Traffic,
+    world::scenario,
+};
 
 #[tokio::test]
 #[ignore = "needs a cluster: make e2e"]
@@ -25,11 +30,16 @@ async fn new_gateways_and_a_new_message_service_under_traffic_lose_nothing() {
         }))
         .await;
         chat.until_reason("Progressing", "RollingOut", Duration::from_secs(60)).await;
+        // The gateways first, the message service after them.
+        wait_until("the message service is another one", READY_WITHIN, async || {
+            let pods = chat.pods("messages").await;
+            pods.iter().any(|pod| pod.metadata.uid != service)
+        })
+        .await;
         chat.until_ready().await;
         let after = chat.revisions().await;
         assert_eq!(after.len(), 1, "{after:?}");
         assert_ne!(before, after);
-        assert_ne!(uid(&chat, "messages").await, service);
         let report = talk.end(Duration::from_secs(180)).await;
         println!(
             "    while the message service restarted, sends waited {} ms",

@@ -1,6 +1,9 @@
 //! Makes what is live what is wanted: applies what differs, prunes what is not wanted any more. I/O.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use kube::{
     Api, Client, ResourceExt,
@@ -25,11 +28,18 @@ pub(crate) struct Writer<'a> {
     owner: &'a str,
     /// Counts requests that change something.
     writes: &'a Counter,
+    wrote: AtomicBool,
 }
 
 impl<'a> Writer<'a> {
     pub(crate) fn new(cluster: &'a Cluster, client: &'a Client, writes: &'a Counter) -> Self {
-        Self { client, namespace: &cluster.names.namespace, owner: &cluster.owner.uid, writes }
+        Self {
+            client,
+            namespace: &cluster.names.namespace,
+            owner: &cluster.owner.uid,
+            writes,
+            wrote: AtomicBool::new(false),
+        }
     }
 
     /// Applies those of `wanted` that differ from what is live.
@@ -64,7 +74,7 @@ impl<'a> Writer<'a> {
         }
         // By force: these fields are ours, and a person's change of them goes back.
         let how = PatchParams::apply(MANAGER).force();
-        self.writes.inc();
+        self.count();
         tracing::info!(new = live.is_none(), "{doing}");
         self.api::<K>()
             .patch(&name, &how, &Patch::Apply(&wanted))
@@ -102,7 +112,7 @@ impl<'a> Writer<'a> {
         let name = object.name_any();
         let doing = Doing::Delete(K::kind(&()).into_owned(), name.clone());
         let exactly = Preconditions { uid: object.uid(), resource_version: None };
-        self.writes.inc();
+        self.count();
         tracing::info!("{doing}");
         match self.api::<K>().delete(&name, &how.preconditions(exactly)).await {
             Ok(_) => Ok(()),
@@ -119,13 +129,23 @@ impl<'a> Writer<'a> {
         change: serde_json::Value,
     ) -> Result<(), ReconcileError> {
         let doing = Doing::Change(K::kind(&()).into_owned(), name.to_owned());
-        self.writes.inc();
+        self.count();
         let how = PatchParams { field_manager: Some(MANAGER.into()), ..PatchParams::default() };
         match self.api::<K>().patch(name, &how, &Patch::Merge(change)).await {
             Ok(_) => Ok(()),
             Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
             Err(error) => Err(ReconcileError::api(doing, error)),
         }
+    }
+
+    /// Whether anything was changed: what the caches show is from before.
+    pub(crate) fn has_written(&self) -> bool {
+        self.wrote.load(Ordering::Relaxed)
+    }
+
+    fn count(&self) {
+        self.writes.inc();
+        self.wrote.store(true, Ordering::Relaxed);
     }
 
     fn api<K: Object>(&self) -> Api<K> {

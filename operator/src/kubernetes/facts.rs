@@ -7,6 +7,8 @@ use super::{seen::Connections, status::Blocker};
 pub(crate) struct Facts {
     /// Clients of each gateway that answered.
     pub(crate) connections: Connections,
+    /// Objects were changed, and the caches may not show it yet.
+    pub(crate) applying: bool,
     /// Gateways are being replaced, or their number changes.
     pub(crate) rolling: bool,
     /// Shards of the Redis Cluster that have a master.

@@ -77,10 +77,11 @@ async fn work(
 
     steps::grow(&writer, cluster, observed, context, facts).await?;
 
+    facts.applying = writer.has_written();
     steps::give_up_gateways(cluster, observed, context, facts).await?;
 
     // Talks: Redis nodes. One step at a time.
     steps::tend_manager(cluster, observed, context, facts).await?;
-    let busy = facts.step.is_some() || rollout.rolling || fleet.is_draining();
+    let busy = facts.applying || facts.step.is_some() || rollout.rolling || fleet.is_draining();
     Ok(if busy { SOON } else { AT_REST })
 }

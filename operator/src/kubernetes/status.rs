@@ -13,6 +13,8 @@ use super::trouble::Trouble;
 pub(crate) struct Facts {
     pub(crate) generation: i64,
     pub(crate) paused: bool,
+    /// Objects have just been changed: what is seen is from before.
+    pub(crate) applying: bool,
     pub(crate) endpoint: String,
     pub(crate) gateways: Gateways,
     pub(crate) messages: Messages,
@@ -154,6 +156,9 @@ fn progressing(facts: &Facts) -> Condition {
     }
     if let Some(step) = &manager.step {
         return busy("TendingManager", format!("WebSocket manager: {step}"));
+    }
+    if facts.applying {
+        return busy("Applying", "what was changed takes effect".into());
     }
     condition("Progressing", false, "Settled", "everything is as the spec says".into())
 }
@@ -321,6 +326,12 @@ mod tests {
         let mut facts = fine();
         facts.messages.ready = false;
         assert_told(&facts, "Ready", "False", "MessagesNotReady", "sends wait");
+    }
+
+    #[test]
+    fn what_was_just_changed_is_not_settled() {
+        let facts = Facts { applying: true, ..fine() };
+        assert_told(&facts, "Progressing", "True", "Applying", "takes effect");
     }
 
     #[test]

@@ -85,6 +85,7 @@ fn facts(cluster: &Cluster, observed: &Observed, found: Facts, now: Timestamp) -
     status::Facts {
         generation: cluster.generation,
         paused: spec.paused,
+        applying: found.applying,
         endpoint: endpoint(cluster, observed),
         gateways: status::Gateways {
             wanted: spec.gateways.replicas,
@@ -99,8 +100,11 @@ fn facts(cluster: &Cluster, observed: &Observed, found: Facts, now: Timestamp) -
         messages: status::Messages {
             ready: observed.pods_of(Part::Messages).any(|pod| is_ready(pod)),
             updating: observed.stateful_sets_of(Part::Messages).any(|set| {
+                let seen = set.status.as_ref().and_then(|status| status.observed_generation);
                 let status = set.status.as_ref();
-                status.is_some_and(|status| status.current_revision != status.update_revision)
+                seen < set.metadata.generation
+                    || status
+                        .is_some_and(|status| status.current_revision != status.update_revision)
             }),
             trouble: trouble(observed, Part::Messages, now),
         },
