@@ -13,7 +13,6 @@ pub enum Doing {
     Change(String, String),
     Delete(String, String),
     Status,
-    Read(String, String),
 }
 
 impl fmt::Display for Doing {
@@ -23,7 +22,6 @@ impl fmt::Display for Doing {
             Self::Change(kind, name) => write!(f, "changing {kind} {name}"),
             Self::Delete(kind, name) => write!(f, "deleting {kind} {name}"),
             Self::Status => f.write_str("writing the status"),
-            Self::Read(kind, name) => write!(f, "reading {kind} {name}"),
         }
     }
 }
