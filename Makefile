@@ -6,7 +6,7 @@ SHELL := /bin/bash
 ENV := . scripts/env.sh;
 GENERATED := -p chatcluster-protocol -p chatcluster-crds -p chatcluster-messages --test generated
 
-.PHONY: help demo test conformance images e2e e2e-full bench lint generate audit
+.PHONY: help demo test conformance images e2e e2e-full bench footprint lint generate audit
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +41,11 @@ bench: ## Measure the shipped programs against floors of the same run
 	@scripts/need rust redis
 	$(ENV) cargo build --workspace --bins --locked --release
 	$(ENV) $$CARGO_TARGET_DIR/release/chatcluster-bench
+
+footprint: ## Measure the operator beside 500 ChatClusters and 20,000 objects of others (half an hour)
+	@scripts/need rust redis kubernetes
+	$(ENV) cargo build --locked --release -p chatcluster-operator -p chatcluster-bench
+	$(ENV) $$CARGO_TARGET_DIR/release/chatcluster-bench footprint
 
 lint: ## Check format, lints, licenses, scripts and generated files
 	@scripts/need rust cargo-deny shellcheck

@@ -4,11 +4,15 @@
 
 mod echo;
 mod floor;
+mod footprint;
 mod hop;
 mod idle;
 mod server;
 mod table;
+mod usage;
 mod wire;
+
+use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
@@ -38,6 +42,21 @@ enum Command {
         /// Which one.
         kind: floor::Kind,
     },
+    /// Measures what the operator needs beside many ChatClusters: memory, and requests while idle.
+    Footprint {
+        /// ChatClusters.
+        #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u16).range(1..=2000))]
+        chatclusters: u16,
+        /// Objects that are nobody's.
+        #[arg(long, default_value_t = 20_000)]
+        foreign: usize,
+    },
+    /// Holds what the operator manages; `footprint` starts this by itself.
+    #[command(hide = true)]
+    Hold {
+        /// Of the API server.
+        kubeconfig: PathBuf,
+    },
 }
 
 fn main() -> anyhow::Result<()> {
@@ -47,9 +66,20 @@ fn main() -> anyhow::Result<()> {
         return floor::run(kind);
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let table = runtime.block_on(measure(&options))?;
-    println!("{table}");
-    anyhow::ensure!(table.goals_met(), "a goal that has to be met was missed");
+    let goals_met = match options.command {
+        Some(Command::Hold { kubeconfig }) => return runtime.block_on(footprint::hold(kubeconfig)),
+        Some(Command::Footprint { chatclusters, foreign }) => {
+            let report = runtime.block_on(footprint::measure(chatclusters.into(), foreign))?;
+            println!("{report}");
+            report.goal_met()
+        }
+        _ => {
+            let table = runtime.block_on(measure(&options))?;
+            println!("{table}");
+            table.goals_met()
+        }
+    };
+    anyhow::ensure!(goals_met, "a goal that has to be met was missed");
     Ok(())
 }
 

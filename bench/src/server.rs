@@ -1,5 +1,4 @@
-//! The servers that are measured: floors and shipped programs, each a process of its own, and what
-//! the kernel says that they used.
+//! The servers that are measured: floors and shipped programs, each a process of its own.
 
 use std::{
     fs,
@@ -23,7 +22,7 @@ use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::{CertificateDer, pem::PemObject};
 use serde::Serialize;
 
-use crate::floor;
+use crate::{floor, usage};
 
 const START: Duration = Duration::from_secs(30);
 /// The fewest masters that a Redis Cluster may have.
@@ -53,22 +52,14 @@ impl Server {
         Ok(Self { process, port })
     }
 
-    /// Anonymous memory, in bytes: heap and stacks, without the program's own file.
+    /// [`usage::memory`] of it.
     pub(crate) fn memory(&self) -> anyhow::Result<f64> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.process.id()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"));
-        let kib = line.and_then(|line| line.trim().strip_suffix(" kB")).context("no RssAnon")?;
-        Ok(kib.parse::<f64>()? * 1024.0)
+        usage::memory(self.process.id())
     }
 
-    /// CPU time of all threads so far, user and kernel, in seconds.
+    /// [`usage::cpu`] of it.
     pub(crate) fn cpu(&self) -> anyhow::Result<f64> {
-        let mut nanoseconds = 0;
-        for task in fs::read_dir(format!("/proc/{}/task", self.process.id()))? {
-            let schedstat = fs::read_to_string(task?.path().join("schedstat"))?;
-            nanoseconds += schedstat.split(' ').next().context("schedstat")?.parse::<u64>()?;
-        }
-        Ok(nanoseconds as f64 / 1e9)
+        usage::cpu(self.process.id())
     }
 }
 

@@ -98,7 +98,8 @@ pub struct ChatClusterSpec {
     #[schemars(length(min = 1, max = 512))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image: Option<String>,
-    /// Whether the operator leaves everything as it is: it changes and heals nothing until this is false
-    /// again. Default false. Ignored locally.
+    /// Whether the operator leaves everything as it is: it changes, heals and renews nothing until this is
+    /// false again. Certificates are renewed 30 days before they end, so do not pause for longer. Default
+    /// false. Ignored locally.
     pub paused: bool,
 }

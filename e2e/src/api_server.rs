@@ -82,6 +82,16 @@ impl ApiServer {
         config
     }
 
+    /// The same as a file, for programs that take one.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn kubeconfig_of(&self, user: &str) -> Result<PathBuf> {
+        let file = self.folder().join(user).with_extension("conf");
+        kubeconfig::impersonate(&self.kubeconfig, user, &file)?;
+        Ok(file)
+    }
+
     /// What a user of [`Self::config_of`] has asked for so far, as the API server wrote it down.
     pub fn requests_of(&self, user: &str) -> Vec<Request> {
         let log = fs::read_to_string(&self.audit).expect("read the audit log");

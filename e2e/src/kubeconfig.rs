@@ -1,6 +1,6 @@
 //! The file that tells a client where an API server is and who the client is.
 
-use std::path::Path;
+use std::{fs, path::Path};
 
 use anyhow::{Context, Result};
 use kube::config::{KubeConfigOptions, Kubeconfig};
@@ -27,6 +27,15 @@ pub(crate) fn text(server: &str, authority: &Authority, user: &Issued) -> String
     });
     // JSON is YAML.
     config.to_string()
+}
+
+/// Writes the kubeconfig of somebody who acts as another user, who may do everything.
+pub(crate) fn impersonate(own: &Path, user: &str, to: &Path) -> Result<()> {
+    let mut config: serde_json::Value = serde_json::from_slice(&fs::read(own)?)?;
+    let who = &mut config["users"][0]["user"];
+    who["as"] = user.into();
+    who["as-groups"] = json!(["system:masters"]);
+    fs::write(to, config.to_string()).with_context(|| format!("write {}", to.display()))
 }
 
 /// The client configuration that a kubeconfig file describes.

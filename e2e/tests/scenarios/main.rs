@@ -8,6 +8,7 @@
 #![allow(clippy::print_stdout, reason = "a scenario says what it did")]
 
 mod cluster;
+mod docs;
 mod first;
 mod helm_test;
 mod images;

@@ -67,6 +67,13 @@ impl World {
         output(kubectl).await
     }
 
+    /// What a shell script calls for kubectl.
+    pub(crate) fn kubectl_line(&self) -> String {
+        let kubectl = self.cluster.kubectl().unwrap();
+        let words = std::iter::once(kubectl.get_program()).chain(kubectl.get_args());
+        words.map(|word| format!("'{}'", word.display())).collect::<Vec<_>>().join(" ")
+    }
+
     /// The cluster as the tool that started it sees it.
     pub(crate) fn cluster(&self) -> &Cluster {
         assert!(foreign().is_none(), "this is not possible on a cluster of somebody else");

@@ -5,7 +5,11 @@
 //! no request. Who changed what (`managedFields`) is most of an object, nobody asks for it here, and so
 //! it is dropped.
 
-use std::{future::pending, pin::pin, sync::Arc};
+use std::{
+    future::pending,
+    pin::pin,
+    sync::{Arc, PoisonError, RwLock},
+};
 
 use chatcluster_crds::ChatCluster;
 use futures_util::{Stream, StreamExt};
@@ -16,19 +20,23 @@ use k8s_openapi::api::{
     policy::v1::PodDisruptionBudget,
 };
 use kube::{
-    Api, Client, Resource,
+    Api, Client,
     core::DeserializeGuard,
     runtime::{
         WatchStreamExt,
-        reflector::{self, ObjectRef, Store},
-        watcher,
+        reflector::ObjectRef,
+        watcher::{self, Event, watcher},
     },
 };
-use tokio::sync::mpsc::{self, Receiver, Sender};
+use tokio::sync::{
+    mpsc::{self, Receiver, Sender},
+    watch,
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    names::{INSTANCE, MANAGED},
+    index::{Index, whose},
+    names::MANAGED,
     object::Object,
 };
 
@@ -86,22 +94,22 @@ impl Caches {
 }
 
 /// All objects of one kind that the operator manages.
-pub(crate) struct Cache<K: Object>(Store<K>);
+pub(crate) struct Cache<K> {
+    index: Arc<RwLock<Index<K>>>,
+    is_filled: watch::Receiver<bool>,
+}
 
 impl<K: Object> Cache<K> {
     async fn filled(&self) {
-        if self.0.wait_until_ready().await.is_err() {
+        if self.is_filled.clone().wait_for(|filled| *filled).await.is_err() {
             pending::<()>().await;
         }
     }
 
     /// Those of one ChatCluster, in the order of their names.
     pub(crate) fn of(&self, namespace: &str, name: &str) -> Vec<Arc<K>> {
-        let mut found = self.0.state_filter(|object| {
-            object.meta().namespace.as_deref() == Some(namespace) && instance(object) == Some(name)
-        });
-        found.sort_by(|one, other| one.meta().name.cmp(&other.meta().name));
-        found
+        // Each event leaves the index whole.
+        self.index.read().unwrap_or_else(PoisonError::into_inner).of(namespace, name)
     }
 }
 
@@ -119,45 +127,49 @@ impl Source<'_> {
             Some(namespace) => Api::namespaced(self.client.clone(), namespace),
             None => Api::all(self.client.clone()),
         };
-        let (store, writer) = reflector::store();
-        let objects = watcher(api, watcher::Config::default().labels(MANAGED))
+        let events = watcher(api, watcher::Config::default().labels(MANAGED))
             .default_backoff()
-            .modify(|object| object.meta_mut().managed_fields = None)
-            .reflect(writer)
-            .touched_objects();
-        let (changed, stop) = (self.changed.clone(), self.stop.clone());
+            .modify(|object| object.meta_mut().managed_fields = None);
+        let (filled, is_filled) = watch::channel(false);
+        let index = Arc::<RwLock<Index<K>>>::default();
+        let filling = fill(events, index.clone(), filled, self.changed.clone());
+        let stop = self.stop.clone();
         tokio::spawn(async move {
-            stop.run_until_cancelled(tell(objects, changed)).await;
+            stop.run_until_cancelled(filling).await;
         });
-        Cache(store)
+        Cache { index, is_filled }
     }
 }
 
-/// Tells which ChatCluster each object that changes is of.
-async fn tell<K: Object>(
-    objects: impl Stream<Item = watcher::Result<K>>,
+/// Takes in what a watch tells, and tells in turn which ChatCluster each object that changes is of.
+async fn fill<K: Object>(
+    events: impl Stream<Item = watcher::Result<Event<K>>>,
+    index: Arc<RwLock<Index<K>>>,
+    filled: watch::Sender<bool>,
     changed: Sender<Changed>,
 ) {
-    let mut objects = pin!(objects);
-    while let Some(object) = objects.next().await {
-        match object {
-            Ok(object) => {
-                let Some((name, namespace)) =
-                    instance(&object).zip(object.meta().namespace.as_deref())
-                else {
-                    continue;
-                };
-                if changed.send(ObjectRef::new(name).within(namespace)).await.is_err() {
-                    return; // the controller has ended
-                }
-            }
+    let mut events = pin!(events);
+    while let Some(event) = events.next().await {
+        let event = match event {
+            Ok(event) => event,
             Err(error) => {
-                tracing::warn!(kind = %K::kind(&()), %error, "a watch broke off; it is begun again")
+                tracing::warn!(kind = %K::kind(&()), %error, "a watch broke off; it is begun again");
+                continue;
             }
+        };
+        let about = match &event {
+            Event::Apply(object) | Event::InitApply(object) | Event::Delete(object) => {
+                whose(object)
+            }
+            Event::Init | Event::InitDone => None,
+        };
+        if index.write().unwrap_or_else(PoisonError::into_inner).hear(event) {
+            filled.send_replace(true);
+        }
+        if let Some((namespace, name)) = about
+            && changed.send(ObjectRef::new(&name).within(&namespace)).await.is_err()
+        {
+            return; // the controller has ended
         }
     }
-}
-
-fn instance<K: Resource>(object: &K) -> Option<&str> {
-    object.meta().labels.as_ref()?.get(INSTANCE).map(String::as_str)
 }

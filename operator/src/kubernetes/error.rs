@@ -35,7 +35,7 @@ pub enum ReconcileError {
     /// The object lacks what every object has.
     #[error(transparent)]
     NotFromAServer(#[from] NotFromAServer),
-    /// Keys or certificates are missing or damaged.
+    /// Keys or certificates are missing or damaged, or could not be read or made.
     #[error(transparent)]
     Keys(#[from] KeyError),
     /// The API server refused, and will refuse again until something changes.
@@ -89,7 +89,7 @@ impl ReconcileError {
     /// The reason of the condition that tells of it.
     pub(crate) const fn reason(&self) -> &'static str {
         match self {
-            Self::Keys(_) => "SecretWrong",
+            Self::Keys(KeyError::Problem(_)) => "SecretWrong",
             Self::Refused { .. } => "Refused",
             _ => "ReconcileFailed",
         }
@@ -105,5 +105,28 @@ impl ReconcileError {
             Self::Keys(_) | Self::Refused { .. } => Some(soon.min(Duration::from_secs(15))),
             Self::Api { .. } => Some(soon),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kubernetes::keys::KeyProblem;
+
+    #[test]
+    fn only_a_secret_that_was_read_is_called_wrong() {
+        let secret = || ("chat".to_owned(), "main-ca".to_owned());
+        let (namespace, secret_name) = secret();
+        let wrong =
+            KeyProblem::NotOurs { namespace, secret: secret_name, owner: "nobody's".into() };
+        assert_eq!(ReconcileError::from(KeyError::from(wrong)).reason(), "SecretWrong");
+        let (namespace, secret) = secret();
+        let unreachable = KeyError::Api {
+            action: "reading",
+            namespace,
+            secret,
+            source: Box::new(kube::Error::LinesCodecMaxLineLengthExceeded),
+        };
+        assert_eq!(ReconcileError::from(unreachable).reason(), "ReconcileFailed");
     }
 }

@@ -18,6 +18,7 @@ pub(crate) struct Memory {
     /// What is wrong, as it was last told by an event.
     pub(crate) told: Option<String>,
     keys: Option<KnownKeys>,
+    step: Option<(String, Instant)>,
 }
 
 /// Keys that were good when they were last looked at.
@@ -50,8 +51,35 @@ impl Memory {
         (Instant::now() < keys.until && keys.wanted == format!("{wanted:?}")).then_some(keys)
     }
 
+    /// Takes note of the step of the Redis Cluster, and says for how long it has been the same.
+    pub(crate) fn same_step_for(&mut self, step: Option<&str>, now: Instant) -> Duration {
+        let since = match &self.step {
+            Some((same, since)) if Some(same.as_str()) == step => *since,
+            _ => now,
+        };
+        self.step = step.map(|step| (step.to_owned(), since));
+        now - since
+    }
+
     /// Remembers keys.
     pub(crate) fn set_keys(&mut self, keys: KnownKeys) {
         self.keys = Some(keys);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_is_the_same_until_another_comes_between() {
+        let mut memory = Memory::default();
+        let (now, minute) = (Instant::now(), Duration::from_secs(60));
+        assert_eq!(memory.same_step_for(Some("wait for a"), now), Duration::ZERO);
+        let later = now + minute;
+        assert_eq!(memory.same_step_for(Some("wait for a"), later), minute);
+        assert_eq!(memory.same_step_for(Some("wait for b"), later), Duration::ZERO);
+        assert_eq!(memory.same_step_for(None, later), Duration::ZERO);
+        assert_eq!(memory.same_step_for(Some("wait for b"), later + minute), Duration::ZERO);
     }
 }

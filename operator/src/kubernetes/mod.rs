@@ -16,6 +16,7 @@ mod differs;
 mod error;
 mod events;
 mod facts;
+mod index;
 pub mod keys;
 mod leader;
 pub mod manager;

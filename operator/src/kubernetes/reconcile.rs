@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use kube::{ResourceExt, runtime::controller::Action};
+use tokio::time::Instant;
 
 use super::{
     apply::Writer,
@@ -20,6 +21,10 @@ use super::{
 
 /// While something is on its way that no watch tells of: clients leaving, a Redis Cluster healing.
 const SOON: Duration = Duration::from_secs(1);
+
+/// A Redis Cluster that has waited for the same thing for so long needs no look every second: healing by
+/// itself takes a third of it. When a pod changes there is a look in any case.
+const STUCK: Duration = Duration::from_secs(60);
 
 /// While all is well: Redis nodes and gateways are asked how they are.
 const AT_REST: Duration = Duration::from_secs(10);
@@ -82,6 +87,12 @@ async fn work(
 
     // Talks: Redis nodes. One step at a time.
     steps::tend_manager(cluster, observed, context, facts).await?;
-    let busy = facts.applying || facts.step.is_some() || rollout.rolling || fleet.is_draining();
+    let same_for = {
+        let mut memories = context.memories();
+        let memory = memories.entry(cluster.owner.uid.clone()).or_default();
+        memory.same_step_for(facts.step.as_deref(), Instant::now())
+    };
+    let healing = facts.step.is_some() && same_for < STUCK;
+    let busy = facts.applying || healing || rollout.rolling || fleet.is_draining();
     Ok(if busy { SOON } else { AT_REST })
 }
