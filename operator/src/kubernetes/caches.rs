@@ -166,10 +166,43 @@ async fn fill<K: Object>(
         if index.write().unwrap_or_else(PoisonError::into_inner).hear(event) {
             filled.send_replace(true);
         }
-        if let Some((namespace, name)) = about
+        // Before everything is known nobody listens, and then every ChatCluster is worked on anyway.
+        if let Some((namespace, name)) = about.filter(|_| *filled.borrow())
             && changed.send(ObjectRef::new(&name).within(&namespace)).await.is_err()
         {
             return; // the controller has ended
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::{FutureExt, stream};
+    use serde_json::json;
+
+    use super::*;
+
+    fn map(number: usize) -> ConfigMap {
+        let labels = json!({ "app.kubernetes.io/instance": "main" });
+        let meta = json!({ "namespace": "chat", "name": number.to_string(), "labels": labels });
+        serde_json::from_value(json!({ "metadata": meta })).unwrap()
+    }
+
+    /// The controller, which takes the changes, starts when the caches are filled.
+    #[test]
+    fn a_cache_fills_although_nobody_takes_the_changes_yet() {
+        let listed = (0..3 * CHANGES).map(|number| Event::InitApply(map(number)));
+        let events = std::iter::once(Event::Init).chain(listed).chain([Event::InitDone]);
+        let later = [Event::Apply(map(0)), Event::Delete(map(1))];
+        let (changed, mut changes) = mpsc::channel(CHANGES);
+        let (filled, is_filled) = watch::channel(false);
+        let index = Arc::<RwLock<Index<ConfigMap>>>::default();
+        let filling =
+            fill(stream::iter(events.chain(later).map(Ok)), index.clone(), filled, changed);
+        assert!(filling.now_or_never().is_some(), "it waits for somebody");
+        assert!(*is_filled.borrow());
+        assert_eq!(index.read().unwrap().of("chat", "main").len(), 3 * CHANGES - 1);
+        let told = std::iter::from_fn(|| changes.try_recv().ok()).collect::<Vec<_>>();
+        assert_eq!(told.len(), 2, "what changes after that is told: {told:?}");
     }
 }
