@@ -69,7 +69,7 @@ fn batch(step: &Step) -> Option<Batch> {
             vec![
                 Part::Home { id, message: message.clone(), supersede: false },
                 Part::Deliver { id, conversation, from, to, devices: vec![device(0)], version: 1 },
-                Part::Complete { id, message, devices: vec![device(0)] },
+                Part::Complete { id, stored: id, message, devices: vec![device(0)] },
             ]
         }
         Step::Acknowledge { user: name, picked } => {

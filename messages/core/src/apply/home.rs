@@ -103,6 +103,7 @@ fn risen(
 pub(super) fn complete(
     view: &mut impl ViewMut,
     id: MessageId,
+    stored: MessageId,
     message: &Archived,
     devices: &[DeviceId],
     now: Millis,
@@ -111,7 +112,7 @@ pub(super) fn complete(
     let ours = read::<ReferenceRecord>(view, &key)?.filter(|record| record.id == id);
     if let Some(record) = ours {
         let state = ReferenceState::Complete(devices.to_vec());
-        view.put(key, encode(ReferenceRecord { state, ..record }))?;
+        view.put(key, encode(ReferenceRecord { id: stored, state, ..record }))?;
     }
     view.remove(&key::fan_out(id), now)?;
     Ok(Ok(Effect::Applied))

@@ -65,7 +65,9 @@ type Applied = Result<Result<Effect, Stop>, ViewError>;
 fn apply_part(view: &mut impl ViewMut, part: &Part, now: Millis) -> Applied {
     match part {
         Part::Home { id, message, supersede } => home::store(view, *id, message, *supersede, now),
-        Part::Complete { id, message, devices } => home::complete(view, *id, message, devices, now),
+        Part::Complete { id, stored, message, devices } => {
+            home::complete(view, *id, *stored, message, devices, now)
+        }
         Part::Deliver { id, conversation, from, to, devices, version } => {
             let entry = record::InboxEntry { conversation: *conversation, from: from.clone() };
             inbox::deliver(view, *id, entry, to, devices, *version)

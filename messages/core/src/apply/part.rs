@@ -49,11 +49,13 @@ pub enum Part {
     },
     /// The inboxes are filled: the reference is complete, the fan-out no longer pending.
     Complete {
-        /// The message's id.
+        /// The id under which it is pending here.
         id: MessageId,
+        /// The id under which it was stored: another one where this copy lost against it.
+        stored: MessageId,
         /// The message.
         message: Archived,
-        /// Whose inboxes have it.
+        /// Whose inboxes have it, under the id that it was stored under.
         devices: Vec<DeviceId>,
     },
     /// A device is known from now on.

@@ -99,7 +99,8 @@ async fn round<R: Replica>(quorum: &Quorum<R>, works: Vec<Work>) -> Result<Round
                 done.push((work.at, outcome));
                 if applied && !quorum.is_one() {
                     let devices = devices(&work.message, &registries);
-                    open.push(Part::Complete { id: work.id, message: work.message, devices });
+                    let (id, message) = (work.id, work.message);
+                    open.push(Part::Complete { id, stored: id, message, devices });
                 }
             }
             Next::Again { id, supersede } => {
@@ -144,7 +145,7 @@ fn unit(work: &Work, registries: &HashMap<UserId, Registry>, complete: bool) -> 
         },
     ];
     if complete {
-        parts.push(Part::Complete { id: *id, message: message.clone(), devices });
+        parts.push(Part::Complete { id: *id, stored: *id, message: message.clone(), devices });
     }
     Unit(parts)
 }

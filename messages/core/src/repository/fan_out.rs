@@ -2,7 +2,7 @@
 
 use chatcluster_protocol::id::{ConversationId, MessageId};
 
-use super::{Append, Quorum, RepositoryError, append};
+use super::{Append, Quorum, RepositoryError, Stored, append};
 use crate::{
     apply::{Batch, Part, Unit},
     key::{self, Table},
@@ -43,22 +43,23 @@ pub(super) async fn finish<R: Replica>(
     let appends: Vec<Append> = there.collect();
     let outcomes = append::append(quorum, appends.clone()).await;
     let finished = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
-    let replaced =
-        appends.into_iter().zip(outcomes).filter_map(|(append, outcome)| match outcome {
-            Ok(stored) if stored.id != append.id => Some(append),
-            _ => None,
-        });
+    let replaced = appends.into_iter().zip(outcomes).filter_map(|(append, outcome)| {
+        outcome.ok().filter(|stored| stored.id != append.id).map(|stored| (append, stored))
+    });
     close(quorum, replaced).await?;
     Ok((finished, more && finished > 0))
 }
 
-/// Ends fan-outs whose reference went to another id, under which the message was delivered.
+/// Ends fan-outs whose reference went to another id, under which the message was delivered. Where the
+/// reference is pending under the one that lost, it is complete under the other: a replica that called
+/// the loser complete would be believed.
 async fn close<R: Replica>(
     quorum: &Quorum<R>,
-    replaced: impl Iterator<Item = Append>,
+    replaced: impl Iterator<Item = (Append, Stored)>,
 ) -> Result<(), RepositoryError> {
-    let complete = |Append { id, message }| {
-        Batch(vec![Unit(vec![Part::Complete { id, message, devices: Vec::new() }])])
+    let complete = |(Append { id, message }, stored): (Append, Stored)| {
+        let (stored, devices) = (stored.id, stored.devices);
+        Batch(vec![Unit(vec![Part::Complete { id, stored, message, devices }])])
     };
     let batches: Vec<Batch> = replaced.map(complete).collect();
     if !batches.is_empty() {

@@ -136,3 +136,20 @@ fn an_id_that_is_too_late_for_the_others_is_superseded() {
     service.finish_pending(later);
     assert_eq!(service.finish_pending(later), 0, "the lone copy is not asked about for ever");
 }
+
+/// A copy that lost is finished where it is pending; it must not be taken for the message.
+#[test]
+fn a_lone_copy_that_lost_answers_as_the_one_that_won() {
+    let service = Service::of_three();
+    service.register("bob", "phone");
+    let lone = on_one_alone(&service, 50);
+    let first = message("alice", "bob", "1", 0, "hi");
+    let stored = with_away(&service, Some(0), || service.store(&first)).unwrap();
+    assert_eq!(stored.id, first.id);
+    with_away(&service, None, || service.finish_pending(message("x", "y", "z", 51, "").id));
+    for away in [None, Some(1), Some(2)] {
+        let repeat = message("alice", "bob", "1", 90, "hi");
+        let again = with_away(&service, away, || service.store(&repeat));
+        assert_eq!(again, Ok(stored.clone()), "and not as {lone}");
+    }
+}
