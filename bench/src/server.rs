@@ -178,12 +178,19 @@ async fn start(
 }
 
 async fn ready(admin: SocketAddr) -> anyhow::Result<()> {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    let mut stream = tokio::net::TcpStream::connect(admin).await?;
-    stream.write_all(b"GET /readyz HTTP/1.0\r\nHost: admin\r\n\r\n").await?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await?;
+    let answer = ask(admin, "/readyz").await?;
     let status = answer.split(' ').nth(1);
     anyhow::ensure!(status == Some("200"), "not ready: {answer}");
     Ok(())
+}
+
+/// What a program's admin port answers, status and headers included.
+pub(crate) async fn ask(admin: SocketAddr, path: &str) -> anyhow::Result<String> {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let mut stream = tokio::net::TcpStream::connect(admin).await?;
+    let request = format!("GET {path} HTTP/1.0\r\nHost: admin\r\n\r\n");
+    stream.write_all(request.as_bytes()).await?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await?;
+    Ok(answer)
 }

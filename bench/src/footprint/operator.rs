@@ -1,7 +1,6 @@
 //! The shipped operator as a process, and how much memory it has had at most.
 
 use std::{
-    fmt::Write as _,
     net::SocketAddr,
     path::Path,
     process::Command,
@@ -15,12 +14,8 @@ use std::{
 
 use anyhow::Context;
 use chatcluster_testkit::{Process, free_port, wait_until};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-};
 
-use crate::usage;
+use crate::{server::ask, usage};
 
 /// How often its memory is looked at for the peak.
 const LOOK: Duration = Duration::from_millis(50);
@@ -104,13 +99,7 @@ impl Operator {
     }
 
     async fn metrics(&self) -> anyhow::Result<String> {
-        let mut stream = TcpStream::connect(self.admin).await?;
-        let mut request = String::new();
-        write!(request, "GET /metrics HTTP/1.0\r\nHost: admin\r\n\r\n")?;
-        stream.write_all(request.as_bytes()).await?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await?;
-        Ok(answer)
+        ask(self.admin, "/metrics").await
     }
 }
 

@@ -18,6 +18,7 @@ pub(crate) struct Memory {
     /// What is wrong, as it was last told by an event.
     pub(crate) told: Option<String>,
     keys: Option<KnownKeys>,
+    /// The step of the Redis Cluster, and since when it has been the same.
     step: Option<(String, Instant)>,
 }
 
