@@ -181,7 +181,7 @@ mod tests {
                 "state": { "waiting": { "reason": reason } },
             }]})
         };
-        let mut sets = vec![set("new", 2, refused)];
+        let sets = [set("new", 2, refused)];
         let pods = [
             pod("a", "gateway", "new", waiting("CrashLoopBackOff")),
             pod("b", "gateway", "new", waiting("ImagePullBackOff")),
@@ -193,10 +193,9 @@ mod tests {
         };
         let of_set = "ReplicaSet main-gateway-new: exceeded quota".to_owned();
         assert_eq!(told(&sets, Part::Gateway), Some((Reason::PodsRefused, of_set)));
-        sets.clear();
-        let reason = |part| told(&sets, part).map(|(reason, _)| reason);
-        assert_eq!(reason(Part::Gateway), Some(Reason::ImageUnavailable));
-        assert_eq!(reason(Part::Messages), Some(Reason::Crashing));
-        assert_eq!(reason(Part::Redis), None);
+        let reason = |sets: &[Value], part| told(sets, part).map(|(reason, _)| reason);
+        assert_eq!(reason(&sets, Part::Messages), Some(Reason::Crashing));
+        assert_eq!(reason(&sets, Part::Redis), None);
+        assert_eq!(reason(&[], Part::Gateway), Some(Reason::ImageUnavailable));
     }
 }
