@@ -210,6 +210,8 @@ async fn start_in(folder: &TempDir) -> Result<ApiServer> {
                     "enable-admission-plugins=OwnerReferencesPermissionEnforcement".into(),
                     format!("audit-policy-file={}", file("audit.yaml")),
                     format!("audit-log-path={}", file("audit.log")),
+                    // One file, whatever there is: whoever counts requests reads it from its beginning.
+                    "audit-log-maxsize=10000".to_owned(),
                 ],
             ],
         )?,
