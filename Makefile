@@ -42,7 +42,7 @@ bench: ## Measure the shipped programs against floors of the same run
 	$(ENV) cargo build --workspace --bins --locked --release
 	$(ENV) $$CARGO_TARGET_DIR/release/chatcluster-bench
 
-footprint: ## Measure the operator beside 500 ChatClusters and 20,000 objects of others (half an hour)
+footprint: ## Measure the operator beside 500 ChatClusters and 20,000 objects of others (20 minutes)
 	@scripts/need rust redis kubernetes
 	$(ENV) cargo build --locked --release -p chatcluster-operator -p chatcluster-bench
 	$(ENV) $$CARGO_TARGET_DIR/release/chatcluster-bench footprint
