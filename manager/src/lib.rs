@@ -28,8 +28,8 @@ pub use memory::{MemoryManager, Snapshot};
 pub use redis_cluster::{InvalidNode, RedisManager, RedisSettings};
 pub use slot::{SLOTS, slot};
 pub use types::{
-    Claim, Claimed, GatewayName, Incarnation, Lease, ManagerError, Renewal, Route, ShardMap,
-    Touched,
+    Claim, Claimed, GatewayName, Incarnation, Lease, ManagerError, Reclaimed, Renewal, Route,
+    ShardMap, Touched,
 };
 
 /// How long a route stays without a touch, where nothing else is said. Much longer than the time
@@ -66,6 +66,15 @@ pub trait Manager: Send + Sync + 'static {
         lease: &Lease,
         claim: &Claim,
     ) -> impl Future<Output = Result<Claimed, ManagerError>> + Send;
+
+    /// The same, unless the device has a route with an epoch above the claim's `last_epoch`: a connection
+    /// that holds the device already asserts its route again, and must not take the device from the
+    /// connection that the client opened since.
+    fn reclaim(
+        &self,
+        lease: &Lease,
+        claim: &Claim,
+    ) -> impl Future<Output = Result<Reclaimed, ManagerError>> + Send;
 
     /// Is the route of this epoch still there? Keeps it from expiring.
     fn touch(

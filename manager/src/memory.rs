@@ -16,7 +16,7 @@ use chatcluster_protocol::{
 
 use crate::{
     Claim, Claimed, Incarnation, Lease, Manager, ManagerError, ROUTE_LIFETIME, ROUTES_PER_USER,
-    Renewal, Route, SLOTS, ShardMap, Touched, drain::Bucket, epoch,
+    Reclaimed, Renewal, Route, SLOTS, ShardMap, Touched, drain::Bucket, epoch,
 };
 
 /// Clones share one manager, as gateways of a fleet do.
@@ -126,6 +126,20 @@ impl State {
         }
         self.users.get_mut(user)
     }
+
+    fn claim(&mut self, lease: &Lease, claim: &Claim, now: Millis, until: Millis) -> Claimed {
+        self.user(&claim.user, now);
+        let user = self.users.entry(claim.user.clone()).or_default();
+        user.until = until;
+        let previous = user.devices.remove(&claim.device);
+        let above = previous.as_ref().map_or(0, |route| route.epoch + 1);
+        let epoch = above.max(epoch::floor(claim));
+        user.make_room();
+        let Lease { incarnation, gateway, host, port } = lease.clone();
+        let route = Route { gateway, host, port, connection: claim.connection, incarnation, epoch };
+        user.devices.insert(claim.device.clone(), route);
+        Claimed { epoch, previous }
+    }
 }
 
 impl User {
@@ -162,17 +176,16 @@ impl Manager for MemoryManager {
 
     async fn claim(&self, lease: &Lease, claim: &Claim) -> Result<Claimed, ManagerError> {
         let (mut state, now) = self.call("claiming a route")?;
-        state.user(&claim.user, now);
-        let user = state.users.entry(claim.user.clone()).or_default();
-        user.until = self.until(now);
-        let previous = user.devices.remove(&claim.device);
-        let above = previous.as_ref().map_or(0, |route| route.epoch + 1);
-        let epoch = above.max(epoch::floor(claim));
-        user.make_room();
-        let Lease { incarnation, gateway, host, port } = lease.clone();
-        let route = Route { gateway, host, port, connection: claim.connection, incarnation, epoch };
-        user.devices.insert(claim.device.clone(), route);
-        Ok(Claimed { epoch, previous })
+        Ok(state.claim(lease, claim, now, self.until(now)))
+    }
+
+    async fn reclaim(&self, lease: &Lease, claim: &Claim) -> Result<Reclaimed, ManagerError> {
+        let (mut state, now) = self.call("claiming a route again")?;
+        let there = state.user(&claim.user, now).and_then(|user| user.devices.get(&claim.device));
+        Ok(match there.filter(|route| route.epoch > claim.last_epoch.unwrap_or(0)) {
+            Some(route) => Reclaimed::Replaced(route.clone()),
+            None => Reclaimed::Claimed(state.claim(lease, claim, now, self.until(now))),
+        })
     }
 
     async fn touch(

@@ -89,6 +89,15 @@ pub struct Claimed {
     pub previous: Option<Route>,
 }
 
+/// What a claim found that gives way to a later one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reclaimed {
+    /// The claiming connection holds the device.
+    Claimed(Claimed),
+    /// A claim with a higher epoch holds it: the route that is there, unchanged.
+    Replaced(Route),
+}
+
 /// What a touch found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Touched {

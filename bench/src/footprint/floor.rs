@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use chatcluster_crds::ChatCluster;
 use k8s_openapi::{
     NamespaceResourceScope,
     api::{
@@ -31,35 +32,26 @@ pub(crate) async fn hold(kubeconfig: PathBuf) -> anyhow::Result<()> {
     // The client's own memory, and that of a first page, is not what is asked for.
     list::<ConfigMap>(&client, 1).await?;
     let before = usage::memory(std::process::id())?;
-    let held = (
-        (list::<Pod>(&client, usize::MAX).await?, list::<ConfigMap>(&client, usize::MAX).await?),
-        (
-            list::<StatefulSet>(&client, usize::MAX).await?,
-            list::<ReplicaSet>(&client, usize::MAX).await?,
-        ),
-        (
-            list::<Service>(&client, usize::MAX).await?,
-            list::<PersistentVolumeClaim>(&client, usize::MAX).await?,
-        ),
-        (
-            list::<NetworkPolicy>(&client, usize::MAX).await?,
-            list::<PodDisruptionBudget>(&client, usize::MAX).await?,
-        ),
-        list::<chatcluster_crds::ChatCluster>(&client, usize::MAX).await?,
-    );
+    let pods: Vec<Pod> = list(&client, usize::MAX).await?;
+    let maps: Vec<ConfigMap> = list(&client, usize::MAX).await?;
+    let stateful_sets: Vec<StatefulSet> = list(&client, usize::MAX).await?;
+    let replica_sets: Vec<ReplicaSet> = list(&client, usize::MAX).await?;
+    let services: Vec<Service> = list(&client, usize::MAX).await?;
+    let claims: Vec<PersistentVolumeClaim> = list(&client, usize::MAX).await?;
+    let policies: Vec<NetworkPolicy> = list(&client, usize::MAX).await?;
+    let budgets: Vec<PodDisruptionBudget> = list(&client, usize::MAX).await?;
+    let clusters: Vec<ChatCluster> = list(&client, usize::MAX).await?;
     let after = usage::memory(std::process::id())?;
-    let ((pods, maps), (stateful, replica), (services, claims), (policies, budgets), clusters) =
-        &held;
     let all = [
-        size("Pods", pods)?,
-        size("ConfigMaps", maps)?,
-        size("StatefulSets", stateful)?,
-        size("ReplicaSets", replica)?,
-        size("Services", services)?,
-        size("PersistentVolumeClaims", claims)?,
-        size("NetworkPolicies", policies)?,
-        size("PodDisruptionBudgets", budgets)?,
-        size("ChatClusters", clusters)?,
+        size("Pods", &pods)?,
+        size("ConfigMaps", &maps)?,
+        size("StatefulSets", &stateful_sets)?,
+        size("ReplicaSets", &replica_sets)?,
+        size("Services", &services)?,
+        size("PersistentVolumeClaims", &claims)?,
+        size("NetworkPolicies", &policies)?,
+        size("PodDisruptionBudgets", &budgets)?,
+        size("ChatClusters", &clusters)?,
     ];
     println!("{}", json!({ "memory": after - before, "kinds": all }));
     Ok(())

@@ -17,7 +17,7 @@ use tokio::time::sleep;
 
 pub(crate) use floor::hold;
 use operator::Operator;
-use report::{Objects, Report};
+use report::{Objects, Report, mib};
 use world::World;
 
 /// Nothing is written for so long: it has come to rest.
@@ -27,50 +27,58 @@ const MINUTE: Duration = Duration::from_secs(60);
 /// For a change of everything, on a machine that others use, too.
 const PATIENCE: Duration = Duration::from_secs(30 * 60);
 
-#[allow(clippy::print_stderr, reason = "it takes long, and tells how far it is")]
-fn say(since: Instant, what: &str) {
-    eprintln!("{:5.0} s: {what}", since.elapsed().as_secs_f64());
+/// Tells how far it is, since it takes long.
+struct Progress(Instant);
+
+impl Progress {
+    #[allow(clippy::print_stderr, reason = "progress, beside the report on standard output")]
+    fn say(&self, what: &str) {
+        eprintln!("{:5.0} s: {what}", self.0.elapsed().as_secs_f64());
+    }
 }
 
 /// Measures beside `foreign` objects, with `clusters` ChatClusters.
 pub(crate) async fn measure(clusters: usize, foreign: usize) -> anyhow::Result<Report> {
-    let begun = Instant::now();
-    let say = |what: &str| say(begun, what);
-    say("starting an API server");
+    let progress = Progress(Instant::now());
+    progress.say("starting an API server");
     let mut world = World::start().await?;
-    say(&format!("creating {foreign} objects that are nobody's"));
+    progress.say(&format!("creating {foreign} objects that are nobody's"));
     world.create_foreign(foreign).await?;
     let mut operator = Operator::start(&world.operators_kubeconfig()?).await?;
     sleep(REST).await;
     let alone = operator.memory()?;
+    progress.say(&format!("the operator takes {} without ChatClusters", mib(alone)));
 
-    say(&format!("creating {clusters} ChatClusters"));
+    progress.say(&format!("creating {clusters} ChatClusters"));
     let creating = Instant::now();
     world.create_chatclusters(clusters).await?;
     wait_until("every ChatCluster has what it wants", PATIENCE, async || {
         let (whole, working) = world.progress().await.unwrap_or_default();
-        say(&format!("{whole} are Ready, of {working} more all pods are"));
+        progress.say(&format!("{whole} are Ready, of {working} more all pods are"));
         sleep(Duration::from_secs(5)).await;
         whole >= world.real() && whole + working >= clusters
     })
     .await;
     let created_in = creating.elapsed();
-    say("waiting until the operator comes to rest");
+    progress.say("waiting until the operator comes to rest");
     come_to_rest(&operator).await;
 
-    say("an idle minute");
+    progress.say("an idle minute");
     let idle = idle_minute(&world, &operator).await?;
     let (steady, peak) = (operator.memory()?, operator.peak());
+    progress.say(&format!("the operator takes {}, at most {} so far", mib(steady), mib(peak)));
+    progress.say(&idle.to_string());
 
-    say("starting the operator anew");
+    progress.say("starting the operator anew");
     drop(operator);
     operator = Operator::start(&world.operators_kubeconfig()?).await?;
     operator.looks_after(clusters, PATIENCE).await;
     come_to_rest(&operator).await;
     let (again_steady, again_peak) = (operator.memory()?, operator.peak());
+    progress.say(&format!("now it takes {}, at most {}", mib(again_steady), mib(again_peak)));
     drop(operator);
 
-    say("holding the same objects in the least program");
+    progress.say("holding the same objects in the least program");
     let objects = Objects::read(&world.kubeconfig())?;
     Ok(Report {
         clusters,

@@ -10,6 +10,11 @@ use serde::{Deserialize, Serialize};
 const GOAL: f64 = 128.0 * MIB;
 const MIB: f64 = 1024.0 * 1024.0;
 
+/// Bytes, for people.
+pub(super) fn mib(bytes: f64) -> String {
+    format!("{:.0} MiB", bytes / MIB)
+}
+
 /// What there is of one kind.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Kind {
@@ -44,6 +49,25 @@ pub(super) struct Idle {
     pub(super) cpu: f64,
     /// Reconciles in a second.
     pub(super) reconciles: f64,
+}
+
+impl fmt::Display for Idle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut requests = BTreeMap::<_, usize>::new();
+        for Request { verb, resource, .. } in &self.requests {
+            *requests.entry(format!("{verb} {resource}")).or_default() += 1;
+        }
+        let requests: Vec<_> = requests.iter().map(|(what, n)| format!("{what} {n}")).collect();
+        write!(
+            f,
+            "In an idle minute: {} requests to the API server ({}), {:.0} reconciles a second, {:.0} % \
+             of a CPU.",
+            self.requests.len(),
+            requests.join(", "),
+            self.reconciles,
+            self.cpu * 100.0,
+        )
+    }
 }
 
 /// All of it; memory in bytes.
@@ -105,19 +129,6 @@ impl fmt::Display for Report {
             writeln!(f, "| {what} | {:.0} | **{beyond:.0}** | {:.0} |", memory / MIB, GOAL / MIB)?;
         }
 
-        let mut requests = BTreeMap::<_, usize>::new();
-        for Request { verb, resource, .. } in &idle.requests {
-            *requests.entry(format!("{verb} {resource}")).or_default() += 1;
-        }
-        let requests: Vec<_> = requests.iter().map(|(what, n)| format!("{what} {n}")).collect();
-        writeln!(
-            f,
-            "\nIn an idle minute: {} requests to the API server ({}), {:.0} reconciles a second, {:.0} % \
-             of a CPU.",
-            idle.requests.len(),
-            requests.join(", "),
-            idle.reconciles,
-            idle.cpu * 100.0,
-        )
+        writeln!(f, "\n{idle}")
     }
 }

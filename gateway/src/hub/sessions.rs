@@ -2,10 +2,10 @@
 
 use std::sync::{Arc, PoisonError};
 
-use chatcluster_manager::{Claim, Manager, Touched};
+use chatcluster_manager::{self as manager, Claim, Manager, Touched};
 use gateway_core::{
     Away, ConnectionId, Device, Local, Push, Route, Session,
-    session::{Claimed, Effect, Env, Input, Touched as Found, Verdict},
+    session::{Claimed, Effect, Env, Input, Reclaimed, Touched as Found, Verdict},
 };
 use uuid::Uuid;
 
@@ -156,6 +156,10 @@ impl<M: Manager> Hub<M> {
                 let claim = self.claim(cell.connection(), device, last_epoch);
                 Input::Claimed(Box::pin(claim).await)
             }
+            Effect::Reclaim { device, epoch } => {
+                let reclaim = self.reclaim(cell.connection(), device, epoch);
+                Input::Reclaimed(Box::pin(reclaim).await)
+            }
             Effect::Touch { device, epoch } => {
                 Input::Touched(Box::pin(self.touch(&device, epoch)).await)
             }
@@ -186,13 +190,27 @@ impl<M: Manager> Hub<M> {
         device: Device,
         last_epoch: Option<u64>,
     ) -> Result<Claimed, Away> {
-        let lease = self.lease();
+        let (lease, claim) = (self.lease(), self.claim_of(connection, device, last_epoch));
+        Ok(claimed(&self.asked(self.manager.claim(&lease, &claim)).await?))
+    }
+
+    async fn reclaim(
+        &self,
+        connection: ConnectionId,
+        device: Device,
+        epoch: u64,
+    ) -> Result<Reclaimed, Away> {
+        let (lease, claim) = (self.lease(), self.claim_of(connection, device, Some(epoch)));
+        Ok(match self.asked(self.manager.reclaim(&lease, &claim)).await? {
+            manager::Reclaimed::Claimed(found) => Reclaimed::Claimed(claimed(&found)),
+            manager::Reclaimed::Replaced(by) => Reclaimed::Replaced(route_of(&by)),
+        })
+    }
+
+    fn claim_of(&self, connection: ConnectionId, device: Device, last_epoch: Option<u64>) -> Claim {
         let Device { user, device } = device;
         let now = self.clock.now().wall;
-        let claim = Claim { user, device, connection: connection.0, last_epoch, now };
-        let claimed = self.asked(self.manager.claim(&lease, &claim)).await?;
-        let previous = claimed.previous.as_ref().map(route_of);
-        Ok(Claimed { epoch: claimed.epoch, previous })
+        Claim { user, device, connection: connection.0, last_epoch, now }
     }
 
     async fn touch(&self, device: &Device, epoch: u64) -> Result<Found, Away> {
@@ -215,4 +233,8 @@ impl<M: Manager> Hub<M> {
     fn locals(&self, change: impl FnOnce(&mut gateway_core::Locals)) {
         change(&mut self.machines.lock().unwrap_or_else(PoisonError::into_inner).locals);
     }
+}
+
+fn claimed(found: &manager::Claimed) -> Claimed {
+    Claimed { epoch: found.epoch, previous: found.previous.as_ref().map(route_of) }
 }

@@ -27,8 +27,8 @@ use connection::Connection;
 use leases::Lives;
 
 use crate::{
-    Claim, Claimed, Incarnation, Lease, Manager, ManagerError, ROUTE_LIFETIME, Renewal, Route,
-    ShardMap, Touched,
+    Claim, Claimed, Incarnation, Lease, Manager, ManagerError, ROUTE_LIFETIME, Reclaimed, Renewal,
+    Route, ShardMap, Touched,
 };
 
 /// Keys looked up at the same time by one call. Enough to fill a round trip, and a bound on what a
@@ -146,6 +146,12 @@ impl Manager for RedisManager {
         let mut redis = self.connection.get();
         let work = routes::claim(&mut redis, lease, claim, self.route_lifetime);
         self.connection.within("claiming a route", work).await
+    }
+
+    async fn reclaim(&self, lease: &Lease, claim: &Claim) -> Result<Reclaimed, ManagerError> {
+        let mut redis = self.connection.get();
+        let work = routes::reclaim(&mut redis, lease, claim, self.route_lifetime);
+        self.connection.within("claiming a route again", work).await
     }
 
     async fn touch(

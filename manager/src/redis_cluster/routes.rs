@@ -8,7 +8,7 @@ use redis::{AsyncCommands, ErrorKind, RedisError, RedisResult, cluster_async::Cl
 
 use super::{AT_ONCE, scripts};
 use crate::{
-    Claim, Claimed, Lease, ROUTES_PER_USER, Route, Touched,
+    Claim, Claimed, Lease, ROUTES_PER_USER, Reclaimed, Route, Touched,
     encoding::{Undecodable, decode_route, encode_route},
     epoch,
 };
@@ -24,17 +24,44 @@ pub(super) async fn claim(
     claim: &Claim,
     lifetime: Duration,
 ) -> RedisResult<Claimed> {
-    let arguments = [
-        claim.device.as_str(),
-        &epoch::floor(claim).to_string(),
-        &encode_route(lease, claim.connection),
-        &lifetime.as_millis().to_string(),
-        &ROUTES_PER_USER.to_string(),
-    ];
+    let arguments = arguments(lease, claim, lifetime);
     let (epoch, before): (u64, Option<String>) =
         scripts::CLAIM.run(redis, &key(&claim.user), &arguments).await?;
+    Ok(claimed(claim, epoch, before))
+}
+
+pub(super) async fn reclaim(
+    redis: &mut ClusterConnection,
+    lease: &Lease,
+    claim: &Claim,
+    lifetime: Duration,
+) -> RedisResult<Reclaimed> {
+    let mut arguments = arguments(lease, claim, lifetime).to_vec();
+    arguments.push(claim.last_epoch.unwrap_or(0).to_string());
+    let (epoch, before): (Option<u64>, Option<String>) =
+        scripts::CLAIM.run(redis, &key(&claim.user), &arguments).await?;
+    match epoch {
+        Some(epoch) => Ok(Reclaimed::Claimed(claimed(claim, epoch, before))),
+        None => {
+            let by = decode_route(before.as_deref().unwrap_or_default());
+            by.map(Reclaimed::Replaced).map_err(unreadable)
+        }
+    }
+}
+
+fn arguments(lease: &Lease, claim: &Claim, lifetime: Duration) -> [String; 5] {
+    [
+        claim.device.to_string(),
+        epoch::floor(claim).to_string(),
+        encode_route(lease, claim.connection),
+        lifetime.as_millis().to_string(),
+        ROUTES_PER_USER.to_string(),
+    ]
+}
+
+fn claimed(claim: &Claim, epoch: u64, before: Option<String>) -> Claimed {
     let previous = before.and_then(|before| readable(&claim.user, &before));
-    Ok(Claimed { epoch, previous })
+    Claimed { epoch, previous }
 }
 
 pub(super) async fn touch(

@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use chatcluster_manager::{Claim, Claimed, Lease, Manager, ROUTES_PER_USER, Renewal, Touched};
+use chatcluster_manager::{
+    Claim, Claimed, Lease, Manager, ROUTES_PER_USER, Reclaimed, Renewal, Touched,
+};
 use futures_util::future::join_all;
 
 use crate::fixtures::{
@@ -34,6 +36,7 @@ on_both_homes! {
     a_claim_names_the_previous_holder,
     epochs_rise_above_the_old_route_the_client_and_the_clock,
     of_two_racing_claims_the_later_one_knows_of_the_earlier,
+    a_route_is_asserted_again_unless_the_device_has_moved,
     a_late_goodbye_removes_nothing,
     a_touch_tells_held_gone_and_replaced_apart,
     a_lease_is_created_once_and_then_kept,
@@ -114,6 +117,31 @@ async fn of_two_racing_claims_the_later_one_knows_of_the_earlier(home: &impl Hom
         let routes = home.manager().routes(&[user(&name)]).await.unwrap();
         assert_eq!(routes, [vec![(device("phone"), winner)]]);
     }
+}
+
+async fn a_route_is_asserted_again_unless_the_device_has_moved(home: &impl Home) {
+    let (a, b) = (live(home, "a").await, live(home, "b").await);
+    let again = |epoch| Claim { last_epoch: Some(epoch), ..claim("dee", "phone", 1) };
+    let routes = async || home.manager().routes(&[user("dee")]).await.unwrap().remove(0);
+    // The manager has lost it.
+    let lost = home.manager().reclaim(&a, &again(NOW + 7)).await.unwrap();
+    let epoch = NOW + 8;
+    assert_eq!(lost, Reclaimed::Claimed(Claimed { epoch, previous: None }));
+    // It is there.
+    let there = home.manager().reclaim(&a, &again(epoch)).await.unwrap();
+    let own = Some(route(&a, 1, epoch));
+    assert_eq!(there, Reclaimed::Claimed(Claimed { epoch: epoch + 1, previous: own }));
+    // A younger connection has it, and keeps it.
+    let moved = home.other().claim(&b, &claim("dee", "phone", 2)).await.unwrap().epoch;
+    let by = route(&b, 2, moved);
+    let late = home.manager().reclaim(&a, &again(epoch + 1)).await.unwrap();
+    assert_eq!(late, Reclaimed::Replaced(by.clone()));
+    assert_eq!(routes().await, [(device("phone"), by.clone())]);
+    // Of an older one it takes it.
+    let taken = home.manager().reclaim(&a, &again(moved + 5)).await.unwrap();
+    let taken_by = Claimed { epoch: moved + 6, previous: Some(by) };
+    assert_eq!(taken, Reclaimed::Claimed(taken_by));
+    assert_eq!(routes().await, [(device("phone"), route(&a, 1, moved + 6))]);
 }
 
 async fn a_late_goodbye_removes_nothing(home: &impl Home) {

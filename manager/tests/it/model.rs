@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use chatcluster_manager::{Claim, Claimed, Incarnation, Lease, Manager, Renewal, Route, Touched};
+use chatcluster_manager::{
+    Claim, Claimed, Incarnation, Lease, Manager, Reclaimed, Renewal, Route, Touched,
+};
 use chatcluster_protocol::id::{DeviceId, UserId};
 
 use crate::fixtures::{Home, LONG};
@@ -19,6 +21,14 @@ pub(crate) enum Op {
         device: usize,
         gateway: usize,
         last_epoch: Option<u64>,
+        now: u64,
+    },
+    /// With the epoch of the route plus this, less 2.
+    Reclaim {
+        user: usize,
+        device: usize,
+        gateway: usize,
+        off_by: u64,
         now: u64,
     },
     /// With the epoch of the route plus this.
@@ -49,6 +59,7 @@ pub(crate) enum Answer {
     Renewal(Renewal),
     Nothing,
     Claimed(Claimed),
+    Reclaimed(Reclaimed),
     Touched(Touched),
     Released(bool),
     Routes(Vec<Vec<(DeviceId, Route)>>),
@@ -77,13 +88,18 @@ impl Model {
                 Answer::Nothing
             }
             Op::Claim { user, device, gateway, last_epoch, now } => {
-                let previous = self.take(cast, *user, *device);
-                let old = previous.as_ref().map_or(0, |route| route.epoch + 1);
-                let epoch = old.max(last_epoch.map_or(0, |last| last + 1)).max(*now);
-                let Lease { incarnation, gateway, host, port } = cast.gateways[*gateway].clone();
-                let route = Route { gateway, host, port, connection: *now, incarnation, epoch };
-                self.routes.push((cast.users[*user].clone(), cast.devices[*device].clone(), route));
-                Answer::Claimed(Claimed { epoch, previous })
+                Answer::Claimed(self.claim(cast, (*user, *device, *gateway), *last_epoch, *now))
+            }
+            Op::Reclaim { user, device, gateway, off_by, now } => {
+                let last = self.epoch(cast, *user, *device, *off_by) - 2;
+                let there = self.find(cast, *user, *device);
+                Answer::Reclaimed(match there.filter(|route| route.epoch > last) {
+                    Some(route) => Reclaimed::Replaced(route),
+                    None => {
+                        let who = (*user, *device, *gateway);
+                        Reclaimed::Claimed(self.claim(cast, who, Some(last), *now))
+                    }
+                })
             }
             Op::Touch { user, device, off_by } => {
                 Answer::Touched(match self.find(cast, *user, *device) {
@@ -105,6 +121,22 @@ impl Model {
                 Answer::Leases(leases)
             }
         }
+    }
+
+    fn claim(
+        &mut self,
+        cast: &Cast,
+        (user, device, gateway): (usize, usize, usize),
+        last_epoch: Option<u64>,
+        now: u64,
+    ) -> Claimed {
+        let previous = self.take(cast, user, device);
+        let old = previous.as_ref().map_or(0, |route| route.epoch + 1);
+        let epoch = old.max(last_epoch.map_or(0, |last| last + 1)).max(now);
+        let Lease { incarnation, gateway, host, port } = cast.gateways[gateway].clone();
+        let route = Route { gateway, host, port, connection: now, incarnation, epoch };
+        self.routes.push((cast.users[user].clone(), cast.devices[device].clone(), route));
+        Claimed { epoch, previous }
     }
 
     /// The epoch that an operation names: that of the route as it is, or one nearby.
@@ -154,14 +186,13 @@ pub(crate) async fn ask<H: Home>(home: &H, cast: &Cast, model: &Model, op: &Op) 
             Answer::Nothing
         }
         Op::Claim { user, device, gateway, last_epoch, now } => {
-            let claim = Claim {
-                user: cast.users[*user].clone(),
-                device: cast.devices[*device].clone(),
-                connection: *now,
-                last_epoch: *last_epoch,
-                now: *now,
-            };
+            let claim = claim_of(cast, (*user, *device), *last_epoch, *now);
             Answer::Claimed(manager.claim(&cast.gateways[*gateway], &claim).await.unwrap())
+        }
+        Op::Reclaim { user, device, gateway, off_by, now } => {
+            let last = model.epoch(cast, *user, *device, *off_by) - 2;
+            let claim = claim_of(cast, (*user, *device), Some(last), *now);
+            Answer::Reclaimed(manager.reclaim(&cast.gateways[*gateway], &claim).await.unwrap())
         }
         Op::Touch { user, device, off_by } => {
             let epoch = model.epoch(cast, *user, *device, *off_by);
@@ -183,4 +214,14 @@ pub(crate) async fn ask<H: Home>(home: &H, cast: &Cast, model: &Model, op: &Op) 
             Answer::Leases(leases)
         }
     }
+}
+
+fn claim_of(
+    cast: &Cast,
+    (user, device): (usize, usize),
+    last_epoch: Option<u64>,
+    now: u64,
+) -> Claim {
+    let (user, device) = (cast.users[user].clone(), cast.devices[device].clone());
+    Claim { user, device, connection: now, last_epoch, now }
 }

@@ -27,6 +27,11 @@ fn op() -> impl Strategy<Value = Op> {
         3 => gateway.clone().prop_map(Op::Renew),
         1 => gateway.clone().prop_map(Op::Lapse),
         1 => gateway.clone().prop_map(Op::End),
+        2 => (user.clone(), device.clone(), gateway.clone(), 0..4u64, now.clone()).prop_map(
+            |(user, device, gateway, off_by, now)| {
+                Op::Reclaim { user, device, gateway, off_by, now }
+            }
+        ),
         6 => (user.clone(), device, gateway, last_epoch, now).prop_map(
             |(user, device, gateway, last_epoch, now)| {
                 Op::Claim { user, device, gateway, last_epoch, now }

@@ -90,6 +90,33 @@ fn image(wanted: &Option<String>, live: Option<String>, ours: &str) -> Image {
     Image { name, newer }
 }
 
+/// ChatClusters for tests.
+#[cfg(test)]
+pub(crate) mod testing {
+    use clap::Parser;
+    use serde_json::Value;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Options {
+        #[command(flatten)]
+        settings: Settings,
+    }
+
+    /// `main` in the namespace `chat`, of which nothing is there yet; `options` are the operator's.
+    pub(crate) fn cluster_with(spec: Value, options: &[&str]) -> Cluster {
+        let spec: ChatClusterSpec = serde_json::from_value(spec).unwrap();
+        let mut object = ChatCluster::new("main", spec);
+        object.metadata.namespace = Some("chat".into());
+        object.metadata.uid = Some("0a1b".into());
+        let options =
+            [&["run", "--image=registry.example/chatcluster:1", "--name=o"], options].concat();
+        let settings = Arc::new(Options::parse_from(options).settings);
+        Cluster::resolve(&object, &Observed::default(), &settings).unwrap()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

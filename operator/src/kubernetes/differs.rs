@@ -130,6 +130,7 @@ mod tests {
             (".5", "500m"),
         ] {
             assert!(same_amount(one, other), "{one} {other}");
+            assert!(!differs(&json!({ "cpu": one }), &json!({ "cpu": other })), "{one} {other}");
         }
         for (one, other) in
             [("1", "2"), ("1Gi", "1G"), ("a", "b"), ("Mi", "m"), ("1", "1x"), ("-1", "-1.0")]

@@ -271,7 +271,26 @@ mod tests {
     fn one_that_does_not_answer_goes_alone_and_last() {
         let silent = Gateway { connections: None, ..gateway("silent", 0) };
         let pods = vec![silent, gateway("a", 10), gateway("b", 20)];
-        assert_eq!(decide(&fleet(1, vec![set("new", pods)])).marks, ["a", "b"]);
+        assert_eq!(decide(&fleet(1, vec![set("new", pods.clone())])).marks, ["a", "b"]);
+        assert_eq!(decide(&fleet(0, vec![set("new", pods)])).marks, ["a", "b"]);
+        let silent = Gateway { connections: None, ..gateway("silent", 0) };
+        assert_eq!(decide(&fleet(0, vec![set("new", vec![silent])])).marks, ["silent"]);
+    }
+
+    #[test]
+    fn one_that_was_marked_goes_even_if_another_is_emptier_by_now() {
+        let marked = Gateway { marked: true, ..gateway("marked", 9) };
+        let decision = decide(&fleet(1, vec![set("new", vec![gateway("a", 5), marked])]));
+        assert_eq!(sizes(&decision), [("new", 1)]);
+        assert!(decision.marks.is_empty(), "{decision:?}");
+    }
+
+    #[test]
+    fn a_revision_that_is_wanted_again_keeps_what_it_has() {
+        let other = (0..3).map(|n| gateway(&format!("other-{n}"), 10)).collect();
+        let new = vec![gateway("a", 10), gateway("b", 10), gateway("c", 10)];
+        let fleet = fleet(4, vec![set("other", other), set("new", new)]);
+        assert_eq!(sizes(&decide(&fleet)), [("new", 3), ("other", 3)]);
     }
 
     #[test]

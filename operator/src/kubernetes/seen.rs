@@ -103,3 +103,99 @@ pub(crate) fn trouble(observed: &Observed, part: Part, now: Timestamp) -> Option
     let pods = observed.pods_of(part).filter_map(|pod| trouble::of_pod(pod, now));
     refused.into_iter().chain(pods).min_by_key(|trouble| trouble.reason)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::kubernetes::{cluster::testing::cluster_with, names::COMPONENT};
+
+    fn set(revision: &str, replicas: u32, status: Value) -> Value {
+        let labels = json!({ COMPONENT: "gateway", REVISION: revision });
+        json!({
+            "metadata": { "name": format!("main-gateway-{revision}"), "labels": labels },
+            "spec": { "replicas": replicas, "selector": {} },
+            "status": status,
+        })
+    }
+
+    fn pod(name: &str, component: &str, revision: &str, status: Value) -> Value {
+        let labels = json!({ COMPONENT: component, REVISION: revision });
+        json!({ "metadata": { "name": name, "labels": labels }, "status": status })
+    }
+
+    fn observed(sets: &[Value], pods: &[Value]) -> Observed {
+        let set = |set: &Value| Arc::new(serde_json::from_value(set.clone()).unwrap());
+        let pod = |pod: &Value| Arc::new(serde_json::from_value(pod.clone()).unwrap());
+        Observed {
+            replica_sets: sets.iter().map(set).collect(),
+            pods: pods.iter().map(pod).collect(),
+            ..Observed::default()
+        }
+    }
+
+    fn ready(is: &str) -> Value {
+        json!({ "phase": "Running", "conditions": [
+            { "type": "PodScheduled", "status": "True" }, { "type": "Ready", "status": is },
+        ]})
+    }
+
+    #[test]
+    fn each_revision_has_its_own_pods_that_have_not_ended() {
+        let mut stopping = pod("b", "gateway", "new", ready("True"));
+        stopping["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+        let mut marked = pod("c", "gateway", "old", ready("False"));
+        marked["metadata"]["annotations"] = json!({ DELETION_COST: MARKED });
+        let mut gone = set("gone", 3, json!({ "replicas": 3 }));
+        gone["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+        let nothing = json!({ "replicas": 0 });
+        let sets = [set("new", 2, nothing.clone()), set("old", 1, nothing), gone];
+        let ended = pod("d", "gateway", "new", json!({ "phase": "Failed" }));
+        let other = pod("main-redis-0-0", "redis", "new", ready("True"));
+        let pods = [pod("a", "gateway", "new", ready("True")), stopping, marked, ended, other];
+
+        let spec = json!({ "gateways": { "drain": { "ratePerSecond": 7, "timeout": "1m" } } });
+        let connections = Connections::from([("a".to_owned(), 5)]);
+        let observed = observed(&sets, &pods);
+        let fleet = fleet(&cluster_with(spec, &[]), &observed, "new", &connections);
+        let gateway = |name: &str| Gateway { name: name.into(), ..Gateway::default() };
+        let new = vec![
+            Gateway { ready: true, connections: Some(5), ..gateway("a") },
+            Gateway { ready: true, stopping: true, ..gateway("b") },
+        ];
+        let old = vec![Gateway { marked: true, ..gateway("c") }];
+        let sets: Vec<_> = fleet.sets.into_iter().map(|set| (set.wanted, set.pods)).collect();
+        assert_eq!(sets, [(2, new), (1, old)]);
+        assert_eq!((fleet.revision.as_str(), fleet.replicas, fleet.budget), ("new", 2, 7 * 60));
+    }
+
+    #[test]
+    fn the_worst_trouble_of_a_part_is_told() {
+        let refused = json!({ "replicas": 0, "conditions": [
+            { "type": "ReplicaFailure", "status": "True", "message": "exceeded quota" },
+        ]});
+        let waiting = |reason: &str| {
+            json!({ "containerStatuses": [{
+                "name": "x", "image": "chat:9", "imageID": "", "ready": false, "restartCount": 0,
+                "state": { "waiting": { "reason": reason } },
+            }]})
+        };
+        let sets = [set("new", 2, refused)];
+        let pods = [
+            pod("a", "gateway", "new", waiting("CrashLoopBackOff")),
+            pod("b", "gateway", "new", waiting("ImagePullBackOff")),
+            pod("c", "messages", "new", waiting("CrashLoopBackOff")),
+        ];
+        let told = |sets: &[Value], part| {
+            let told = trouble(&observed(sets, &pods), part, Timestamp::UNIX_EPOCH);
+            told.map(|trouble| (trouble.reason, trouble.what))
+        };
+        let of_set = "ReplicaSet main-gateway-new: exceeded quota".to_owned();
+        assert_eq!(told(&sets, Part::Gateway), Some((Reason::PodsRefused, of_set)));
+        let reason = |sets: &[Value], part| told(sets, part).map(|(reason, _)| reason);
+        assert_eq!(reason(&sets, Part::Messages), Some(Reason::Crashing));
+        assert_eq!(reason(&sets, Part::Redis), None);
+        assert_eq!(reason(&[], Part::Gateway), Some(Reason::ImageUnavailable));
+    }
+}

@@ -329,6 +329,48 @@ mod tests {
     }
 
     #[test]
+    fn what_is_on_its_way_is_told_one_after_the_other() {
+        let mut facts = Facts { applying: true, ..fine() };
+        facts.manager.step = Some("forget a node".into());
+        assert_told(&facts, "Progressing", "True", "TendingManager", "forget a node");
+        facts.messages.updating = true;
+        assert_told(&facts, "Progressing", "True", "UpdatingMessages", "sends wait");
+        facts.gateways.draining = 2;
+        assert_told(&facts, "Progressing", "True", "Draining", "letting go of their clients: 2");
+        facts.gateways.rolling = true;
+        assert_told(&facts, "Progressing", "True", "RollingOut", "2 ready of 2");
+        facts.paused = true;
+        assert_told(&facts, "Progressing", "False", "Paused", "spec.paused to false");
+    }
+
+    #[test]
+    fn the_worst_of_several_troubles_is_told() {
+        let trouble = |reason| Some(Trouble { reason, what: "pod a".into() });
+        let mut facts = fine();
+        facts.messages.trouble = trouble(Reason::NodeLost);
+        facts.manager.trouble = trouble(Reason::ImageUnavailable);
+        facts.gateways.trouble = trouble(Reason::Crashing);
+        assert_told(&facts, "Degraded", "True", "ImageUnavailable", "pull secret");
+    }
+
+    #[test]
+    fn a_manager_lacks_a_shard_although_the_others_have_all_slots() {
+        let mut facts = fine();
+        facts.manager.shards = 2;
+        facts.manager.step = Some("join main-redis-2-0".into());
+        assert_told(&facts, "ManagerReady", "False", "Tending", "2 of 3 shards");
+        // What keeps it from running says more than what it waits for.
+        facts.manager.trouble = Some(Trouble { reason: Reason::Crashing, what: "pod a".into() });
+        assert_told(&facts, "ManagerReady", "False", "Crashing", "pod a; see the pod's log");
+    }
+
+    #[test]
+    fn a_message_is_never_longer_than_the_server_takes() {
+        let facts = Facts { newer: vec!["é".repeat(5_000)], ..fine() };
+        assert_eq!(told(&facts, "UpdateAvailable").2.chars().count(), 4096);
+    }
+
+    #[test]
     fn what_was_just_changed_is_not_settled() {
         let facts = Facts { applying: true, ..fine() };
         assert_told(&facts, "Progressing", "True", "Applying", "takes effect");

@@ -79,11 +79,9 @@ pub(crate) fn of_pod(pod: &Pod, now: Timestamp) -> Option<Trouble> {
         return trouble(Reason::NodeLost, &words);
     }
     let conditions = status.conditions.iter().flatten();
-    let unscheduled = conditions.clone().find(|one| {
-        one.type_ == "PodScheduled"
-            && one.status == "False"
-            && one.reason.as_deref() == Some("Unschedulable")
-    });
+    let unscheduled = conditions
+        .clone()
+        .find(|one| one.type_ == "PodScheduled" && one.reason.as_deref() == Some("Unschedulable"));
     if let Some(condition) = unscheduled {
         return trouble(Reason::Unschedulable, condition.message.as_deref().unwrap_or("no node"));
     }

@@ -189,7 +189,7 @@ impl World {
         }
     }
 
-    fn revive_gateway(&mut self, at: usize) {
+    pub(crate) fn revive_gateway(&mut self, at: usize) {
         if !self.processes.is_up(Node::Gateway(at)) {
             self.start_gateway(at);
         }

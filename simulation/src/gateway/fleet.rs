@@ -4,7 +4,16 @@ use chatcluster_manager::{Incarnation as Id, Manager, MemoryManager, Renewal as 
 use gateway_core::{drainer, lease, lease::Renewal, prober, session::Input};
 
 use super::convert::gateway_of;
-use crate::{clock::S, coverage::hit, network::Node, trace::trace, world::World};
+use crate::{
+    clock::{S, Time},
+    coverage::hit,
+    network::Node,
+    trace::trace,
+    world::World,
+};
+
+/// How soon another gateway takes the place of one that has left.
+const REPLACED: Time = 5 * S;
 
 impl World {
     /// A gateway is told to stop.
@@ -158,6 +167,8 @@ impl World {
                 hit("lease: ended");
             }
             world.crash_gateway(at, false);
+            // Another one takes its place, also after all is healed.
+            world.at(world.now + REPLACED, move |world| world.revive_gateway(at));
         });
     }
 }

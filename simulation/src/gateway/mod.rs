@@ -2,6 +2,7 @@
 //! nothing; an effect becomes a call, a frame or an input, and the answer of a call an input again.
 
 mod calls;
+mod claims;
 mod clients;
 mod convert;
 mod fleet;
@@ -165,7 +166,7 @@ impl World {
             }
         });
         self.give_sessions_time(at);
-        if look % LOOKS == 0 {
+        if look.is_multiple_of(LOOKS) {
             self.tick_machines(at);
         }
         self.later(Node::Gateway(at), LOOK, move |world| world.gateway_looks(at, look + 1));

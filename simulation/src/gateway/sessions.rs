@@ -1,13 +1,13 @@
 //! What sessions are told, and what they ask for.
 
-use chatcluster_manager::{Claim, Manager, Touched};
+use chatcluster_manager::Manager;
 use chatcluster_protocol::{client::CloseCode, id::UserId};
 use gateway_core::{
-    Away, ConnectionId, Device, Local, Push, Route, Session,
-    session::{Claimed, Effect, Env, Input, Touched as Found, Verdict},
+    ConnectionId, Device, Local, Push, Route, Session,
+    session::{Effect, Env, Input, Verdict},
 };
 
-use super::{HEARTBEAT, convert::route_of};
+use super::HEARTBEAT;
 use crate::{
     clock::S,
     coverage::hit,
@@ -127,6 +127,10 @@ impl World {
                 cell.calls += 1;
                 self.claim(at, connection, device, last_epoch);
             }
+            Effect::Reclaim { device, epoch } => {
+                cell.calls += 1;
+                self.reclaim(at, connection, device, epoch);
+            }
             Effect::Touch { device, epoch } => {
                 cell.calls += 1;
                 self.touch(at, connection, device, epoch);
@@ -136,66 +140,6 @@ impl World {
                 self.ask_messages(at, connection, asking);
             }
         }
-    }
-
-    fn claim(
-        &mut self,
-        at: usize,
-        connection: ConnectionId,
-        device: Device,
-        last_epoch: Option<u64>,
-    ) {
-        let gateway = &self.gateways[at];
-        let lease = gateway.lease_of(gateway.present());
-        let now = gateway.clock.wall(self.now);
-        let who = device.clone();
-        let claim = Claim {
-            user: device.user,
-            device: device.device,
-            connection: connection.0,
-            last_epoch,
-            now,
-        };
-        let ask = async move |manager: chatcluster_manager::MemoryManager| {
-            manager.claim(&lease, &claim).await
-        };
-        self.ask_manager(at, ask, move |world, found| {
-            let found = found.map(|claimed| Claimed {
-                epoch: claimed.epoch,
-                previous: claimed.previous.as_ref().map(route_of),
-            });
-            match &found {
-                Ok(Claimed { previous: None, .. }) => hit("claim: none before"),
-                Ok(Claimed { previous: Some(route), .. }) if route.connection == connection => {
-                    hit("claim: own before");
-                }
-                Ok(_) => {}
-                Err(Away) => hit("claim: failed"),
-            }
-            trace!(world, Node::Gateway(at), "{connection:?} of {who:?} claimed: {found:?}");
-            world.answered(at, connection, Input::Claimed(found));
-        });
-    }
-
-    fn touch(&mut self, at: usize, connection: ConnectionId, device: Device, epoch: u64) {
-        let ask = async move |manager: chatcluster_manager::MemoryManager| {
-            manager.touch(&device.user, &device.device, epoch).await
-        };
-        self.ask_manager(at, ask, move |world, found| {
-            let found = found.map(|touched| match touched {
-                Touched::Held => Found::Held,
-                Touched::Gone => Found::Gone,
-                Touched::Replaced(by) => Found::Replaced(route_of(&by)),
-            });
-            match &found {
-                Ok(Found::Held) => hit("touch: held"),
-                Ok(Found::Gone) => hit("touch: gone"),
-                Ok(Found::Replaced(_)) => hit("touch: replaced"),
-                Err(Away) => {}
-            }
-            trace!(world, Node::Gateway(at), "{connection:?} touched: {found:?}");
-            world.answered(at, connection, Input::Touched(found));
-        });
     }
 
     /// Tokens are the user's name and when they expire.

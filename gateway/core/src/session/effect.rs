@@ -32,8 +32,15 @@ pub enum Effect {
     Claim {
         /// The device.
         device: Device,
-        /// The epoch that the client or this session had last.
+        /// The epoch that the client had last.
         last_epoch: Option<u64>,
+    },
+    /// The same, unless a route with a higher epoch is there. Answered by `Reclaimed`.
+    Reclaim {
+        /// The device.
+        device: Device,
+        /// The epoch that this session had last.
+        epoch: u64,
     },
     /// Is the route still there? Keeps it from expiring. Answered by `Touched`.
     Touch {

@@ -66,7 +66,7 @@ impl Session {
         if let Some(device) = &self.device {
             let (device, epoch) = (device.clone(), self.epoch);
             // Where another claim has replaced the route, its epoch differs and this does nothing.
-            if matches!(self.holding, Holding::Held(_) | Holding::Touching { .. }) {
+            if matches!(self.holding, Holding::Held(_) | Holding::Touching) {
                 env.effects.push(Effect::Release { device: device.clone(), epoch });
             }
             env.effects.push(Effect::Unhold(device));

@@ -25,6 +25,8 @@ pub enum Input {
     Registered(Result<Registration, Away>),
     /// Answers [`super::Effect::Claim`].
     Claimed(Result<Claimed, Away>),
+    /// Answers [`super::Effect::Reclaim`].
+    Reclaimed(Result<Reclaimed, Away>),
     /// Answers [`super::Effect::Touch`].
     Touched(Result<Touched, Away>),
     /// Answers [`super::Effect::ReadInbox`].
@@ -84,6 +86,15 @@ pub struct Claimed {
     pub epoch: u64,
     /// Who held the device before.
     pub previous: Option<Route>,
+}
+
+/// What a claim found that gives way to a later one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reclaimed {
+    /// The device's route is this connection's again.
+    Claimed(Claimed),
+    /// A claim with a higher epoch holds the device: the route that is there, unchanged.
+    Replaced(Route),
 }
 
 /// What a touch found.

@@ -32,7 +32,8 @@ use chatcluster_protocol::{
 pub use effect::{Append, Effect, Outgoing};
 use floor::Floor;
 pub use input::{
-    AppendResult, Claimed, HistoryFailure, InboxPage, Input, Registration, Touched, Verdict,
+    AppendResult, Claimed, HistoryFailure, InboxPage, Input, Reclaimed, Registration, Touched,
+    Verdict,
 };
 use opening::Opening;
 use outbox::Outbox;
@@ -147,6 +148,7 @@ impl Session {
             Input::Verified(verdict) => self.verified(verdict, env),
             Input::Registered(result) => self.registered(result, env),
             Input::Claimed(result) => self.claimed(result, env),
+            Input::Reclaimed(result) => self.reclaimed(result, env),
             Input::Touched(result) => self.touched(result, env),
             Input::Inbox(page) => self.page(page, env),
             Input::Appended(conversation, results) => self.appended(conversation, results, env),

@@ -14,15 +14,21 @@ use chatcluster_protocol::{
     limits::SENDS_IN_FLIGHT,
 };
 
-/// How long the next repetition is waited for. Clients are told to repeat after a second; one that gives
-/// a message up, or repeats it under another reference, is kept from sending for no longer than this.
+/// How long the next repetition is waited for once the client has read of the failure. Clients are told to
+/// repeat after a second; one that gives a message up, or repeats it under another reference, is kept from
+/// sending for no longer than this.
 const WITHIN: Duration = Duration::from_secs(5);
 
+/// How long it is waited for while nothing shows that the client has read of the failure. One that reads
+/// late goes on sending what is newer until it does.
+const UNREAD: Duration = Duration::from_secs(60);
+
 /// References that are waited for, over all conversations: what a client has in flight, and three times as
-/// much that came too early. Where there are more, nothing but these is admitted for [`WITHIN`].
+/// much that came too early. Where there are more, what comes first in its conversation has to come twice
+/// for [`UNREAD`].
 const MOST: usize = 4 * SENDS_IN_FLIGHT;
 
-/// Per conversation what failed, in the order sent. Empty but for seconds after a failure.
+/// Per conversation what failed, in the order sent. Empty but for a while after a failure.
 #[derive(Debug, Default)]
 pub(super) struct Owed {
     conversations: BTreeMap<ConversationId, Repetitions>,
@@ -32,8 +38,17 @@ pub(super) struct Owed {
 
 #[derive(Debug)]
 struct Repetitions {
-    references: VecDeque<Reference>,
+    waited: VecDeque<Waited>,
     until: Duration,
+}
+
+/// A send that has failed or was refused.
+#[derive(Debug)]
+struct Waited {
+    reference: Reference,
+    /// The client was told so after it was last told of a failure of what comes before. If it repeats this
+    /// one all the same, it has read of that failure, since it reads in order.
+    told: bool,
 }
 
 impl Owed {
@@ -51,10 +66,11 @@ impl Owed {
         now: Duration,
     ) {
         let owed = self.owed(conversation, now);
+        owed.waited.iter_mut().for_each(|waited| waited.told = false);
         for reference in references.rev() {
-            owed.references.push_front(reference);
+            owed.waited.push_front(Waited { reference, told: true });
         }
-        owed.until = now + WITHIN;
+        owed.until = now + UNREAD;
         self.bound(conversation, now);
     }
 
@@ -66,33 +82,35 @@ impl Owed {
         now: Duration,
     ) {
         let owed = self.owed(conversation, now);
-        if !owed.references.contains(&reference) {
-            owed.references.push_back(reference);
+        match owed.waited.iter_mut().find(|waited| waited.reference == reference) {
+            Some(waited) if waited.told => owed.until = owed.until.min(now + WITHIN),
+            Some(waited) => waited.told = true,
+            None => owed.waited.push_back(Waited { reference, told: true }),
         }
         self.bound(conversation, now);
     }
 
     fn owed(&mut self, conversation: ConversationId, now: Duration) -> &mut Repetitions {
         self.conversations.retain(|_, owed| owed.until > now);
-        let new = || Repetitions { references: VecDeque::new(), until: now + WITHIN };
+        let new = || Repetitions { waited: VecDeque::new(), until: now + UNREAD };
         self.conversations.entry(conversation).or_insert_with(new)
     }
 
     /// Forgets what is too much, the conversation's last first.
     fn bound(&mut self, conversation: ConversationId, now: Duration) {
-        let all: usize = self.conversations.values().map(|owed| owed.references.len()).sum();
+        let all: usize = self.conversations.values().map(|owed| owed.waited.len()).sum();
         let over = all.saturating_sub(MOST);
         if over == 0 {
             return;
         }
         if let Some(owed) = self.conversations.get_mut(&conversation) {
-            owed.references.truncate(owed.references.len().saturating_sub(over));
-            if owed.references.is_empty() {
+            owed.waited.truncate(owed.waited.len().saturating_sub(over));
+            if owed.waited.is_empty() {
                 self.conversations.remove(&conversation);
             }
         }
         if self.forgetful.is_none_or(|until| until <= now) {
-            self.forgetful = Some(now + WITHIN);
+            self.forgetful = Some(now + UNREAD);
         }
     }
 
@@ -109,12 +127,12 @@ impl Owed {
             self.forgetful.take_if(|until| *until <= now);
             return self.forgetful.is_none();
         };
-        if owed.references.front() != Some(reference) {
+        if owed.waited.front().is_none_or(|waited| waited.reference != *reference) {
             return false;
         }
-        owed.references.pop_front();
-        owed.until = now + WITHIN;
-        if owed.references.is_empty() {
+        owed.waited.pop_front();
+        owed.until = now + UNREAD;
+        if owed.waited.is_empty() {
             self.conversations.remove(&conversation);
         }
         true
@@ -152,9 +170,9 @@ mod tests {
         assert!(admits(&mut owed, "r1", 1));
         owed.failed(conversation(), [reference("r1")].into_iter(), Duration::from_secs(2));
         owed.refused(conversation(), reference("r3"), Duration::from_secs(2));
-        let waited: Vec<_> =
-            owed.conversations[&conversation()].references.iter().map(Reference::as_str).collect();
-        assert_eq!(waited, ["r1", "r2", "r3"]);
+        let waited =
+            owed.conversations[&conversation()].waited.iter().map(|one| one.reference.as_str());
+        assert!(waited.eq(["r1", "r2", "r3"]));
     }
 
     #[test]
@@ -177,14 +195,54 @@ mod tests {
         }
     }
 
+    /// A send that is refused if it is not admitted.
+    fn sends(owed: &mut Owed, name: &str, seconds: u64) -> bool {
+        let admitted = admits(owed, name, seconds);
+        if !admitted {
+            owed.refused(conversation(), reference(name), Duration::from_secs(seconds));
+        }
+        admitted
+    }
+
     #[test]
-    fn a_repetition_that_does_not_come_is_given_up() {
-        let mut owed = owing(&["r1", "r2"]);
-        assert!(!admits(&mut owed, "r3", 4));
-        assert!(admits(&mut owed, "r1", 4));
-        assert!(!admits(&mut owed, "r3", 8));
-        assert!(admits(&mut owed, "r3", 9));
+    fn a_client_that_reads_late_of_a_failure_sends_nothing_newer_before_it() {
+        let mut owed = owing(&["r1"]);
+        for (second, name) in [(1, "r2"), (7, "r3"), (20, "r4"), (59, "r5")] {
+            assert!(!sends(&mut owed, name, second), "{name}");
+        }
+        for name in ["r1", "r2", "r3", "r4", "r5", "r6"] {
+            assert!(sends(&mut owed, name, 59), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_a_client_gives_up_is_waited_for_until_5_seconds_after_it_has_read_of_it() {
+        let mut owed = owing(&["r1"]);
+        assert!(!sends(&mut owed, "r2", 10));
+        assert!(!sends(&mut owed, "r2", 11), "it repeats r2, and so has read of r1");
+        assert!(!sends(&mut owed, "r2", 15));
+        assert!(sends(&mut owed, "r2", 16));
         assert!(owed.conversations.is_empty());
+
+        let mut owed = owing(&["r1", "r2"]);
+        assert!(!sends(&mut owed, "r2", 1), "it was told of r2 after r1");
+        assert!(sends(&mut owed, "r2", 6));
+
+        let mut owed = owing(&["r1"]);
+        assert!(!admits(&mut owed, "r2", 59));
+        assert!(admits(&mut owed, "r2", 60), "it repeats nothing");
+    }
+
+    #[test]
+    fn a_repetition_tells_nothing_of_a_failure_after_it() {
+        let mut owed = owing(&["r1"]);
+        assert!(!sends(&mut owed, "r2", 1));
+        assert!(sends(&mut owed, "r1", 2));
+        owed.failed(conversation(), [reference("r1")].into_iter(), Duration::from_secs(3));
+        assert!(!sends(&mut owed, "r2", 4), "it may not know yet that r1 has failed again");
+        assert!(!sends(&mut owed, "r3", 20));
+        assert!(!sends(&mut owed, "r2", 21));
+        assert!(sends(&mut owed, "r1", 22));
     }
 
     #[test]
@@ -202,13 +260,18 @@ mod tests {
     fn what_is_too_much_to_be_remembered_waits() {
         let names: Vec<_> = (0..=MOST).map(|n| format!("r{n}")).collect();
         let mut owed = owing(&names.iter().map(String::as_str).collect::<Vec<_>>());
-        assert_eq!(owed.conversations[&conversation()].references.len(), MOST);
+        assert_eq!(owed.conversations[&conversation()].waited.len(), MOST);
         for name in &names[..MOST] {
-            assert!(admits(&mut owed, name, 1), "{name}");
+            assert!(sends(&mut owed, name, 1), "{name}");
         }
-        assert!(!admits(&mut owed, "new", 4));
+        for name in [&names[MOST], "new"] {
+            assert!(!sends(&mut owed, name, 4), "{name}");
+        }
+        for name in [&names[MOST], "new"] {
+            assert!(sends(&mut owed, name, 5), "{name}");
+        }
         assert!(!owed.is_empty());
-        assert!(admits(&mut owed, "new", 5));
+        assert!(admits(&mut owed, "newer", 60));
         assert!(owed.is_empty());
     }
 

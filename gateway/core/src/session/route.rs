@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chatcluster_protocol::client::CloseCode;
 
-use super::{Claimed, Effect, Env, Opening, Session, State, Touched};
+use super::{Claimed, Effect, Env, Opening, Reclaimed, Session, State, Touched};
 use crate::{Away, Route};
 
 /// How often a held route is looked at, which also keeps it from expiring.
@@ -25,10 +25,7 @@ pub(super) enum Holding {
     /// The route; it is looked at again at this time.
     Held(Duration),
     /// A look at the route has no answer yet.
-    Touching {
-        /// The route is claimed again if nobody else has it.
-        reassert: bool,
-    },
+    Touching,
 }
 
 impl Session {
@@ -41,31 +38,34 @@ impl Session {
     /// Claims the route again, then reads the inbox (rule 2). A client that has been silent for a
     /// heartbeat waits until it is heard: a dead connection must not take the device from a live one.
     ///
-    /// The route is looked at first, since a claim always wins: where the device has moved in the
-    /// meantime, this session yields.
     pub(super) fn reassert(&mut self, env: &mut Env<'_>) {
         let silent = env.now.monotonic.saturating_sub(self.heard) > env.heartbeat;
         self.reassert_due = match self.holding {
             Holding::Nothing => false,
-            Holding::Claiming | Holding::Touching { .. } => true,
+            Holding::Claiming | Holding::Touching => true,
             Holding::Unclaimed(_) | Holding::Held(_) if silent => true,
             Holding::Unclaimed(_) | Holding::Held(_) => {
-                self.touch(true, env);
+                self.reclaim(env);
                 false
             }
         };
     }
 
-    pub(super) fn touch(&mut self, reassert: bool, env: &mut Env<'_>) {
+    /// Claims the route again, unless the device has moved in the meantime.
+    fn reclaim(&mut self, env: &mut Env<'_>) {
         let Some(device) = self.device.clone() else { return };
-        self.holding = Holding::Touching { reassert };
+        self.holding = Holding::Claiming;
+        env.effects.push(Effect::Reclaim { device, epoch: self.epoch });
+    }
+
+    pub(super) fn touch(&mut self, env: &mut Env<'_>) {
+        let Some(device) = self.device.clone() else { return };
+        self.holding = Holding::Touching;
         env.effects.push(Effect::Touch { device, epoch: self.epoch });
     }
 
     pub(super) fn touched(&mut self, result: Result<Touched, Away>, env: &mut Env<'_>) {
-        let Holding::Touching { reassert } = self.holding else { return };
-        if matches!(self.state, State::Closing) {
-            self.holding = Holding::Nothing;
+        if self.holding != Holding::Touching {
             return;
         }
         let now = env.now.monotonic;
@@ -73,52 +73,73 @@ impl Session {
             Ok(Touched::Replaced(route)) if self.is_newer(&route, env) => {
                 return self.yield_route(env);
             }
-            Ok(Touched::Held) if !reassert => self.holding = Holding::Held(now + TOUCH),
-            Ok(_) => return self.claim(Some(self.epoch), env),
-            Err(Away) if !reassert => self.holding = Holding::Held(now + RETRY),
+            Ok(Touched::Held) => self.holding = Holding::Held(now + TOUCH),
+            Ok(_) => return self.reclaim(env),
+            Err(Away) => self.holding = Holding::Held(now + RETRY),
+        }
+        self.reassert_if_due(env);
+    }
+
+    /// The answer to the opening's claim.
+    pub(super) fn claimed(&mut self, result: Result<Claimed, Away>, env: &mut Env<'_>) {
+        if self.holding != Holding::Claiming {
+            return;
+        }
+        let State::AwaitHello(Opening::Claiming(greeting)) = &self.state else {
+            return self.claimed_too_late(result.ok(), env);
+        };
+        let (id, last) = (greeting.id, greeting.last_epoch);
+        match result {
+            Ok(claimed) => self.take_route(claimed, env),
+            Err(Away) => {
+                self.epoch = env.now.wall.max(last.map_or(0, |last| last + 1));
+                self.unclaimed(env);
+            }
+        }
+        self.welcome(id, env);
+        self.reassert_if_due(env);
+    }
+
+    pub(super) fn reclaimed(&mut self, result: Result<Reclaimed, Away>, env: &mut Env<'_>) {
+        if self.holding != Holding::Claiming {
+            return;
+        }
+        if let State::Closing = self.state {
+            let taken = match result {
+                Ok(Reclaimed::Claimed(claimed)) => Some(claimed),
+                Ok(Reclaimed::Replaced(_)) | Err(Away) => None,
+            };
+            return self.claimed_too_late(taken, env);
+        }
+        match result {
+            Ok(Reclaimed::Claimed(claimed)) => {
+                self.take_route(claimed, env);
+                self.read_again(env);
+            }
+            Ok(Reclaimed::Replaced(route)) if self.is_own(&route, env) => {
+                // A claim whose answer was lost. It may be of a former incarnation.
+                self.epoch = route.epoch;
+                return self.reclaim(env);
+            }
+            Ok(Reclaimed::Replaced(_)) => {
+                self.holding = Holding::Nothing;
+                return self.yield_route(env);
+            }
+            // Should it have been made after all, the next one finds it. Probes do until then.
             Err(Away) => self.unclaimed(env),
         }
         self.reassert_if_due(env);
     }
 
-    pub(super) fn claimed(&mut self, result: Result<Claimed, Away>, env: &mut Env<'_>) {
-        if self.holding != Holding::Claiming {
-            return;
+    /// The route is this session's. Who had it before is evicted.
+    fn take_route(&mut self, Claimed { epoch, previous }: Claimed, env: &mut Env<'_>) {
+        self.epoch = epoch;
+        self.holding = Holding::Held(env.now.monotonic + TOUCH);
+        self.hold(true, env);
+        let previous = previous.filter(|previous| !self.is_own(previous, env));
+        if let (Some(device), Some(previous)) = (self.device.clone(), previous) {
+            env.effects.push(Effect::Displace { device, previous });
         }
-        let greeting = match &self.state {
-            State::AwaitHello(Opening::Claiming(greeting)) => {
-                Some((greeting.id, greeting.last_epoch))
-            }
-            State::Closing => return self.claimed_too_late(result, env),
-            _ => None,
-        };
-        match result {
-            Ok(Claimed { epoch, previous }) => {
-                let previous = previous.filter(|previous| !self.is_own(previous, env));
-                let newer = |previous| self.is_newer(previous, env);
-                let moved = greeting.is_none() && previous.as_ref().is_some_and(newer);
-                self.epoch = epoch;
-                self.holding = Holding::Held(env.now.monotonic + TOUCH);
-                if moved {
-                    return self.yield_route(env);
-                }
-                self.hold(true, env);
-                if let (Some(device), Some(previous)) = (self.device.clone(), previous) {
-                    env.effects.push(Effect::Displace { device, previous });
-                }
-            }
-            Err(Away) => {
-                if let Some((_, last)) = greeting {
-                    self.epoch = env.now.wall.max(last.map_or(0, |last| last + 1));
-                }
-                self.unclaimed(env);
-            }
-        }
-        match greeting {
-            Some((id, _)) => self.welcome(id, env),
-            None => self.read_again(env),
-        }
-        self.reassert_if_due(env);
     }
 
     fn unclaimed(&mut self, env: &mut Env<'_>) {
@@ -144,9 +165,9 @@ impl Session {
     }
 
     /// The session ended while its claim was under way.
-    fn claimed_too_late(&mut self, result: Result<Claimed, Away>, env: &mut Env<'_>) {
+    fn claimed_too_late(&mut self, claimed: Option<Claimed>, env: &mut Env<'_>) {
         self.holding = Holding::Nothing;
-        if let (Ok(Claimed { epoch, .. }), Some(device)) = (result, self.device.clone()) {
+        if let (Some(Claimed { epoch, .. }), Some(device)) = (claimed, self.device.clone()) {
             env.effects.push(Effect::Release { device, epoch });
         }
     }

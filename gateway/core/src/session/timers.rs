@@ -37,7 +37,7 @@ impl Session {
         }
         match self.holding {
             Holding::Unclaimed(at) if due(Some(at)) => self.reassert(env),
-            Holding::Held(at) if due(Some(at)) => self.touch(false, env),
+            Holding::Held(at) if due(Some(at)) => self.touch(env),
             _ => {}
         }
         let reading = matches!(self.state, State::CatchingUp(_));

@@ -1,6 +1,7 @@
 -- Makes a connection the holder of a device.
--- KEYS: the user's routes. ARGV: device, lowest epoch, the route, lifetime in ms, most routes.
--- Returns the epoch and what was there before.
+-- KEYS: the user's routes. ARGV: device, lowest epoch, the route, lifetime in ms, most routes, and, where
+-- it is to give way, the epoch above which what is there stays.
+-- Returns the epoch, or nothing if it gave way, and what was there before.
 local routes, device, epoch = KEYS[1], ARGV[1], tonumber(ARGV[2])
 
 local function epoch_of(value)
@@ -8,7 +9,9 @@ local function epoch_of(value)
 end
 
 local before = redis.call('HGET', routes, device)
-if before then
+if before and ARGV[6] and epoch_of(before) > tonumber(ARGV[6]) then
+  return {false, before}
+elseif before then
   epoch = math.max(epoch, epoch_of(before) + 1)
 elseif redis.call('HLEN', routes) >= tonumber(ARGV[5]) then
   local all, oldest, lowest = redis.call('HGETALL', routes), nil, nil

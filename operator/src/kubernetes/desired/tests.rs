@@ -1,31 +1,10 @@
 //! Every object of an empty spec, and what each field of a full one changes.
 
-use std::sync::Arc;
-
-use chatcluster_crds::{ChatCluster, ChatClusterSpec};
-use clap::Parser;
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::kubernetes::{Settings, observe::Observed};
-
-#[derive(Parser)]
-struct Options {
-    #[command(flatten)]
-    settings: Settings,
-}
-
-fn cluster_with(spec: Value, options: &[&str]) -> Cluster {
-    let spec: ChatClusterSpec = serde_json::from_value(spec).unwrap();
-    let mut object = ChatCluster::new("main", spec);
-    object.metadata.namespace = Some("chat".into());
-    object.metadata.uid = Some("0a1b".into());
-    let options =
-        [&["run", "--image=registry.example/chatcluster:1", "--name=o"], options].concat();
-    let settings = Arc::new(Options::parse_from(options).settings);
-    Cluster::resolve(&object, &Observed::default(), &settings).unwrap()
-}
+use crate::kubernetes::cluster::testing::cluster_with;
 
 fn cluster(spec: Value) -> Cluster {
     cluster_with(spec, &[])

@@ -55,11 +55,9 @@ fn with_the_manager_away_a_client_is_welcomed_and_the_claim_repeated() {
     bob.page(&[], None);
     bob.effects();
     bob.wait_seconds(15);
-    assert_eq!(bob.effects(), [Effect::Touch { device: bobs_phone(), epoch: cut + 1 }]);
-    bob.handle(Input::Touched(Ok(Touched::Gone)));
-    let claim = Effect::Claim { device: bobs_phone(), last_epoch: Some(cut + 1) };
-    assert_eq!(bob.effects(), [claim]);
-    bob.handle(Input::Claimed(Ok(Claimed { epoch: cut + 2, previous: None })));
+    assert_eq!(bob.effects(), [Effect::Reclaim { device: bobs_phone(), epoch: cut + 1 }]);
+    let claimed = Claimed { epoch: cut + 2, previous: None };
+    bob.handle(Input::Reclaimed(Ok(Reclaimed::Claimed(claimed))));
     let hold = Effect::Hold { device: bobs_phone(), epoch: cut + 2, claimed: true };
     assert_eq!(bob.effects(), [hold, read(None)]);
 }

@@ -1,29 +1,54 @@
 use super::*;
 use crate::testing::route;
 
-fn claim(last: u64) -> Effect {
-    Effect::Claim { device: bobs_phone(), last_epoch: Some(last) }
+impl Bob {
+    /// Live for five minutes: the route is looked at.
+    fn touching() -> Self {
+        let mut bob = Self::live();
+        for _ in 0..14 {
+            bob.wait_seconds(20);
+            bob.handle(Input::Heard);
+        }
+        assert!(bob.effects().is_empty());
+        bob.wait_seconds(20);
+        assert_eq!(bob.effects(), [touch(70)]);
+        bob
+    }
+}
+
+fn reclaim(epoch: u64) -> Effect {
+    Effect::Reclaim { device: bobs_phone(), epoch }
 }
 
 fn touch(epoch: u64) -> Effect {
     Effect::Touch { device: bobs_phone(), epoch }
 }
 
+fn reclaimed(epoch: u64, previous: Option<Route>) -> Input {
+    Input::Reclaimed(Ok(Reclaimed::Claimed(Claimed { epoch, previous })))
+}
+
 #[test]
 fn a_reassert_is_a_claim_and_then_an_inbox_read() {
-    let older = Touched::Replaced(elsewhere(60));
-    for found in [Touched::Gone, Touched::Held, older] {
-        let mut bob = Bob::live();
-        bob.handle(Input::Reassert);
-        assert_eq!(bob.effects(), [touch(70)]);
-        let previous = (found == Touched::Held).then(|| route(1, 7, 70));
+    let mut bob = Bob::live();
+    bob.handle(Input::Reassert);
+    assert_eq!(bob.effects(), [reclaim(70)]);
+    bob.handle(reclaimed(80, Some(route(1, 7, 70))));
+    let hold = Effect::Hold { device: bobs_phone(), epoch: 80, claimed: true };
+    assert_eq!(bob.effects(), [hold, read(None)]);
+    assert_eq!(bob.deliver_for(70, &nth(1)), Outcome::NotHere);
+    assert_eq!(bob.deliver_for(80, &nth(1)), Outcome::Queued);
+}
+
+#[test]
+fn a_route_that_a_touch_does_not_find_is_claimed_again() {
+    for found in [Touched::Gone, Touched::Replaced(elsewhere(60))] {
+        let mut bob = Bob::touching();
         bob.handle(Input::Touched(Ok(found)));
-        assert_eq!(bob.effects(), [claim(70)]);
-        bob.handle(Input::Claimed(Ok(Claimed { epoch: 80, previous })));
+        assert_eq!(bob.effects(), [reclaim(70)]);
+        bob.handle(reclaimed(80, None));
         let hold = Effect::Hold { device: bobs_phone(), epoch: 80, claimed: true };
         assert_eq!(bob.effects(), [hold, read(None)]);
-        assert_eq!(bob.deliver_for(70, &nth(1)), Outcome::NotHere);
-        assert_eq!(bob.deliver_for(80, &nth(1)), Outcome::Queued);
     }
 }
 
@@ -35,7 +60,7 @@ fn a_silent_client_reasserts_when_it_is_heard() {
     bob.handle(Input::Reassert);
     assert!(bob.effects().is_empty());
     bob.handle(Input::Heard);
-    assert_eq!(bob.effects(), [touch(70)]);
+    assert_eq!(bob.effects(), [reclaim(70)]);
 }
 
 #[test]
@@ -44,40 +69,35 @@ fn a_reassert_during_a_claim_follows_it() {
     bob.hello();
     bob.handle(Input::Reassert);
     bob.handle(Input::Claimed(Ok(Claimed { epoch: 70, previous: None })));
-    assert_eq!(bob.effects().last(), Some(&touch(70)));
+    assert_eq!(bob.effects().last(), Some(&reclaim(70)));
 }
 
 #[test]
 fn while_a_claim_is_under_way_a_delivery_for_its_epoch_is_left_to_the_read_after_it() {
     let mut bob = Bob::live();
     bob.handle(Input::Reassert);
-    bob.handle(Input::Touched(Ok(Touched::Gone)));
     assert_eq!(bob.deliver_for(80, &nth(1)), Outcome::Overloaded);
     assert_eq!(bob.deliver_for(70, &nth(2)), Outcome::Queued);
 }
 
 #[test]
 fn a_session_whose_device_has_moved_yields() {
-    let mut bob = Bob::live();
-    bob.handle(Input::Reassert);
-    bob.effects();
+    let yields = |bob: &mut Bob| {
+        let effects = bob.effects();
+        assert!(effects.contains(&Effect::Close(CloseCode::RouteLost)));
+        assert!(!effects.iter().any(|effect| matches!(effect, Effect::Reclaim { .. })));
+    };
+    let mut bob = Bob::touching();
     bob.handle(Input::Touched(Ok(Touched::Replaced(elsewhere(75)))));
-    let effects = bob.effects();
-    assert_eq!(effects[0], Effect::Close(CloseCode::RouteLost));
-    assert!(!effects.iter().any(|effect| matches!(effect, Effect::Claim { .. })));
-}
+    yields(&mut bob);
 
-#[test]
-fn a_reassert_that_took_the_route_from_a_younger_session_gives_it_up() {
     let mut bob = Bob::live();
     bob.handle(Input::Reassert);
-    bob.handle(Input::Touched(Ok(Touched::Gone)));
     bob.effects();
-    bob.handle(Input::Claimed(Ok(Claimed { epoch: 80, previous: Some(elsewhere(75)) })));
-    let effects = bob.effects();
-    assert!(effects.contains(&Effect::Close(CloseCode::RouteLost)));
-    assert!(effects.contains(&Effect::Release { device: bobs_phone(), epoch: 80 }));
-    assert!(!effects.iter().any(|effect| matches!(effect, Effect::Displace { .. })));
+    bob.handle(Input::Reclaimed(Ok(Reclaimed::Replaced(elsewhere(75)))));
+    yields(&mut bob);
+    bob.handle(Input::Closed);
+    assert!(bob.session.finished());
 }
 
 #[test]
@@ -87,10 +107,11 @@ fn a_claim_whose_answer_was_lost_is_no_other_session() {
     bob.handle(Input::Claimed(Err(Away)));
     bob.page(&[], None);
     bob.wait_seconds(15);
-    let own = route(1, 7, u64::MAX - 1);
-    bob.handle(Input::Touched(Ok(Touched::Replaced(own.clone()))));
     bob.effects();
-    bob.handle(Input::Claimed(Ok(Claimed { epoch: u64::MAX, previous: Some(own) })));
+    let own = route(1, 7, u64::MAX - 1);
+    bob.handle(Input::Reclaimed(Ok(Reclaimed::Replaced(own.clone()))));
+    assert_eq!(bob.effects(), [reclaim(u64::MAX - 1)]);
+    bob.handle(reclaimed(u64::MAX, Some(own)));
     let hold = Effect::Hold { device: bobs_phone(), epoch: u64::MAX, claimed: true };
     assert_eq!(bob.effects(), [hold, read(None)]);
 }
@@ -100,30 +121,21 @@ fn a_reassert_with_the_manager_away_is_repeated_every_15_seconds() {
     let mut bob = Bob::live();
     bob.handle(Input::Reassert);
     bob.effects();
-    bob.handle(Input::Touched(Err(Away)));
+    bob.handle(Input::Reclaimed(Err(Away)));
     let unclaimed = Effect::Hold { device: bobs_phone(), epoch: 70, claimed: false };
     assert_eq!(bob.effects(), std::slice::from_ref(&unclaimed));
     for _ in 0..3 {
         bob.wait_seconds(15);
         bob.handle(Input::Heard);
-        assert!(bob.effects().contains(&touch(70)));
-        bob.handle(Input::Touched(Ok(Touched::Gone)));
-        assert_eq!(bob.effects(), [claim(70)]);
-        bob.handle(Input::Claimed(Err(Away)));
+        assert!(bob.effects().contains(&reclaim(70)));
+        bob.handle(Input::Reclaimed(Err(Away)));
         assert!(bob.effects().contains(&unclaimed));
     }
 }
 
 #[test]
 fn a_held_route_is_touched_every_5_minutes() {
-    let mut bob = Bob::live();
-    for _ in 0..14 {
-        bob.wait_seconds(20);
-        bob.handle(Input::Heard);
-    }
-    assert!(bob.effects().is_empty());
-    bob.wait_seconds(20);
-    assert_eq!(bob.effects(), [touch(70)]);
+    let mut bob = Bob::touching();
     bob.handle(Input::Touched(Ok(Touched::Held)));
     assert!(bob.effects().is_empty());
 }
@@ -138,4 +150,24 @@ fn a_claim_that_comes_after_the_end_is_released() {
     bob.handle(Input::Claimed(Ok(Claimed { epoch: 70, previous: Some(elsewhere(60)) })));
     assert_eq!(bob.effects(), [Effect::Release { device: bobs_phone(), epoch: 70 }]);
     assert!(bob.session.finished());
+}
+
+#[test]
+fn a_reclaim_that_comes_after_the_end_is_released_if_it_took_the_route() {
+    for (found, released) in [
+        (Reclaimed::Replaced(elsewhere(75)), vec![]),
+        (
+            Reclaimed::Claimed(Claimed { epoch: 80, previous: None }),
+            vec![Effect::Release { device: bobs_phone(), epoch: 80 }],
+        ),
+    ] {
+        let mut bob = Bob::live();
+        bob.handle(Input::Reassert);
+        bob.handle(Input::Closed);
+        bob.effects();
+        assert!(!bob.session.finished());
+        bob.handle(Input::Reclaimed(Ok(found)));
+        assert_eq!(bob.effects(), released);
+        assert!(bob.session.finished());
+    }
 }
