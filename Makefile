@@ -37,9 +37,9 @@ e2e: ## Try ChatCluster on a Kubernetes of three nodes on this machine (needs ro
 e2e-full: ## The same with dying nodes and mistakes that people make
 	@scripts/e2e full
 
-sim: ## Play whole fleets from seeds, in one thread each (SEEDS=n; SEED=x repeats one and tells what happened)
+sim: ## Play whole fleets from seeds, in one thread each (SEEDS=n; SEED=x tells what happened; BUGS=1 looks for planted bugs)
 	@scripts/need rust
-	$(ENV) cargo run --locked --quiet --profile sim -p chatcluster-simulation -- $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),300))
+	$(ENV) cargo run --locked --quiet --profile sim -p chatcluster-simulation $(if $(BUGS),--features planted) -- $(if $(BUGS),--bugs,$(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),300)))
 
 bench: ## Measure the shipped programs against floors of the same run
 	@scripts/need rust redis

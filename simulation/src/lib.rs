@@ -10,7 +10,10 @@
 //! - [`network`], [`executor`], [`clock`]: what worlds are made of
 //! - [`gateway`], [`storage`], [`directory`], [`client`]: those who live in it
 //! - [`campaign`]: many seeds on all cores; [`shrink`]: a failure made small
+//! - `bugs` (feature `planted`): whether planted bugs are found
 
+#[cfg(feature = "planted")]
+pub mod bugs;
 pub mod campaign;
 mod chance;
 mod client;

@@ -31,6 +31,9 @@ struct Arguments {
     /// Play this seed alone, and tell what happened
     #[arg(long)]
     seed: Option<u64>,
+    /// Look for each planted bug with up to 500 seeds (in a build with the feature `planted`)
+    #[arg(long)]
+    bugs: bool,
     /// Worlds at the same time
     #[arg(long, default_value_t = 2)]
     threads: usize,
@@ -44,10 +47,41 @@ struct Arguments {
 
 fn main() -> anyhow::Result<ExitCode> {
     let arguments = Arguments::parse();
+    if arguments.bugs {
+        return Ok(bugs(&arguments));
+    }
     match arguments.seed {
         Some(seed) => one(seed, &arguments),
         None => many(&arguments),
     }
+}
+
+#[cfg(not(feature = "planted"))]
+fn bugs(_: &Arguments) -> ExitCode {
+    println!("there are no bugs in this build: it lacks the feature `planted`");
+    ExitCode::FAILURE
+}
+
+#[cfg(feature = "planted")]
+fn bugs(arguments: &Arguments) -> ExitCode {
+    use chatcluster_protocol::planted::Bug;
+    use chatcluster_simulation::bugs::find;
+
+    /// Seeds that a bug has to be found by.
+    const WITHIN: u64 = 500;
+
+    let found = find(Bug::ALL, WITHIN, arguments.threads, |bug, found| match found {
+        Some((seed, violation)) => {
+            let name = format!("{bug:?}");
+            println!("rule {:>2}  {name:<22} seed {seed:>3}  {violation:.100}", bug.rule());
+        }
+        None => println!("rule {:>2}  {bug:?}: HOLE, not found by {WITHIN} seeds", bug.rule()),
+    });
+    let holes: Vec<_> = found.iter().filter(|(_, found)| found.is_none()).collect();
+    println!("\n{} of {} planted bugs were found", found.len() - holes.len(), found.len());
+    let holes: Vec<_> = holes.iter().map(|(bug, _)| **bug).collect();
+    println!("HOLES: {holes:?}");
+    if holes.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn many(arguments: &Arguments) -> anyhow::Result<ExitCode> {

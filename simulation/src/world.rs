@@ -126,6 +126,7 @@ impl World {
             self.start_client(device);
         }
         self.plan_manager_copies();
+        self.audit();
         self.plan_faults();
         let healed = self.shape.trouble;
         self.at(healed, Self::heal);

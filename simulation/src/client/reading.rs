@@ -124,10 +124,9 @@ impl World {
         self.check_shown(device, &message);
         let client = &mut self.clients[device];
         client.saw(id);
-        if client.shown.contains_key(&id.identity()) {
+        let shown = *client.shown.entry(id.identity()).or_insert(id);
+        if shown != id {
             hit("client: copy of a message");
-        } else {
-            client.shown.insert(id.identity(), id);
         }
         self.acknowledge(device, false, id);
     }

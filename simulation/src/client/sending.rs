@@ -3,10 +3,14 @@
 use chatcluster_protocol::{
     client::{ClientFrame, Content, Recipient, Send, Sent},
     id::Reference,
+    limits::SENDS_IN_FLIGHT,
 };
 
 use super::{Draft, State, user_id};
 use crate::{clock::MS, coverage::hit, network::Node, trace::trace, world::World};
+
+/// Sends without an answer: a few more than the protocol allows, so that some are refused.
+const IN_FLIGHT: usize = SENDS_IN_FLIGHT + 8;
 
 impl World {
     /// The person writes to a user.
@@ -56,6 +60,8 @@ impl World {
         if client.link.as_ref().is_none_or(|link| !link.welcomed) {
             return;
         }
+        let flying = client.outbox.iter().filter(|draft| draft.state == State::Flying).count();
+        let room = IN_FLIGHT.saturating_sub(flying);
         let mut held = Vec::new();
         let mut due = Vec::new();
         for (place, draft) in client.outbox.iter().enumerate() {
@@ -65,7 +71,7 @@ impl World {
                 State::Fresh | State::Flying => {}
             }
         }
-        for place in due {
+        for place in due.into_iter().take(room) {
             self.send_draft(device, place);
         }
     }
@@ -108,6 +114,7 @@ impl World {
         client.outbox.remove(place);
         client.saw(sent.message);
         self.check_sent(device, sent);
+        self.pump(device);
     }
 
     pub(super) fn send_failed(

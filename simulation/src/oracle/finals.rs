@@ -59,8 +59,8 @@ impl World {
         message.id?;
         let identity = self.oracle.identity(number);
         let lacks = |client: &&Client| !client.shown.contains_key(&identity);
-        let owed = self.clients.iter().filter(|client| message.owed.contains(&client.home));
-        let lacking = owed.filter(lacks).next()?;
+        let mut owed = self.clients.iter().filter(|client| message.owed.contains(&client.home));
+        let lacking = owed.find(lacks)?;
         Some(format!("m{number} has not reached {:?}", lacking.home))
     }
 
@@ -157,6 +157,9 @@ impl World {
 
     /// The device that wrote the last message to a user has been told that it arrived.
     fn receipts_lack(&self) -> Option<(&'static str, String)> {
+        if !self.receipts_are_exact() {
+            return None;
+        }
         for ((by, conversation), order) in &self.oracle.order {
             let message = &self.oracle.messages[*order.last()?];
             let (Some(id), false) = (message.id, message.owed.is_empty()) else { continue };

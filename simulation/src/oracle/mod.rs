@@ -1,9 +1,11 @@
 //! What must be true, and what has happened that it follows from.
 //!
 //! - [`stored`]: P1 when a message is stored, P4 whenever an entry leaves an inbox
+//! - [`audit`]: now and then, what a read of an inbox gives against what replicas have
 //! - [`heard`]: P2, P3 and what clients are told, as they are told
 //! - [`finals`]: routes and fresh messages once all is healed; and in the end everything
 
+mod audit;
 mod finals;
 mod heard;
 mod stored;
@@ -50,6 +52,10 @@ pub(crate) struct Oracle {
     order: BTreeMap<(usize, ConversationId), Vec<usize>>,
     /// The highest receipt of each device: of whom, in which conversation, up to where.
     told: BTreeMap<(usize, ConversationId, UserId), MessageId>,
+    /// What each replica has removed from inboxes.
+    removed: BTreeSet<(usize, Vec<u8>)>,
+    /// When each receipt was placed.
+    placed: BTreeMap<MessageId, Time>,
     /// Messages that were sent when all was healed.
     fresh: Vec<usize>,
 }

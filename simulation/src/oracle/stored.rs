@@ -44,6 +44,17 @@ impl World {
             Change::Added(key) => {
                 if let Some((device, id)) = parsed(key) {
                     trace!(self, Node::Replica(replica), "puts {id} into the inbox of {device:?}");
+                    if self.oracle.removed.contains(&(replica, key.clone())) {
+                        let what = format!("{id} comes back into the inbox of {device:?}");
+                        self.violated("P4", what);
+                    }
+                }
+                return;
+            }
+            Change::Receipt(key) => {
+                let now = self.now;
+                if let Some(id) = key::id_of(key) {
+                    self.oracle.placed.entry(id).or_insert(now);
                 }
                 return;
             }
@@ -51,6 +62,7 @@ impl World {
         };
         let Some((device, id)) = parsed(key) else { return };
         trace!(self, Node::Replica(replica), "removes {id} from the inbox of {device:?}");
+        self.oracle.removed.insert((replica, key.clone()));
         let Some(client) = self.client_of(&device) else { return };
         if !self.oracle.has_acknowledged(client, id.identity()) {
             let what = format!("{id} left the inbox of {device:?}, which has not acknowledged it");

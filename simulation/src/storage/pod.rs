@@ -69,7 +69,8 @@ impl World {
         self.replicas[pod % self.replicas.len()].clock.wall(self.now)
     }
 
-    fn run_on_pod<T: 'static, F: Future<Output = T> + 'static>(
+    /// Has a pod do something by itself; where it is down or dies before the end, nothing happens.
+    pub(crate) fn run_on_pod<T: 'static, F: Future<Output = T> + 'static>(
         &mut self,
         pod: usize,
         call: impl FnOnce(Arc<Repo>) -> F,

@@ -13,6 +13,8 @@ pub(crate) enum Change {
     Added(Key),
     /// An entry is gone that was there, or will never come.
     Removed(Key),
+    /// A receipt is placed.
+    Receipt(Key),
 }
 
 /// A view under observation.
@@ -35,6 +37,9 @@ impl ViewMut for Recording<'_> {
     fn put(&mut self, key: Key, value: Vec<u8>) -> Result<(), ViewError> {
         if Table::of(&key) == Some(Table::Inbox) {
             self.changes.push(Change::Added(key.clone()));
+        }
+        if Table::of(&key) == Some(Table::Receipt) {
+            self.changes.push(Change::Receipt(key.clone()));
         }
         self.view.put(key, value)
     }
