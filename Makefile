@@ -6,7 +6,7 @@ SHELL := /bin/bash
 ENV := . scripts/env.sh;
 GENERATED := -p chatcluster-protocol -p chatcluster-crds -p chatcluster-messages --test generated
 
-.PHONY: help demo test conformance images e2e e2e-full bench footprint lint generate audit
+.PHONY: help demo test conformance images e2e e2e-full sim bench footprint lint generate audit
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +36,10 @@ e2e: ## Try ChatCluster on a Kubernetes of three nodes on this machine (needs ro
 
 e2e-full: ## The same with dying nodes and mistakes that people make
 	@scripts/e2e full
+
+sim: ## Play whole fleets from seeds, in one thread each (SEEDS=n; SEED=x tells what happened; BUGS=1 looks for planted bugs)
+	@scripts/need rust
+	$(ENV) cargo run --locked --quiet --profile sim -p chatcluster-simulation $(if $(BUGS),--features planted) -- $(if $(BUGS),--bugs,$(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),300)))
 
 bench: ## Measure the shipped programs against floors of the same run
 	@scripts/need rust redis

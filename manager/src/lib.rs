@@ -24,7 +24,7 @@ mod redis_cluster;
 mod slot;
 mod types;
 
-pub use memory::MemoryManager;
+pub use memory::{MemoryManager, Snapshot};
 pub use redis_cluster::{InvalidNode, RedisManager, RedisSettings};
 pub use slot::{SLOTS, slot};
 pub use types::{

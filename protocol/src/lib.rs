@@ -4,6 +4,7 @@
 //! - [`peer`]: the binary frames between two gateways
 //! - [`id`]: users, devices, conversations, messages, and the clock that orders them
 //! - [`limits`]: how much of anything a client may send
+//! - [`planted`]: bugs that the simulation has to find; none in any other build
 //!
 //! Nothing here does I/O or reads a clock; time comes in as [`Millis`].
 
@@ -11,6 +12,7 @@ pub mod client;
 pub mod id;
 pub mod limits;
 pub mod peer;
+pub mod planted;
 
 /// The WebSocket subprotocol that a client asks for and a gateway confirms.
 pub const SUBPROTOCOL: &str = "chatcluster.v1";

@@ -3,6 +3,8 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use chatcluster_protocol::planted::{Bug, planted};
+
 use crate::{Away, ConnectionId, Device, Local, Locals, Now, sweep::Sweep};
 
 /// Most devices of one probe.
@@ -115,7 +117,9 @@ impl Prober {
         let at = now.monotonic;
         let mut due = Vec::new();
         due.push(named(self.period.due(at, locals), |_| true));
-        due.push(named(self.unclaimed.due(at, locals), |local| !local.claimed));
+        due.push(named(self.unclaimed.due(at, locals), |local| {
+            !local.claimed && !planted(Bug::UnclaimedUnprobed)
+        }));
         if let Some(loss) = &mut self.loss {
             due.push(named(loss.due(at, locals), |_| true));
         }
@@ -146,6 +150,9 @@ impl Prober {
     }
 
     fn ask(&mut self, devices: Vec<Device>, tries: u8, effects: &mut Vec<Effect>) {
+        if planted(Bug::NoProbes) {
+            return;
+        }
         let probe = self.next;
         self.next += 1;
         self.probes.insert(probe, Probe { devices: devices.clone(), tries, retry: None });

@@ -7,6 +7,8 @@
 
 use std::{cmp::Ordering, collections::BTreeMap};
 
+use chatcluster_protocol::planted::{Bug, planted};
+
 use crate::{
     key::{Key, Table},
     record::{self, Corrupt, Delivered, Id, ReferenceRecord, ReferenceState, Registry},
@@ -26,11 +28,14 @@ pub struct Page {
 /// Merges the pages that replicas gave for one scan.
 pub fn merge(pages: Vec<Rows>, reverse: bool) -> Result<Page, Corrupt> {
     let order = |a: &Key, b: &Key| if reverse { b.cmp(a) } else { a.cmp(b) };
+    let smallest = |a: &Key, b: &Key| {
+        if planted(Bug::PageEndsLate) { order(b, a) } else { order(a, b) }
+    };
     let ended_at = pages
         .iter()
         .filter(|page| page.truncated)
         .filter_map(|page| page.rows.last().map(|(key, _)| key.clone()))
-        .min_by(order);
+        .min_by(smallest);
     let inside =
         |key: &Key| ended_at.as_ref().is_none_or(|end| order(key, end) != Ordering::Greater);
     let mut merged: BTreeMap<Key, Vec<u8>> = BTreeMap::new();
@@ -51,9 +56,10 @@ pub fn merge(pages: Vec<Rows>, reverse: bool) -> Result<Page, Corrupt> {
 
 /// What two values of one key come to. The order of the two does not matter.
 fn newer(key: &[u8], a: &[u8], b: &[u8]) -> Result<Vec<u8>, Corrupt> {
-    for value in [a, b] {
+    for (value, other) in [(a, b), (b, a)] {
         if record::is_tombstone(value) {
-            return Ok(value.to_vec());
+            let wins = if planted(Bug::RemovalLoses) { other } else { value };
+            return Ok(wins.to_vec());
         }
     }
     match Table::of(key) {

@@ -5,6 +5,8 @@
 
 use std::collections::BTreeMap;
 
+use chatcluster_protocol::planted::{Bug, planted};
+
 use crate::{
     apply::{Effect, MarkPlaced, Stop, UnitReply},
     replica::ReplicaError,
@@ -41,7 +43,7 @@ impl Write {
             Ok(replies) => self.replies.push(replies),
             Err(error) => self.errors.push(error),
         }
-        let needed = majority(self.replicas);
+        let needed = if planted(Bug::OneReplicaWrites) { 1 } else { majority(self.replicas) };
         if self.errors.len() > self.replicas - needed {
             return self.errors.pop().map(Err);
         }
@@ -52,7 +54,7 @@ impl Write {
 
     /// Every unit was applied by a majority: later answers change nothing.
     fn agreed(&self) -> bool {
-        let needed = majority(self.replicas);
+        let needed = if planted(Bug::OneReplicaWrites) { 1 } else { majority(self.replicas) };
         let applied = |batch: usize, unit: usize| {
             let done = |replies: &&Replies| replies[batch][unit].stop.is_none();
             self.replies.iter().filter(done).count()
@@ -65,7 +67,7 @@ impl Write {
     }
 
     fn merged(&self) -> Replies {
-        let needed = majority(self.replicas);
+        let needed = if planted(Bug::OneReplicaWrites) { 1 } else { majority(self.replicas) };
         let Some(first) = self.replies.first() else { return Vec::new() };
         let unit = |batch: usize, unit: usize| {
             let replies: Vec<_> = self.replies.iter().map(|r| &r[batch][unit]).collect();
@@ -165,7 +167,7 @@ impl<T> Read<T> {
         &mut self,
         reply: Result<T, ReplicaError>,
     ) -> Option<Result<Vec<T>, ReplicaError>> {
-        let needed = majority(self.replicas);
+        let needed = if planted(Bug::OneReplicaReads) { 1 } else { majority(self.replicas) };
         match reply {
             Ok(answer) => self.answers.push(answer),
             Err(error) => {

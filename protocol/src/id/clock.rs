@@ -1,7 +1,10 @@
 //! A hybrid logical clock: wall time where it moves forward, a counter where it does not.
 
 use super::MessageId;
-use crate::Millis;
+use crate::{
+    Millis,
+    planted::{Bug, planted},
+};
 
 const COUNTER_BITS: u32 = 12;
 const COUNTER_MAX: u16 = (1 << COUNTER_BITS) - 1;
@@ -58,6 +61,9 @@ impl HybridClock {
 
     /// A stamp above all before it, and at or above `now`.
     pub fn next(&mut self, now: Millis) -> Stamp {
+        if planted(Bug::ClockGoesBack) {
+            return Stamp::new(now, 0);
+        }
         self.last = self.last.next().max(Stamp::new(now, 0));
         self.last
     }

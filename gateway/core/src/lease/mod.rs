@@ -8,6 +8,7 @@ mod shards;
 
 use std::{collections::BTreeSet, time::Duration};
 
+use chatcluster_protocol::planted::{Bug, planted};
 use rand::Rng;
 pub use shards::Shards;
 
@@ -154,6 +155,9 @@ impl LeaseKeeper {
                 self.lease = Lease::Proven(sent + TTL);
                 effects.extend(doubt.then_some(Effect::ProbeAll));
             }
+            (Lease::Proven(_), _) if planted(Bug::IncarnationKept) => {
+                self.lease = Lease::Proven(sent + TTL);
+            }
             (Lease::Proven(_), _) => self.begin_anew(now, rng, effects),
         }
     }
@@ -177,6 +181,7 @@ impl LeaseKeeper {
         let (Some(asked), Ok(alive)) = (self.reading_leases.take(), found) else { return };
         let others: BTreeSet<_> = alive.iter().map(|gateway| gateway.incarnation).collect();
         let lost = self.others.difference(&others).filter(|other| !self.own.contains(other));
+        let lost = lost.filter(|_| !planted(Bug::LossUnprobed));
         effects.extend(lost.map(|other| Effect::GatewayLost(*other)));
         self.others = others;
         effects.push(Effect::Gateways { asked, alive });
@@ -190,7 +195,7 @@ impl LeaseKeeper {
             && *old != shards
         {
             let changed = shards::changed(old, &shards);
-            if changed.contains(&true) {
+            if changed.contains(&true) && !planted(Bug::ShardChangeIgnored) {
                 self.walk(now.monotonic, Some(changed));
             }
         }

@@ -5,7 +5,10 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use chatcluster_protocol::id::UserId;
+use chatcluster_protocol::{
+    id::UserId,
+    planted::{Bug, planted},
+};
 
 use super::Delivery;
 
@@ -87,6 +90,11 @@ impl Lookups {
     }
 
     fn wait(&mut self, delivery: Delivery) {
+        let mut flying = self.flying.values_mut();
+        let joined = flying.find_map(|batch| batch.get_mut(&delivery.device.user));
+        if let Some(joined) = joined.filter(|_| planted(Bug::LookupJoined)) {
+            return joined.push(delivery);
+        }
         self.waiting.entry(delivery.device.user.clone()).or_default().push(delivery);
     }
 }

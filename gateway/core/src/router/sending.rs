@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
+use chatcluster_protocol::planted::{Bug, planted};
+
 use super::{Delivery, Effect, Flight, Leg, Peer, Router, peer};
 use crate::{Gateway, Incarnation, Local, Locals, Now, Push, Route, Target};
 
@@ -15,6 +17,10 @@ impl Router {
     /// The route was wrong: it is forgotten and read again, once.
     pub(super) fn look_up_again(&mut self, to: Option<Incarnation>, push: Push, leg: Leg) {
         let Leg { target: Target { device, connection, epoch }, second } = leg;
+        if planted(Bug::WrongRouteKept) {
+            self.counts.not_here += 1;
+            return;
+        }
         self.cache.forget(&device, |route| {
             Some(route.gateway.incarnation) == to
                 && (route.connection, route.epoch) == (connection, epoch)

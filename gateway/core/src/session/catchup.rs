@@ -4,6 +4,8 @@ use std::{collections::VecDeque, time::Duration};
 
 use bytes::Bytes;
 
+use chatcluster_protocol::planted::{Bug, planted};
+
 use crate::{Push, backoff::Backoff};
 
 /// Most entries in one page of the inbox.
@@ -61,7 +63,7 @@ impl CatchUp {
             return true;
         }
         if self.live.len() >= BUFFER || self.live_bytes >= BUFFER_BYTES {
-            self.again = true;
+            self.again = !planted(Bug::OverflowForgotten);
             return false;
         }
         self.live_bytes += push.frame.len();

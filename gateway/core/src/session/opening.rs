@@ -6,6 +6,7 @@ use chatcluster_protocol::{
     client::{CloseCode, Error, ErrorCode, Hello, RequestId, ServerFrame, Welcome},
     id::{DeviceId, MessageId},
     limits::{APPEND_WINDOW, Limits},
+    planted::{Bug, planted},
 };
 
 use super::{Effect, Env, Registration, Session, State, Verdict, catchup::CatchUp};
@@ -127,6 +128,13 @@ impl Session {
         };
         self.write(&ServerFrame::Welcome(welcome), env);
         self.state = State::CatchingUp(Box::new(CatchUp::new()));
+        if planted(Bug::CaughtUpAtOnce) {
+            self.told_caught_up = true;
+            self.write(&ServerFrame::CaughtUp, env);
+        }
+        if planted(Bug::NoCatchUp) {
+            self.state = State::Live;
+        }
         self.advance(env);
     }
 }

@@ -13,6 +13,7 @@ use chatcluster_protocol::{
     client::{Error, ErrorCode, Message, Recipient, RequestId, Send, Sent, ServerFrame},
     id::{ConversationId, HybridClock, Identity, MessageId},
     limits::SENDS_IN_FLIGHT,
+    planted::{Bug, planted},
 };
 
 use super::{Append, AppendResult, Effect, Outgoing, floor::Floor, owed::Owed};
@@ -178,6 +179,10 @@ impl Sends {
                 AppendResult::OutOfOrder { highest } => {
                     stamper.floor.must_exceed(highest);
                     again.push(waiting);
+                }
+                AppendResult::Unavailable if planted(Bug::FailureIsSent) => {
+                    let id = MessageId::floor(stamper.wall);
+                    effects.extend(self.stored(conversation, &waiting, id, Vec::new()));
                 }
                 AppendResult::TooOld => again.push(waiting),
                 AppendResult::TooNew | AppendResult::Unavailable => {

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use chatcluster_protocol::client::CloseCode;
+use chatcluster_protocol::{
+    client::CloseCode,
+    planted::{Bug, planted},
+};
 
 use super::{Claimed, Effect, Env, Opening, Reclaimed, Session, State, Touched};
 use crate::{Away, Route};
@@ -39,7 +42,8 @@ impl Session {
     /// heartbeat waits until it is heard: a dead connection must not take the device from a live one.
     ///
     pub(super) fn reassert(&mut self, env: &mut Env<'_>) {
-        let silent = env.now.monotonic.saturating_sub(self.heard) > env.heartbeat;
+        let silent = env.now.monotonic.saturating_sub(self.heard) > env.heartbeat
+            && !planted(Bug::SilentReassert);
         self.reassert_due = match self.holding {
             Holding::Nothing => false,
             Holding::Claiming | Holding::Touching => true,
@@ -114,7 +118,9 @@ impl Session {
         match result {
             Ok(Reclaimed::Claimed(claimed)) => {
                 self.take_route(claimed, env);
-                self.read_again(env);
+                if !planted(Bug::ReassertWithoutRead) {
+                    self.read_again(env);
+                }
             }
             Ok(Reclaimed::Replaced(route)) if self.is_own(&route, env) => {
                 // A claim whose answer was lost. It may be of a former incarnation.

@@ -4,6 +4,7 @@ use chatcluster_protocol::{
     Millis,
     id::{ConversationId, DeviceId, MessageId},
     limits::{APPEND_WINDOW, REFERENCE_LIFETIME},
+    planted::{Bug, planted},
 };
 
 use super::{Applied, Effect, Stop, read};
@@ -31,7 +32,7 @@ pub(super) fn store(
     if read::<Archived>(view, &archive)?.is_some() {
         return Ok(Ok(Effect::Applied));
     }
-    if id.millis().saturating_add(APPEND_WINDOW) < now {
+    if id.millis().saturating_add(APPEND_WINDOW) < now && !planted(Bug::OldTaken) {
         return Ok(Err(Stop::TooOld));
     }
     if id.millis() > now.saturating_add(APPEND_WINDOW) {
@@ -40,6 +41,7 @@ pub(super) fn store(
     let order = key::order(&message.from, &message.device, conversation);
     if let Some(Id(highest)) = read::<Id>(view, &order)?
         && highest >= id
+        && !planted(Bug::LowerIdTaken)
     {
         return Ok(Err(Stop::OutOfOrder(highest)));
     }
@@ -67,14 +69,17 @@ fn known(
 ) -> Result<Option<Stop>, ViewError> {
     let Some(record) = read::<ReferenceRecord>(view, &reference(message))? else { return Ok(None) };
     let forgotten = record.id.millis().saturating_add(REFERENCE_LIFETIME) < now;
-    if forgotten {
+    if forgotten || planted(Bug::ReferenceForgotten) {
         return Ok(None);
     }
-    if record.hash != message.hash() {
+    if record.hash != message.hash() && !planted(Bug::ConflictIgnored) {
         return Ok(Some(Stop::Conflict));
     }
     Ok(match record.state {
         ReferenceState::Complete(devices) => Some(Stop::Complete(record.id, devices)),
+        ReferenceState::Pending if planted(Bug::PendingIsComplete) => {
+            Some(Stop::Complete(record.id, Vec::new()))
+        }
         ReferenceState::Pending if supersede || record.id == id => None,
         ReferenceState::Pending => Some(Stop::Pending(record.id)),
     })

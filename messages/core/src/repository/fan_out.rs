@@ -1,6 +1,9 @@
 //! Finishing what a crash left half done: messages that are stored, but not in all inboxes (rule 11).
 
-use chatcluster_protocol::id::{ConversationId, MessageId};
+use chatcluster_protocol::{
+    id::{ConversationId, MessageId},
+    planted::{Bug, planted},
+};
 
 use super::{Append, Quorum, RepositoryError, Stored, append};
 use crate::{
@@ -18,6 +21,9 @@ pub(super) async fn finish<R: Replica>(
     quorum: &Quorum<R>,
     before: MessageId,
 ) -> Result<(usize, bool), RepositoryError> {
+    if planted(Bug::FanOutLeft) {
+        return Ok((0, false));
+    }
     let scan = Scan {
         from: vec![Table::FanOut as u8],
         to: key::fan_out(before),

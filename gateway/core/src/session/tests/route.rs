@@ -171,3 +171,12 @@ fn a_reclaim_that_comes_after_the_end_is_released_if_it_took_the_route() {
         assert!(bob.session.finished());
     }
 }
+
+#[test]
+fn a_claim_of_this_session_that_was_carried_out_late_names_it_all_the_same() {
+    let mut bob = Bob::live();
+    assert_eq!(bob.deliver_for(71, &nth(1)), Outcome::Queued, "only a claim of its own named it");
+    bob.effects();
+    bob.handle(Input::Evict(71));
+    assert_eq!(bob.closes_with(), Some(CloseCode::Replaced));
+}

@@ -1,0 +1,138 @@
+//! Bugs that are planted on purpose, to see whether the simulation finds them. One is active at most, in
+//! one thread, and only in a build with the feature `planted`; without it [`planted`] is `false` for the
+//! compiler, and nothing of this is left.
+
+macro_rules! bugs {
+    ($($(#[doc = $doc:literal])* $bug:ident = $rule:literal),* $(,)?) => {
+        /// A bug that can be planted.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum Bug {
+            $($(#[doc = $doc])* $bug,)*
+        }
+
+        impl Bug {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$bug,)*];
+
+            /// The rule of the design that it breaks.
+            pub const fn rule(self) -> u8 {
+                match self { $(Self::$bug => $rule,)* }
+            }
+        }
+    };
+}
+
+bugs! {
+    /// A lookup that is under way also serves what was stored after it began.
+    LookupJoined = 1,
+    /// A client is live with its welcome, and its inbox is not read.
+    NoCatchUp = 1,
+    /// A route is claimed again without reading the inbox.
+    ReassertWithoutRead = 2,
+    /// A lease that lapsed goes on under the same incarnation.
+    IncarnationKept = 2,
+    /// Other masters of a shard change nothing.
+    ShardChangeIgnored = 2,
+    /// Sessions that have long been silent claim again, too.
+    SilentReassert = 2,
+    /// A cached route is trusted after its gateway's lease has ended.
+    DeadGatewayTrusted = 3,
+    /// A cached route that turned out to be wrong is kept, and not looked up again.
+    WrongRouteKept = 3,
+    /// The previous holder of a device is left alone.
+    NobodyEvicted = 4,
+    /// The inbox is not read again after an eviction.
+    EvictionWithoutRead = 4,
+    /// An eviction ends the session whatever epoch it means.
+    AnyEpochEvicted = 4,
+    /// A route is released whatever epoch it has.
+    AnyEpochReleased = 4,
+    /// What was sent over a link that broke counts as delivered.
+    UnknownIsQueued = 5,
+    /// A session without room drops what is delivered, and goes on.
+    OverloadIgnored = 5,
+    /// No session is ever probed.
+    NoProbes = 6,
+    /// The loss of a gateway leads to no probe.
+    LossUnprobed = 6,
+    /// Sessions without a claim are probed as seldom as others.
+    UnclaimedUnprobed = 6,
+    /// What a client has seen does not bind the ids of what it sends.
+    SeenIgnored = 7,
+    /// Ids follow the wall clock, also backwards.
+    ClockGoesBack = 7,
+    /// A failed append is answered with `sent`.
+    FailureIsSent = 8,
+    /// A reference that is pending counts as complete.
+    PendingIsComplete = 8,
+    /// A reference that was used is used again for another message.
+    ReferenceForgotten = 8,
+    /// Other content under a used reference is taken for the same.
+    ConflictIgnored = 8,
+    /// After a failure later sends go on.
+    LaterSendsGoOn = 9,
+    /// A replica takes ids below the highest of the device.
+    LowerIdTaken = 9,
+    /// Units behind one that was refused for its id are stored.
+    LaterUnitsGoOn = 9,
+    /// Appends of any age are taken.
+    OldTaken = 10,
+    /// A message whose inboxes are not filled is never finished.
+    FanOutLeft = 11,
+    /// A message is complete without its inboxes.
+    InboxesLeftEmpty = 11,
+    /// An append that names an old registry is taken.
+    OldRegistryTaken = 12,
+    /// A write counts when one replica has it.
+    OneReplicaWrites = 13,
+    /// One replica's word is enough to read.
+    OneReplicaReads = 13,
+    /// A removal loses against a value.
+    RemovalLoses = 13,
+    /// A message is put into an inbox again after its removal.
+    RemovalForgotten = 13,
+    /// A replica answers before it has synced.
+    AnswerBeforeSync = 16,
+    /// A merged page ends at the largest last key of the truncated ones.
+    PageEndsLate = 17,
+    /// The buffer of live pushes overflows without another pass.
+    OverflowForgotten = 18,
+    /// `caught_up` follows the welcome.
+    CaughtUpAtOnce = 18,
+    /// The next page of an inbox skips an entry.
+    CursorSkips = 18,
+    /// A push counts as acknowledged.
+    PushIsAck = 19,
+    /// An acknowledgement that failed is forgotten.
+    FailedAckForgotten = 19,
+}
+
+#[cfg(feature = "planted")]
+mod active {
+    use std::cell::Cell;
+
+    use super::Bug;
+
+    thread_local! {
+        static ACTIVE: Cell<Option<Bug>> = const { Cell::new(None) };
+    }
+
+    /// Plants a bug in this thread, in place of the one before.
+    pub fn plant(bug: Option<Bug>) {
+        ACTIVE.set(bug);
+    }
+
+    /// Whether this bug is planted here.
+    pub fn planted(bug: Bug) -> bool {
+        ACTIVE.get() == Some(bug)
+    }
+}
+
+#[cfg(feature = "planted")]
+pub use active::{plant, planted};
+
+/// Whether this bug is planted here: never, in a build without the feature.
+#[cfg(not(feature = "planted"))]
+pub const fn planted(_: Bug) -> bool {
+    false
+}

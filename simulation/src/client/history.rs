@@ -1,0 +1,91 @@
+//! Looking back: a device goes forward through one of its conversations, page by page, for as long as the
+//! world lasts. In the end it must have seen all that is stable.
+
+use std::collections::BTreeSet;
+
+use chatcluster_protocol::{
+    Millis,
+    client::{ClientFrame, History, HistoryPage, RequestId},
+    id::MessageId,
+};
+
+use super::user_id;
+use crate::{
+    clock::{S, Time},
+    network::Node,
+    world::World,
+};
+
+/// How often a page is asked for while there is nothing more, and how long an answer may take.
+const EVERY: Time = 10 * S;
+
+/// Messages in a page: few, so that there are many pages.
+const PAGE: u32 = 5;
+
+/// A walk through a conversation.
+#[derive(Debug)]
+pub(crate) struct Look {
+    pub(crate) with: usize,
+    after: MessageId,
+    asked: Option<RequestId>,
+    /// What was on the pages, and up to when nothing can be missing.
+    pub(crate) seen: BTreeSet<MessageId>,
+    pub(crate) complete: Millis,
+}
+
+impl World {
+    pub(super) fn look_back(&mut self, device: usize) {
+        let user = self.clients[device].user;
+        let with = (user + 1) % self.shape.users.len();
+        self.clients[device].look.get_or_insert_with(|| Look {
+            with,
+            after: MessageId::floor(0),
+            asked: None,
+            seen: BTreeSet::new(),
+            complete: 0,
+        });
+        self.next_page(device);
+        self.later(Node::Device(device), EVERY, move |world| world.look_back(device));
+    }
+
+    fn next_page(&mut self, device: usize) {
+        let client = &mut self.clients[device];
+        if client.link.as_ref().is_none_or(|link| !link.welcomed) {
+            return;
+        }
+        let id = client.request();
+        let Some(look) = &mut client.look else { return };
+        look.asked = Some(id);
+        let history = History {
+            id,
+            conversation: None,
+            user: Some(user_id(look.with)),
+            before: None,
+            after: Some(look.after),
+            sender: None,
+            limit: Some(PAGE),
+        };
+        self.say(device, ClientFrame::History(history));
+    }
+
+    pub(super) fn history_page(&mut self, device: usize, page: HistoryPage) {
+        let Some(look) = &mut self.clients[device].look else { return };
+        if look.asked.take_if(|asked| *asked == page.id).is_none() {
+            return;
+        }
+        look.seen.extend(page.messages.iter().map(|message| message.message));
+        match page.next {
+            Some(next) => {
+                look.after = next;
+                self.next_page(device);
+            }
+            None => look.complete = look.complete.max(page.stable_up_to),
+        }
+    }
+
+    pub(super) fn look_failed(&mut self, device: usize, id: Option<RequestId>) {
+        if let Some(look) = &mut self.clients[device].look {
+            look.asked.take_if(|asked| Some(*asked) == id);
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! A device of a user, as the protocol's rules want it. What it keeps over a restart: what it has shown,
+//! the highest id, its last epoch, and what it has written and nobody has confirmed.
+
+mod connection;
+mod history;
+mod reading;
+mod sending;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use chatcluster_protocol::{
+    client::RequestId,
+    id::{DeviceId, Identity, MessageId, Reference, UserId},
+};
+use connection::Link;
+use gateway_core::Device;
+use history::Look;
+
+use crate::{clock::Time, shape::Shape};
+
+/// A device and its app.
+pub(crate) struct Client {
+    pub(crate) home: Device,
+    /// Which user it is of.
+    pub(crate) user: usize,
+    /// What the person sees.
+    pub(crate) shown: BTreeMap<Identity, MessageId>,
+    pub(crate) highest: Option<MessageId>,
+    epoch: Option<u64>,
+    pub(crate) outbox: VecDeque<Draft>,
+    next_reference: u64,
+    /// The connection in use.
+    pub(crate) link: Option<Link>,
+    /// It wants to be connected.
+    pub(crate) online: bool,
+    failures: u32,
+    dials: u64,
+    next_request: u64,
+    acks: BTreeSet<(bool, MessageId)>,
+    /// What arrives is read then.
+    reads_from: Time,
+    pub(crate) look: Option<Look>,
+}
+
+/// A message that was written and has no answer.
+#[derive(Debug, Clone)]
+pub(crate) struct Draft {
+    pub(crate) reference: Reference,
+    pub(crate) to: UserId,
+    pub(crate) body: String,
+    pub(crate) state: State,
+    /// How often it was sent.
+    pub(crate) tries: u32,
+    /// It uses a reference that was used for something else.
+    pub(crate) forged: bool,
+}
+
+/// How far a draft is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum State {
+    /// It has not been sent over this connection.
+    Fresh,
+    /// It has been sent.
+    Flying,
+    /// An error says to send it again.
+    Failed,
+}
+
+impl Client {
+    /// The devices of all users.
+    pub(crate) fn all(shape: &Shape) -> Vec<Self> {
+        let users = shape.users.iter().enumerate();
+        let devices = users.flat_map(|(user, devices)| (0..*devices).map(move |n| (user, n)));
+        devices.map(|(user, device)| Self::new(user, device)).collect()
+    }
+
+    fn new(user: usize, device: usize) -> Self {
+        Self {
+            home: Device { user: user_id(user), device: device_id(device) },
+            user,
+            shown: BTreeMap::new(),
+            highest: None,
+            epoch: None,
+            outbox: VecDeque::new(),
+            next_reference: 0,
+            link: None,
+            online: false,
+            failures: 0,
+            dials: 0,
+            next_request: 0,
+            acks: BTreeSet::new(),
+            reads_from: 0,
+            look: None,
+        }
+    }
+
+    fn saw(&mut self, id: MessageId) {
+        self.highest = self.highest.max(Some(id));
+    }
+
+    fn request(&mut self) -> RequestId {
+        self.next_request += 1;
+        RequestId::try_from(self.next_request).unwrap_or(RequestId::MAX)
+    }
+}
+
+/// The name of a user. It is always valid.
+pub(crate) fn user_id(user: usize) -> UserId {
+    UserId::new(format!("user-{user}")).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn device_id(device: usize) -> DeviceId {
+    DeviceId::new(format!("d{device}")).unwrap_or_else(|error| panic!("{error}"))
+}

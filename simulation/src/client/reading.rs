@@ -1,0 +1,182 @@
+//! What gateways say.
+
+use std::collections::BTreeSet;
+
+use chatcluster_protocol::{
+    client::{Ack, ClientFrame, ErrorCode, Message, Receipt, ServerFrame},
+    id::MessageId,
+    limits::ACK_IDS,
+};
+
+use crate::{
+    clock::{MS, S},
+    coverage::hit,
+    network::{Node, StreamId, Wire},
+    trace::trace,
+    world::World,
+};
+
+impl World {
+    pub(crate) fn device_reads(&mut self, device: usize, stream: StreamId, wire: Wire) {
+        let reads_from = self.clients[device].reads_from;
+        if reads_from > self.now {
+            hit("client: late reader");
+            let wait = reads_from - self.now;
+            return self.later(Node::Device(device), wait, move |world| {
+                world.device_reads(device, stream, wire);
+            });
+        }
+        let current = self.clients[device].link.as_ref().is_some_and(|link| link.stream == stream);
+        match wire {
+            Wire::Ping => self.send(stream, 0, Wire::Pong),
+            Wire::Close(code) => self.close_frame(device, stream, code, current),
+            Wire::End | Wire::Refused => self.lose(device, stream, true),
+            Wire::Text(text) => {
+                if current {
+                    self.heard(device);
+                }
+                if let Ok(frame) = serde_json::from_slice(&text) {
+                    self.frame(device, stream, frame, current);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn close_frame(&mut self, device: usize, stream: StreamId, code: u16, current: bool) {
+        trace!(
+            self,
+            Node::Device(device),
+            "stream {stream} is closed with {code}; in use: {current}"
+        );
+        self.send(stream, 0, Wire::Close(code));
+        match code {
+            4000 => hit("close: 4000"),
+            4001 => hit("close: 4001"),
+            4103 => hit("close: 4103"),
+            4201 => hit("close: 4201"),
+            4204 => hit("close: 4204"),
+            _ => {}
+        }
+        self.check_close(device, code, current);
+        self.lose(device, stream, (4100..4200).contains(&code));
+    }
+
+    fn frame(&mut self, device: usize, stream: StreamId, frame: ServerFrame, current: bool) {
+        match frame {
+            ServerFrame::Message(message) => self.shows(device, message),
+            ServerFrame::Receipt(receipt) => self.told(device, &receipt),
+            // What else comes over a connection that is left behind is asked for again over the other.
+            _ if !current => {}
+            ServerFrame::Welcome(welcome) => {
+                trace!(self, Node::Device(device), "is welcomed with epoch {}", welcome.epoch);
+                self.welcomed(device, welcome.epoch);
+            }
+            ServerFrame::CaughtUp => self.check_caught_up(device),
+            ServerFrame::Sent(sent) => {
+                trace!(
+                    self,
+                    Node::Device(device),
+                    "{} is sent as {}",
+                    sent.reference,
+                    sent.message
+                );
+                self.sent(device, &sent);
+            }
+            ServerFrame::History(page) => self.history_page(device, page),
+            ServerFrame::Reconnect(ask) => self.move_away(device, stream, ask.after),
+            ServerFrame::Error(error) => {
+                trace!(
+                    self,
+                    Node::Device(device),
+                    "error {:?} for {:?}",
+                    error.code,
+                    error.reference
+                );
+                match (error.code, &error.reference) {
+                    (ErrorCode::TooManyInFlight, _) => hit("client: too many in flight"),
+                    (ErrorCode::Unavailable, Some(_)) if error.text.starts_with("an earlier") => {
+                        hit("client: held back send");
+                    }
+                    _ => {}
+                }
+                match error.reference {
+                    Some(reference) => {
+                        self.send_failed(device, reference, error.temporary, error.retry_after);
+                    }
+                    None => self.look_failed(device, error.id),
+                }
+            }
+            ServerFrame::Pong(_) | ServerFrame::Unknown => {}
+        }
+    }
+
+    fn shows(&mut self, device: usize, message: Message) {
+        let id = message.message;
+        trace!(
+            self,
+            Node::Device(device),
+            "gets {id} of {}/{}: {}",
+            message.from,
+            message.device,
+            message.content.body.as_str()
+        );
+        self.check_shown(device, &message);
+        let client = &mut self.clients[device];
+        client.saw(id);
+        let shown = *client.shown.entry(id.identity()).or_insert(id);
+        if shown != id {
+            hit("client: copy of a message");
+        }
+        self.acknowledge(device, false, id);
+    }
+
+    fn told(&mut self, device: usize, receipt: &Receipt) {
+        trace!(
+            self,
+            Node::Device(device),
+            "gets receipt {}: {} has all up to {}",
+            receipt.receipt,
+            receipt.user,
+            receipt.up_to
+        );
+        self.check_receipt(device, receipt);
+        self.acknowledge(device, true, receipt.receipt);
+    }
+
+    fn acknowledge(&mut self, device: usize, receipt: bool, id: MessageId) {
+        let client = &mut self.clients[device];
+        let first = client.acks.is_empty();
+        client.acks.insert((receipt, id));
+        if first {
+            // Some apps write to their disk first.
+            let most = if self.chance.one_in(8) { 3 * S } else { 100 * MS };
+            let wait = self.chance.between(0, most);
+            self.later(Node::Device(device), wait, move |world| world.send_acks(device));
+        }
+    }
+
+    fn send_acks(&mut self, device: usize) {
+        let client = &mut self.clients[device];
+        let all = std::mem::take(&mut client.acks);
+        if client.link.as_ref().is_none_or(|link| !link.welcomed) {
+            return;
+        }
+        let of = |receipts: bool| {
+            let ids = all.iter().filter(|(receipt, _)| *receipt == receipts);
+            ids.map(|(_, id)| *id).collect::<BTreeSet<_>>()
+        };
+        let (messages, receipts) = (of(false), of(true));
+        self.oracle.acknowledged(device, &messages);
+        let (messages, receipts) = (Vec::from_iter(messages), Vec::from_iter(receipts));
+        let count = messages.len().max(receipts.len()).div_ceil(ACK_IDS);
+        let mut messages = messages.chunks(ACK_IDS);
+        let mut receipts = receipts.chunks(ACK_IDS);
+        for _ in 0..count {
+            let ids = |ids: Option<&[MessageId]>| ids.unwrap_or_default().to_vec();
+            let ack =
+                Ack { id: None, messages: ids(messages.next()), receipts: ids(receipts.next()) };
+            self.say(device, ClientFrame::Ack(ack));
+        }
+    }
+}

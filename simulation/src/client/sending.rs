@@ -1,0 +1,154 @@
+//! Writing: in order, again after failures and over new connections, until there is an answer.
+
+use chatcluster_protocol::{
+    client::{ClientFrame, Content, Recipient, Send, Sent},
+    id::Reference,
+    limits::SENDS_IN_FLIGHT,
+};
+
+use super::{Draft, State, user_id};
+use crate::{clock::MS, coverage::hit, network::Node, trace::trace, world::World};
+
+/// Sends without an answer: a few more than the protocol allows, so that some are refused.
+const IN_FLIGHT: usize = SENDS_IN_FLIGHT + 8;
+
+impl World {
+    /// The person writes to a user.
+    pub(crate) fn write_message(&mut self, device: usize, to: usize) -> usize {
+        let client = &mut self.clients[device];
+        client.next_reference += 1;
+        let name = format!("{}-{}-{}", client.home.user, client.home.device, client.next_reference);
+        let reference = Reference::new(name).unwrap_or_else(|error| panic!("{error}"));
+        let (to, highest, home) = (user_id(to), client.highest, client.home.clone());
+        let number = self.oracle.written(device, &home, &reference, &to, highest);
+        let body = format!("m{number}");
+        self.draft(
+            device,
+            Draft { reference, to, body, state: State::Fresh, tries: 0, forged: false },
+        );
+        number
+    }
+
+    /// An app that uses a reference twice, for different things.
+    pub(crate) fn write_forged(&mut self, device: usize) {
+        let client = &self.clients[device];
+        let Some((reference, to)) = self.oracle.any_sent(device) else { return };
+        if client.outbox.iter().any(|draft| draft.reference == reference) {
+            return;
+        }
+        self.draft(
+            device,
+            Draft {
+                reference,
+                to,
+                body: "forged".into(),
+                state: State::Fresh,
+                tries: 0,
+                forged: true,
+            },
+        );
+    }
+
+    fn draft(&mut self, device: usize, draft: Draft) {
+        self.clients[device].outbox.push_back(draft);
+        self.pump(device);
+    }
+
+    /// Sends what has not been sent, unless something before it in the conversation has to go again.
+    fn pump(&mut self, device: usize) {
+        let client = &self.clients[device];
+        if client.link.as_ref().is_none_or(|link| !link.welcomed) {
+            return;
+        }
+        let flying = client.outbox.iter().filter(|draft| draft.state == State::Flying).count();
+        let room = IN_FLIGHT.saturating_sub(flying);
+        let mut held = Vec::new();
+        let mut due = Vec::new();
+        for (place, draft) in client.outbox.iter().enumerate() {
+            match draft.state {
+                State::Failed => held.push(&draft.to),
+                State::Fresh if !held.contains(&&draft.to) => due.push(place),
+                State::Fresh | State::Flying => {}
+            }
+        }
+        for place in due.into_iter().take(room) {
+            self.send_draft(device, place);
+        }
+    }
+
+    fn send_draft(&mut self, device: usize, place: usize) {
+        let client = &mut self.clients[device];
+        let id = client.request();
+        let draft = &mut client.outbox[place];
+        draft.state = State::Flying;
+        draft.tries += 1;
+        if draft.tries > 1 {
+            hit("client: repeated send");
+        }
+        let content = Content::text(draft.body.clone()).unwrap_or_else(|error| panic!("{error}"));
+        let to = Recipient::User(draft.to.clone());
+        let send = Send { id, reference: draft.reference.clone(), to, content };
+        trace!(
+            self,
+            Node::Device(device),
+            "sends {} to {} ({})",
+            draft.reference,
+            draft.to,
+            draft.body
+        );
+        self.say(device, ClientFrame::Send(send));
+    }
+
+    /// All that has no answer goes again over a new connection, in the order written.
+    pub(super) fn send_again(&mut self, device: usize) {
+        for draft in &mut self.clients[device].outbox {
+            draft.state = State::Fresh;
+        }
+        self.pump(device);
+    }
+
+    pub(super) fn sent(&mut self, device: usize, sent: &Sent) {
+        let client = &mut self.clients[device];
+        let of = |draft: &Draft| draft.reference == sent.reference && !draft.forged;
+        let Some(place) = client.outbox.iter().position(of) else { return };
+        client.outbox.remove(place);
+        client.saw(sent.message);
+        self.check_sent(device, sent);
+        self.pump(device);
+    }
+
+    pub(super) fn send_failed(
+        &mut self,
+        device: usize,
+        reference: Reference,
+        temporary: bool,
+        retry_after: Option<u64>,
+    ) {
+        let client = &mut self.clients[device];
+        let of = |draft: &Draft| draft.reference == reference;
+        let Some(place) = client.outbox.iter().position(of) else { return };
+        if !temporary {
+            let draft = client.outbox.remove(place);
+            return self.check_refused(device, draft.is_some_and(|draft| draft.forged));
+        }
+        let draft = &mut client.outbox[place];
+        draft.state = State::Failed;
+        let to = draft.to.clone();
+        let wait = retry_after.unwrap_or(1_000) * MS + self.chance.between(0, 500 * MS);
+        let stream = self.clients[device].link.as_ref().map(|link| link.stream);
+        self.later(Node::Device(device), wait, move |world| {
+            let client = &world.clients[device];
+            let link = client.link.as_ref().filter(|link| link.welcomed);
+            if link.map(|link| link.stream) != stream {
+                return;
+            }
+            let failed =
+                |(_, draft): &(usize, &Draft)| draft.to == to && draft.state == State::Failed;
+            let again = client.outbox.iter().enumerate().filter(failed);
+            for place in again.map(|(place, _)| place).collect::<Vec<_>>() {
+                world.send_draft(device, place);
+            }
+            world.pump(device);
+        });
+    }
+}

@@ -1,0 +1,100 @@
+//! Which branches were taken. A run of many seeds fails where one of them never was.
+
+use std::{cell::RefCell, collections::BTreeMap};
+
+thread_local! {
+    static HITS: RefCell<BTreeMap<&'static str, u64>> = const { RefCell::new(BTreeMap::new()) };
+}
+
+/// Counts a branch.
+pub(crate) fn hit(what: &'static str) {
+    HITS.with_borrow_mut(|hits| *hits.entry(what).or_default() += 1);
+}
+
+/// What was counted in this thread since the last time.
+pub fn take() -> BTreeMap<&'static str, u64> {
+    HITS.take()
+}
+
+/// What every run of many seeds has to reach.
+pub const WANTED: &[&str] = &[
+    "append: conflict",
+    "append: failed call",
+    "append: out of order",
+    "append: queue full",
+    "append: stored",
+    "append: too new",
+    "append: too old",
+    "append: unavailable",
+    "catch-up: again",
+    "claim: displaced another",
+    "claim: failed",
+    "claim: none before",
+    "claim: own before",
+    "client: copy of a message",
+    "client: held back send",
+    "client: late reader",
+    "client: pong missed",
+    "client: repeated send",
+    "client: restart",
+    "client: too many in flight",
+    "close: 4000",
+    "close: 4001",
+    "close: 4102",
+    "close: 4103",
+    "close: 4201",
+    "close: 4204",
+    "delivery: not here",
+    "delivery: overloaded",
+    "delivery: queued",
+    "delivery: unknown",
+    "drain: asked",
+    "drain: finished",
+    "drain: now",
+    "drain: refused at the door",
+    "eviction: local",
+    "eviction: remote",
+    "eviction: read again",
+    "fan-out: finished by another",
+    "history: page",
+    "lease: created",
+    "lease: ended",
+    "lease: failed",
+    "lease: gateway lost",
+    "lease: kept",
+    "lease: new incarnation",
+    "lease: probe all",
+    "link: gone",
+    "link: lost",
+    "link: queue full",
+    "lookup: failed",
+    "lookup: found",
+    "lookup: none",
+    "manager: call lost",
+    "manager: late call",
+    "manager: same call twice",
+    "network: half-open",
+    "network: held back",
+    "probe: all, asked by a peer",
+    "probe: failed",
+    "probe: found",
+    "probe: nothing",
+    "reassert",
+    "receipt: at once",
+    "reclaim: failed",
+    "reclaim: replaced",
+    "reclaim: taken",
+    "replica: busy",
+    "replica: complete",
+    "replica: out of order",
+    "replica: pending",
+    "replica: stale registry",
+    "replica: too new",
+    "replica: too old",
+    "replica: lost unsynced writes",
+    "route: cached gateway",
+    "session: slow window",
+    "touch: gone",
+    "touch: held",
+    "touch: replaced",
+];

@@ -1,0 +1,241 @@
+//! How faults begin and end.
+
+use std::collections::BTreeSet;
+
+use super::{Fault, Kind};
+use crate::{
+    clock::{MS, S, Time},
+    coverage::hit,
+    network::Node,
+    trace::trace,
+    world::World,
+};
+
+/// How long syncs take when nothing is wrong.
+const SYNC: Time = 4 * MS;
+
+impl World {
+    /// Everything that the seed has planned: faults, sends, bursts.
+    pub(crate) fn plan_faults(&mut self) {
+        for fault in self.shape.faults.clone() {
+            let at = fault.at;
+            self.at(at, move |world| world.begin(&fault));
+        }
+        for _ in 0..self.shape.sends {
+            let at = self.chance.between(3 * S, self.shape.trouble);
+            let device = self.chance.index(self.clients.len());
+            let to = self.somebody(device);
+            self.at(at, move |world| world.write_if_on(device, to));
+        }
+        for _ in 0..4 {
+            let at = self.chance.between(10 * S, self.shape.trouble);
+            let device = self.chance.index(self.clients.len());
+            self.at(at, move |world| world.write_forged(device));
+        }
+        for _ in 0..self.shape.bursts {
+            let at = self.chance.between(5 * S, self.shape.trouble - 10 * S);
+            let device = self.chance.index(self.clients.len());
+            self.at(at, move |world| world.burst(device));
+        }
+    }
+
+    /// People mostly write to the same few.
+    fn somebody(&mut self, device: usize) -> usize {
+        let (user, users) = (self.clients[device].user, self.shape.users.len());
+        match self.chance.between(0, 9) {
+            0 => self.chance.index(users),
+            1 => user,
+            2 | 3 => (user + 2) % users,
+            _ => (user + 1) % users,
+        }
+    }
+
+    fn write_if_on(&mut self, device: usize, to: usize) {
+        self.write_message(device, to);
+    }
+
+    /// One device writes a lot to a user, one of whose devices reads late.
+    fn burst(&mut self, device: usize) {
+        let to = (self.clients[device].user + 1) % self.shape.users.len();
+        let readers = self.clients.iter().position(|client| client.user == to);
+        if let Some(reader) = readers {
+            hit("session: slow window");
+            let until = self.now + self.chance.between(5 * S, 25 * S);
+            self.read_late(reader, until);
+        }
+        let count = self.chance.between(150, 400);
+        for n in 0..count {
+            let at = self.now + n * 10 * MS;
+            self.at(at, move |world| world.write_if_on(device, to));
+        }
+    }
+
+    fn begin(&mut self, fault: &Fault) {
+        hit(fault.kind.name());
+        trace!(self, "FAULT", "{fault}");
+        let number = fault.number;
+        match fault.kind.clone() {
+            Kind::Crash { node: Node::Gateway(at), machine } => {
+                if !self.processes.is_up(Node::Gateway(at)) {
+                    return;
+                }
+                self.crash_gateway(at, machine);
+            }
+            Kind::Crash { node: Node::Pod(_) | Node::Replica(_), .. }
+                if self.shape.replicas == 1 =>
+            {
+                self.crash_pod(0);
+                self.crash_replica(0);
+            }
+            Kind::Crash { node: Node::Pod(at), .. } => self.crash_pod(at),
+            Kind::Crash { node: Node::Replica(at), .. } => self.crash_replica(at),
+            Kind::Crash { .. } => return,
+            Kind::PowerCut => {
+                for pod in 0..self.shape.pods {
+                    self.crash_pod(pod);
+                }
+                for replica in 0..self.shape.replicas {
+                    self.crash_replica(replica);
+                }
+            }
+            Kind::Pause(node) => self.processes.pause(node),
+            Kind::Partition { side, one_way } => self.partition(number, &side, one_way),
+            Kind::Slow(node, factor) => self.network.slow_down(number, node, factor),
+            Kind::Cut(device) => self.of_link(device, |world, stream| world.break_stream(stream)),
+            Kind::HalfOpen(device, both) => self.of_link(device, move |world, stream| {
+                if let Some(stream) = world.network.streams.get_mut(&stream) {
+                    stream.deaf = [true, both];
+                }
+            }),
+            Kind::DeafLinks => self.deafen_links(),
+            Kind::Clock(gateway, ahead) => self.gateways[gateway].clock.ahead = ahead,
+            Kind::Drain(gateway) => {
+                let up = self.processes.is_up(Node::Gateway(gateway));
+                if up && !self.gateways[gateway].draining {
+                    self.drain_gateway(gateway);
+                }
+            }
+            Kind::FailOver(behind) => self.directory.fail_over(behind),
+            Kind::LoseManager => self.directory.manager.lose_everything(),
+            Kind::ManagerAway => self.manager_away(true),
+            Kind::ManagerLate(most) => self.directory.late = most,
+            Kind::SlowDisk(replica, most) => self.replicas[replica].sync = most,
+            Kind::FullDisk(replica) => self.replicas[replica].failing = true,
+            Kind::Busy(replica) => self.replicas[replica].busy = true,
+            Kind::FullQueues(gateway) => self.gateways[gateway].full = true,
+            Kind::Offline(device, politely) => self.client_offline(device, politely),
+            Kind::Restart(device) => self.restart_client(device),
+            Kind::ReadsLate(device) => self.read_late(device, self.now + fault.lasts),
+        }
+        let (kind, end) = (fault.kind.clone(), self.now + fault.lasts);
+        self.at(end, move |world| world.end(number, &kind));
+    }
+
+    fn end(&mut self, number: u64, kind: &Kind) {
+        trace!(self, "FAULT", "#{number} ends");
+        match *kind {
+            Kind::Crash { node: Node::Gateway(at), .. } | Kind::Drain(at) => {
+                self.revive_gateway(at)
+            }
+            Kind::Crash { .. } | Kind::PowerCut => self.revive_storage(),
+            Kind::Pause(node) => self.resume(node),
+            Kind::Partition { .. } | Kind::Slow(..) => {
+                self.network.mend(number);
+                self.release_held();
+            }
+            Kind::Clock(gateway, _) => self.gateways[gateway].clock.ahead = 0,
+            Kind::ManagerAway => self.manager_away(false),
+            Kind::ManagerLate(_) => self.directory.late = 0,
+            Kind::SlowDisk(replica, _) => self.replicas[replica].sync = SYNC,
+            Kind::FullDisk(replica) => self.replicas[replica].failing = false,
+            Kind::Busy(replica) => self.replicas[replica].busy = false,
+            Kind::FullQueues(gateway) => self.gateways[gateway].full = false,
+            Kind::Offline(device, _) => self.client_online(device),
+            _ => {}
+        }
+    }
+
+    /// Everything ends that is wrong.
+    pub(crate) fn heal(&mut self) {
+        trace!(self, "FAULT", "all is healed");
+        for fault in self.shape.faults.clone() {
+            self.end(fault.number, &fault.kind);
+        }
+        for gateway in 0..self.shape.gateways {
+            self.revive_gateway(gateway);
+        }
+        self.revive_storage();
+        for device in 0..self.clients.len() {
+            self.client_online(device);
+        }
+    }
+
+    fn crash_replica(&mut self, at: usize) {
+        trace!(self, Node::Replica(at), "dies");
+        self.processes.stop(Node::Replica(at));
+        self.replicas[at].crash();
+    }
+
+    fn revive_storage(&mut self) {
+        for replica in 0..self.shape.replicas {
+            if !self.processes.is_up(Node::Replica(replica)) {
+                self.processes.start(Node::Replica(replica));
+            }
+        }
+        for pod in 0..self.shape.pods {
+            if !self.processes.is_up(Node::Pod(pod)) {
+                self.start_pod(pod);
+            }
+        }
+    }
+
+    pub(crate) fn revive_gateway(&mut self, at: usize) {
+        if !self.processes.is_up(Node::Gateway(at)) {
+            self.start_gateway(at);
+        }
+    }
+
+    fn partition(&mut self, number: u64, side: &[Node], one_way: bool) {
+        let devices = (0..self.clients.len()).map(Node::Device);
+        let all = (0..self.shape.gateways)
+            .map(Node::Gateway)
+            .chain((0..self.shape.pods).map(Node::Pod))
+            .chain((0..self.shape.replicas).map(Node::Replica))
+            .chain([Node::Manager])
+            .chain(devices);
+        let others: Vec<Node> = all.filter(|node| !side.contains(node)).collect();
+        let mut ways = BTreeSet::new();
+        for one in side {
+            for other in &others {
+                // A pod and its single replica are one process.
+                let same = matches!(
+                    (one, other),
+                    (Node::Pod(_), Node::Replica(_)) | (Node::Replica(_), Node::Pod(_))
+                );
+                if same && self.shape.replicas == 1 {
+                    continue;
+                }
+                ways.insert((*one, *other));
+                if !one_way {
+                    ways.insert((*other, *one));
+                }
+            }
+        }
+        self.network.cut(number, ways);
+    }
+
+    fn of_link(&mut self, device: usize, what: impl FnOnce(&mut Self, u64)) {
+        if let Some(link) = &self.clients[device].link {
+            let stream = link.stream;
+            what(self, stream);
+        }
+    }
+
+    fn deafen_links(&mut self) {
+        for stream in self.network.streams.values_mut() {
+            if let [Node::Gateway(_), Node::Gateway(_)] = stream.ends {
+                stream.deaf = [true, true];
+            }
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! The faults of a seed. Each seed leaves out some kinds altogether: what hides behind one kind of fault
+//! is found where that one is missing.
+
+use super::{Fault, Kind};
+use crate::{
+    chance::Chance,
+    clock::{MS, S, Time},
+    network::Node,
+    shape::Shape,
+};
+
+/// Nothing goes wrong before this.
+const FROM: Time = 4 * S;
+
+/// How many kinds there are to draw from.
+const KINDS: u64 = 24;
+
+/// The faults, by time.
+pub(crate) fn plan(shape: &Shape, chance: &mut Chance) -> Vec<Fault> {
+    let count = chance.between(10, 40);
+    let allowed: Vec<u64> = (0..KINDS).filter(|_| !chance.one_in(3)).collect();
+    let mut faults: Vec<Fault> = (0..count)
+        .map(|number| {
+            let at = chance.between(FROM, shape.trouble - 2 * S);
+            let drawn = if allowed.is_empty() { 0 } else { *chance.pick(&allowed) };
+            let (kind, lasts) = kind(drawn, shape, chance);
+            // All ends when the trouble does.
+            Fault { number, at, lasts: lasts.min(shape.trouble - at), kind }
+        })
+        .collect();
+    faults.sort_by_key(|fault| (fault.at, fault.number));
+    faults
+}
+
+fn kind(drawn: u64, shape: &Shape, chance: &mut Chance) -> (Kind, Time) {
+    let gateway = chance.index(shape.gateways);
+    let replica = chance.index(shape.replicas);
+    let pod = chance.index(shape.pods);
+    let device = chance.index(shape.devices());
+    let short = chance.between(100 * MS, 3 * S);
+    let middle = chance.between(S, 12 * S);
+    let long = chance.between(5 * S, 40 * S);
+    let coin = chance.one_in(2);
+    match drawn {
+        0 | 1 => (Kind::Crash { node: Node::Gateway(gateway), machine: coin }, middle),
+        2 => (Kind::Crash { node: Node::Pod(pod), machine: coin }, middle),
+        3 => (Kind::Crash { node: Node::Replica(replica), machine: coin }, middle),
+        4 => (Kind::PowerCut, short),
+        5 => (Kind::Pause(Node::Gateway(gateway)), if coin { middle } else { long }),
+        6 => (Kind::Pause(Node::Device(device)), long),
+        7 => {
+            let node = if coin { Node::Pod(pod) } else { Node::Replica(replica) };
+            (Kind::Pause(node), if chance.one_in(4) { 70 * S } else { middle })
+        }
+        8 | 9 => {
+            let one_way = drawn == 9;
+            (
+                Kind::Partition { side: side(shape, chance), one_way },
+                if coin { middle } else { long },
+            )
+        }
+        10 => {
+            let node = *chance.pick(&[
+                Node::Gateway(gateway),
+                Node::Device(device),
+                Node::Replica(replica),
+                Node::Pod(pod),
+            ]);
+            (Kind::Slow(node, chance.between(5, 100)), middle)
+        }
+        11 => (Kind::Cut(device), 0),
+        12 => (Kind::HalfOpen(device, coin), 0),
+        13 => (Kind::DeafLinks, 0),
+        14 => {
+            let far = if chance.one_in(4) { 100_000 } else { 12_000 };
+            let ahead = chance.between(0, 2 * far) as i64 - far as i64;
+            (Kind::Clock(gateway, ahead), long)
+        }
+        15 => (Kind::Drain(gateway), 15 * S),
+        16 => (Kind::FailOver(chance.between(0, 5 * S)), 0),
+        17 => (Kind::LoseManager, 0),
+        18 => (Kind::ManagerAway, if coin { short } else { long }),
+        19 => (Kind::ManagerLate(chance.between(2 * S, 30 * S)), middle),
+        20 => match chance.between(0, 2) {
+            0 => (Kind::SlowDisk(replica, chance.between(50 * MS, 6 * S)), middle),
+            1 => (Kind::FullDisk(replica), middle),
+            _ => (Kind::Busy(replica), middle),
+        },
+        21 => (Kind::FullQueues(gateway), middle),
+        22 => match chance.between(0, 2) {
+            0 => (Kind::Restart(device), 0),
+            _ => (Kind::Offline(device, coin), long),
+        },
+        _ => (Kind::ReadsLate(device), if coin { middle } else { long }),
+    }
+}
+
+/// Some nodes of the data centre, seldom with the manager among them.
+fn side(shape: &Shape, chance: &mut Chance) -> Vec<Node> {
+    let gateways = (0..shape.gateways).map(Node::Gateway);
+    let storage = (0..shape.replicas).map(Node::Replica);
+    let all: Vec<Node> = gateways
+        .chain(storage)
+        .chain((0..shape.pods).map(Node::Pod))
+        .chain([Node::Manager])
+        .collect();
+    let count = chance.between(1, 2);
+    (0..count).map(|_| *chance.pick(&all)).collect()
+}

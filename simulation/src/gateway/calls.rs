@@ -1,0 +1,257 @@
+//! The calls of the message service. Appends and acknowledgements of all sessions that are ready leave
+//! together, as the gateway's batchers do it.
+
+use std::time::Duration;
+
+use chatcluster_protocol::{
+    client::{History, HistoryPage},
+    id::{ConversationId, MessageId},
+    limits::{ACK_IDS, HISTORY_DEFAULT},
+};
+use gateway_core::{
+    Away, ConnectionId, Device,
+    session::{AppendResult, Effect, HistoryFailure, Input, Registration},
+};
+use messages_core::{
+    key::Ids,
+    repository::{self, Acknowledge, Direction, Query, Repository, RepositoryError, stable_up_to},
+};
+
+use super::convert;
+use crate::{
+    clock::{MS, S, Time},
+    coverage::hit,
+    network::Node,
+    trace::trace,
+    world::World,
+};
+
+/// How long a call may take: `WITHIN` of the gateway's message client.
+const WITHIN: Time = 5 * S;
+
+/// Bodies in a page of an inbox or of history.
+const PAGE_BYTES: usize = 128 * 1024;
+
+/// Appends of one session.
+pub(super) struct AppendJob {
+    connection: ConnectionId,
+    conversation: ConversationId,
+    appends: Vec<repository::Append>,
+}
+
+/// Acknowledgements of one session.
+pub(super) struct AckJob {
+    connection: ConnectionId,
+    acknowledgements: Vec<Acknowledge>,
+}
+
+impl World {
+    /// Makes the call that a session asks for.
+    pub(super) fn ask_messages(&mut self, at: usize, connection: ConnectionId, effect: Effect) {
+        match effect {
+            Effect::Register(device) => self.register(at, connection, device),
+            Effect::ReadInbox { device, cursor, limit } => {
+                let from = convert::read_cursor(cursor.as_ref());
+                let Device { user, device } = device;
+                let call = move |repository: std::sync::Arc<crate::storage::Repo>| async move {
+                    repository.inbox(user, device, from, limit as usize, PAGE_BYTES).await
+                };
+                self.call_service(at, WITHIN, call, move |world, page| {
+                    let page = page.and_then(Result::ok).map(convert::inbox_page).ok_or(Away);
+                    let count = page.as_ref().map_or(0, |page| page.entries.len());
+                    trace!(world, Node::Gateway(at), "{connection:?} reads {count} from its inbox");
+                    world.answered(at, connection, Input::Inbox(page));
+                });
+            }
+            Effect::Append { conversation, appends } => {
+                let appends: Vec<_> = appends.into_iter().map(convert::append).collect();
+                self.batch_append(at, AppendJob { connection, conversation, appends });
+            }
+            Effect::Acknowledge { device, messages, receipts, stamp } => {
+                let of_messages = messages.chunks(ACK_IDS).map(|ids| (ids, &[][..]));
+                let of_receipts = receipts.chunks(ACK_IDS).map(|ids| (&[][..], ids));
+                let one =
+                    |(messages, receipts)| convert::acknowledge(&device, messages, receipts, stamp);
+                let acknowledgements = of_messages.chain(of_receipts).map(one).collect();
+                self.batch_ack(at, AckJob { connection, acknowledgements });
+            }
+            Effect::History { device, request } => self.history(at, connection, device, request),
+            // The others are carried out by whoever gave this one here.
+            _ => {}
+        }
+    }
+
+    fn register(&mut self, at: usize, connection: ConnectionId, device: Device) {
+        let (user, name) = (device.user.clone(), device.device.clone());
+        let call = move |repository: std::sync::Arc<crate::storage::Repo>| async move {
+            repository.register(user, name).await
+        };
+        self.call_service(at, WITHIN, call, move |world, found| {
+            let found = match found {
+                Some(Ok(_)) => Ok(Registration::Done),
+                Some(Err(RepositoryError::TooManyDevices)) => Ok(Registration::TooManyDevices),
+                Some(Err(_)) | None => Err(Away),
+            };
+            if let Ok(Registration::Done) = found {
+                world.oracle.registered(world.now, &device);
+            }
+            world.answered(at, connection, Input::Registered(found));
+        });
+    }
+
+    fn batch_append(&mut self, at: usize, job: AppendJob) {
+        let gateway = &mut self.gateways[at];
+        if gateway.full && gateway.chance.one_in(2) {
+            hit("append: queue full");
+            let (connection, conversation) = (job.connection, job.conversation);
+            return self.later(Node::Gateway(at), 1, move |world| {
+                world.answered(at, connection, Input::Appended(conversation, Err(Away)));
+            });
+        }
+        let first = gateway.appends.is_empty();
+        gateway.appends.push(job);
+        if first {
+            let wait = self.chance.between(1, MS);
+            self.later(Node::Gateway(at), wait, move |world| world.append_batch(at));
+        }
+    }
+
+    fn append_batch(&mut self, at: usize) {
+        let jobs = std::mem::take(&mut self.gateways[at].appends);
+        let appends: Vec<_> = jobs.iter().flat_map(|job| job.appends.clone()).collect();
+        let call = move |repository: std::sync::Arc<crate::storage::Repo>| async move {
+            repository.append(appends).await
+        };
+        self.call_service(at, WITHIN, call, move |world, outcomes| {
+            let Some(outcomes) = outcomes else {
+                hit("append: failed call");
+                for job in jobs {
+                    let input = Input::Appended(job.conversation, Err(Away));
+                    world.answered(at, job.connection, input);
+                }
+                return;
+            };
+            let mut outcomes = outcomes.into_iter();
+            for job in jobs {
+                let mut results = Vec::new();
+                for (append, outcome) in job.appends.iter().zip(&mut outcomes) {
+                    trace!(
+                        world,
+                        Node::Gateway(at),
+                        "append of {} as {}: {outcome:?}",
+                        append.message.reference,
+                        append.id
+                    );
+                    let result = convert::append_result(outcome);
+                    count(&result);
+                    if let AppendResult::Stored { id, .. } = &result {
+                        world.check_stored(&append.message, *id);
+                    }
+                    results.push(result);
+                }
+                world.answered(at, job.connection, Input::Appended(job.conversation, Ok(results)));
+            }
+        });
+    }
+
+    fn batch_ack(&mut self, at: usize, job: AckJob) {
+        let gateway = &mut self.gateways[at];
+        if gateway.full && gateway.chance.one_in(2) {
+            let connection = job.connection;
+            return self.later(Node::Gateway(at), 1, move |world| {
+                world.answered(at, connection, Input::Acknowledged(Err(Away)));
+            });
+        }
+        let first = gateway.acks.is_empty();
+        gateway.acks.push(job);
+        if first {
+            let wait = self.chance.between(1, MS);
+            self.later(Node::Gateway(at), wait, move |world| world.ack_batch(at));
+        }
+    }
+
+    fn ack_batch(&mut self, at: usize) {
+        let jobs = std::mem::take(&mut self.gateways[at].acks);
+        let all: Vec<_> = jobs.iter().flat_map(|job| job.acknowledgements.clone()).collect();
+        let call = move |repository: std::sync::Arc<crate::storage::Repo>| async move {
+            repository.acknowledge(all).await
+        };
+        self.call_service(at, WITHIN, call, move |world, marks| {
+            let marks = marks.and_then(Result::ok);
+            let acknowledged = if marks.is_some() { Ok(()) } else { Err(Away) };
+            if let Some(marks) = marks.filter(|marks| !marks.is_empty()) {
+                hit("receipt: at once");
+                world.route_all(at, marks.into_iter().map(convert::placed).collect());
+            }
+            for job in jobs {
+                world.answered(at, job.connection, Input::Acknowledged(acknowledged));
+            }
+        });
+    }
+
+    pub(super) fn probe(
+        &mut self,
+        at: usize,
+        devices: Vec<Device>,
+        older_than: Duration,
+        answer: impl FnOnce(&mut World, Result<Vec<u32>, Away>) + 'static,
+    ) {
+        // All pods have the time of the first replica here, or nearly.
+        let before = self.pod_wall(0).saturating_sub(older_than.as_millis() as u64);
+        let devices = devices.into_iter().map(|one| (one.user, one.device)).collect();
+        let call = move |repository: std::sync::Arc<crate::storage::Repo>| async move {
+            repository.waiting(devices, MessageId::floor(before)).await
+        };
+        self.call_service(at, WITHIN, call, move |world, waiting| {
+            let waiting = waiting.and_then(Result::ok).ok_or(Away).map(|waiting| {
+                (0u32..).zip(waiting).filter_map(|(at, waits)| waits.then_some(at)).collect()
+            });
+            answer(world, waiting);
+        });
+    }
+
+    fn history(&mut self, at: usize, connection: ConnectionId, asker: Device, request: History) {
+        let id = request.id;
+        let peer = request.user.as_ref();
+        let of_peer = peer.map(|peer| ConversationId::between(&asker.user, peer));
+        let Some(conversation) = request.conversation.or(of_peer) else { return };
+        let ids = request.before.map_or(Ids::ALL, |id| Ids::ALL.below(id));
+        let ids = request.after.map_or(ids, |id| ids.above(id));
+        let forward = request.after.is_some();
+        let query = Query {
+            user: None,
+            conversation: Some(conversation),
+            sender: request.sender,
+            ids,
+            direction: if forward { Direction::Forward } else { Direction::Backward },
+            limit: request.limit.unwrap_or(HISTORY_DEFAULT) as usize,
+            bytes: PAGE_BYTES,
+        };
+        let now = self.pod_wall(0);
+        let call = move |repository: std::sync::Arc<crate::storage::Repo>| async move {
+            repository.query(query, now).await
+        };
+        self.call_service(at, WITHIN, call, move |world, page| {
+            hit("history: page");
+            let page = page.and_then(Result::ok).ok_or(HistoryFailure::Unavailable);
+            let page = page.map(|page| HistoryPage {
+                id,
+                next: page.next.filter(|_| page.more),
+                messages: page.messages,
+                stable_up_to: stable_up_to(now),
+            });
+            world.answered(at, connection, Input::History(id, page));
+        });
+    }
+}
+
+fn count(result: &AppendResult) {
+    hit(match result {
+        AppendResult::Stored { .. } => "append: stored",
+        AppendResult::OutOfOrder { .. } => "append: out of order",
+        AppendResult::TooOld => "append: too old",
+        AppendResult::TooNew => "append: too new",
+        AppendResult::Conflict => "append: conflict",
+        AppendResult::Unavailable => "append: unavailable",
+    });
+}

@@ -1,0 +1,134 @@
+//! Between the words of the gateway's core, the manager and the message service.
+
+use std::collections::BTreeSet;
+
+use bytes::Bytes;
+use chatcluster_protocol::{
+    client::{Receipt, ReceiptKind, Recipient},
+    id::{DeviceId, MessageId, UserId},
+};
+use gateway_core::{
+    ConnectionId, Device, Gateway, Incarnation, Push,
+    session::{Append, AppendResult, InboxPage},
+};
+use messages_core::{
+    record::{Archived, To},
+    repository::{self, Acknowledge, InboxCursor, MarkPlaced, Refused, Stored},
+};
+
+pub(super) fn gateway_of(lease: &chatcluster_manager::Lease) -> Gateway {
+    Gateway {
+        incarnation: Incarnation(lease.incarnation.0),
+        host: lease.host.as_str().into(),
+        port: lease.port,
+    }
+}
+
+pub(super) fn route_of(route: &chatcluster_manager::Route) -> gateway_core::Route {
+    gateway_core::Route {
+        gateway: Gateway {
+            incarnation: Incarnation(route.incarnation.0),
+            host: route.host.as_str().into(),
+            port: route.port,
+        },
+        connection: ConnectionId(route.connection),
+        epoch: route.epoch,
+    }
+}
+
+pub(super) fn append(append: Append) -> repository::Append {
+    let send = &append.send;
+    let Recipient::User(to) = &send.to;
+    let message = Archived {
+        from: send.sender.user.clone(),
+        device: send.sender.device.clone(),
+        reference: send.reference.clone(),
+        to: To::User(to.clone()),
+        kind: send.content.kind.clone(),
+        body: send.content.body.clone(),
+    };
+    repository::Append { id: append.id, message }
+}
+
+pub(super) fn append_result(outcome: Result<Stored, Refused>) -> AppendResult {
+    match outcome {
+        Ok(Stored { id, to, devices, .. }) => {
+            AppendResult::Stored { id, devices: devices_of(&to, devices) }
+        }
+        Err(Refused::OutOfOrder(highest)) => AppendResult::OutOfOrder { highest },
+        Err(Refused::TooOld) => AppendResult::TooOld,
+        Err(Refused::TooNew) => AppendResult::TooNew,
+        Err(Refused::ReferenceConflict) => AppendResult::Conflict,
+        Err(Refused::Unavailable(_)) => AppendResult::Unavailable,
+    }
+}
+
+pub(super) fn acknowledge(
+    device: &Device,
+    messages: &[MessageId],
+    receipts: &[MessageId],
+    stamp: MessageId,
+) -> Acknowledge {
+    Acknowledge {
+        user: device.user.clone(),
+        device: device.device.clone(),
+        messages: messages.iter().copied().collect::<BTreeSet<_>>(),
+        receipts: receipts.iter().copied().collect(),
+        stamp: stamp.stamp(),
+    }
+}
+
+pub(super) fn placed(mark: MarkPlaced) -> (Push, Vec<Device>) {
+    let devices = devices_of(&mark.to, mark.devices);
+    let receipt = Receipt {
+        receipt: mark.receipt,
+        kind: ReceiptKind::Delivered,
+        conversation: mark.conversation,
+        user: mark.peer,
+        up_to: mark.up_to,
+        at: mark.receipt.millis(),
+    };
+    (Push::receipt(receipt), devices)
+}
+
+pub(super) fn inbox_page(page: repository::InboxPage) -> InboxPage {
+    let mut entries: Vec<Push> = page.messages.into_iter().map(Push::message).collect();
+    for waiting in page.receipts {
+        entries.push(Push::receipt(Receipt {
+            receipt: waiting.id,
+            kind: ReceiptKind::Delivered,
+            conversation: waiting.mark.conversation,
+            user: waiting.mark.peer,
+            up_to: waiting.mark.up_to,
+            at: waiting.id.millis(),
+        }));
+    }
+    InboxPage { entries, next: page.next.and_then(write_cursor) }
+}
+
+/// A cursor as the gRPC interface writes it: a tag, and an id where there is one.
+fn write_cursor(cursor: InboxCursor) -> Option<Bytes> {
+    let (tag, id) = match cursor {
+        InboxCursor::Start => return None,
+        InboxCursor::Messages(id) => (0, Some(id)),
+        InboxCursor::Receipts(id) => (1, id),
+    };
+    let mut bytes = vec![tag];
+    bytes.extend(id.into_iter().flat_map(MessageId::to_bytes));
+    Some(bytes.into())
+}
+
+pub(super) fn read_cursor(cursor: Option<&Bytes>) -> InboxCursor {
+    let Some((tag, id)) = cursor.and_then(|bytes| bytes.split_first()) else {
+        return InboxCursor::Start;
+    };
+    let id = <[u8; 16]>::try_from(id).ok().and_then(|bytes| MessageId::from_bytes(bytes).ok());
+    match (tag, id) {
+        (0, Some(id)) => InboxCursor::Messages(id),
+        (_, id) => InboxCursor::Receipts(id),
+    }
+}
+
+fn devices_of(user: &UserId, devices: Vec<DeviceId>) -> Vec<Device> {
+    devices.into_iter().map(|device| Device { user: user.clone(), device }).collect()
+}

@@ -1,0 +1,178 @@
+//! What must be true once all is healed.
+
+use chatcluster_manager::Manager;
+use futures_util::FutureExt;
+
+use crate::{client::Client, world::World};
+
+impl World {
+    /// P7: each device that is connected has its route, whatever the manager has lost.
+    pub(crate) fn check_routes(&mut self) {
+        let manager = self.manager_now();
+        for device in 0..self.clients.len() {
+            let client = &self.clients[device];
+            let Some(link) = client.link.as_ref().filter(|link| link.welcomed) else { continue };
+            let gateway = &self.gateways[link.gateway];
+            let mut cells = gateway.cells.iter().filter(|(_, cell)| cell.listed);
+            let Some((connection, _)) = cells.find(|(_, cell)| cell.stream == link.stream) else {
+                continue;
+            };
+            let found = manager.routes(std::slice::from_ref(&client.home.user)).now_or_never();
+            let Some(Ok(routes)) = found else { continue };
+            let route = routes[0].iter().find(|(name, _)| *name == client.home.device);
+            let right = route.is_some_and(|(_, route)| {
+                route.incarnation.0 == gateway.present().0 && route.connection == connection.0
+            });
+            if !right {
+                let what = format!(
+                    "{:?} is connected to gateway-{} as {connection:?}, its route is {:?}",
+                    client.home,
+                    link.gateway,
+                    route.map(|(_, route)| route)
+                );
+                return self.violated("P7", what);
+            }
+        }
+    }
+
+    /// Everybody writes to somebody.
+    pub(crate) fn send_fresh(&mut self) {
+        for device in 0..self.clients.len() {
+            let to = (self.clients[device].user + 1) % self.shape.users.len();
+            let number = self.write_message(device, to);
+            self.oracle.fresh.push(number);
+        }
+    }
+
+    /// P5: where nothing goes wrong, messages arrive at once.
+    pub(crate) fn check_fresh(&mut self) {
+        for number in self.oracle.fresh.clone() {
+            if let Some(what) = self.missing(number) {
+                return self.violated("P5", format!("{what}, although all was healed before"));
+            }
+        }
+    }
+
+    /// Where a message has not arrived that was told to be sent.
+    fn missing(&self, number: usize) -> Option<String> {
+        let message = &self.oracle.messages[number];
+        message.id?;
+        let identity = self.oracle.identity(number);
+        let lacks = |client: &&Client| !client.shown.contains_key(&identity);
+        let mut owed = self.clients.iter().filter(|client| message.owed.contains(&client.home));
+        let lacking = owed.find(lacks)?;
+        Some(format!("m{number} has not reached {:?}", lacking.home))
+    }
+
+    /// Nothing is under way.
+    pub(crate) fn is_settled(&self) -> bool {
+        let quiet = |client: &Client| {
+            client.outbox.is_empty()
+                && self.inbox_of(&client.home).is_empty()
+                && client.look.as_ref().is_none_or(|look| look.complete >= self.stable())
+        };
+        // A receipt that the replicas placed in different orders waits for a probe.
+        let idle = self.gateways.iter().all(|gateway| gateway.pending() == 0);
+        idle && self.clients.iter().all(quiet) && self.receipts_lack().is_none()
+    }
+
+    /// Up to when histories have to be complete: the fresh messages included.
+    fn stable(&self) -> u64 {
+        let written = self.oracle.messages.iter().filter(|message| message.id.is_some());
+        written.filter_map(|message| message.id).map(|id| id.millis()).max().unwrap_or(0) + 1
+    }
+
+    /// The end: everything has arrived, once, in order, and nothing waits.
+    pub(crate) fn check_everything(&mut self) {
+        if let Some(what) = self.anything_wrong() {
+            let (promise, what) = what;
+            self.violated(promise, what);
+        }
+    }
+
+    fn anything_wrong(&self) -> Option<(&'static str, String)> {
+        for number in 0..self.oracle.messages.len() {
+            if let Some(what) = self.missing(number) {
+                return Some(("P1", what));
+            }
+        }
+        for client in &self.clients {
+            if let Some(draft) = client.outbox.front() {
+                let what = format!("{} of {:?} has no answer", draft.reference, client.home);
+                return Some(("P1", what));
+            }
+            let waiting = self.inbox_of(&client.home);
+            if let Some(id) = waiting.first() {
+                let count = waiting.len();
+                let what = format!("{id} and {} more wait for {:?}", count - 1, client.home);
+                return Some(("P5", what));
+            }
+            if let Some(what) = self.out_of_order(client).or(self.history_lacks(client)) {
+                return Some(what);
+            }
+        }
+        for (at, gateway) in self.gateways.iter().enumerate() {
+            if gateway.pending() > 0 {
+                let what = format!("gateway-{at} still has {} deliveries", gateway.pending());
+                return Some(("P6", what));
+            }
+        }
+        self.receipts_lack()
+    }
+
+    /// A device shows what each other device wrote in a conversation in the order written.
+    fn out_of_order(&self, client: &Client) -> Option<(&'static str, String)> {
+        for ((_, _), order) in &self.oracle.order {
+            let shown = |number: &usize| {
+                let id = client.shown.get(&self.oracle.identity(*number))?;
+                Some((*number, *id))
+            };
+            let shown: Vec<_> = order.iter().filter_map(shown).collect();
+            if let Some(pair) = shown.windows(2).find(|pair| pair[0].1 >= pair[1].1) {
+                let what = format!(
+                    "{:?} shows m{} as {} and m{} as {}",
+                    client.home, pair[0].0, pair[0].1, pair[1].0, pair[1].1
+                );
+                return Some(("P3", what));
+            }
+        }
+        None
+    }
+
+    /// Going forward by pages, a device has seen all that was said up to when it must be complete.
+    fn history_lacks(&self, client: &Client) -> Option<(&'static str, String)> {
+        let look = client.look.as_ref()?;
+        let with = crate::client::user_id(look.with);
+        let conversation =
+            chatcluster_protocol::id::ConversationId::between(&client.home.user, &with);
+        let said = self.oracle.messages.iter().enumerate();
+        let mut said = said.filter(|(_, message)| message.conversation == conversation);
+        let lacks = |id: chatcluster_protocol::id::MessageId| {
+            id.millis() < look.complete && !look.seen.contains(&id)
+        };
+        let (number, _) = said.find(|(_, message)| message.id.is_some_and(lacks))?;
+        let what = format!("the history that {:?} has read lacks m{number}", client.home);
+        Some(("rule 10", what))
+    }
+
+    /// The device that wrote the last message to a user has been told that it arrived.
+    fn receipts_lack(&self) -> Option<(&'static str, String)> {
+        if !self.receipts_are_exact() {
+            return None;
+        }
+        for ((by, conversation), order) in &self.oracle.order {
+            let message = &self.oracle.messages[*order.last()?];
+            let (Some(id), false) = (message.id, message.owed.is_empty()) else { continue };
+            // A device that acknowledges what its own user wrote gets no receipt.
+            if message.to == message.from.user {
+                continue;
+            }
+            let told = self.oracle.told.get(&(*by, *conversation, message.to.clone()));
+            if told.is_none_or(|told| *told < id) {
+                let what = format!("{:?} was told of {told:?}, not of {id}", message.from);
+                return Some(("receipts", what));
+            }
+        }
+        None
+    }
+}

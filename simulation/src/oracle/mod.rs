@@ -1,0 +1,156 @@
+//! What must be true, and what has happened that it follows from.
+//!
+//! - [`stored`]: P1 when a message is stored, P4 whenever an entry leaves an inbox
+//! - [`audit`]: now and then, what a read of an inbox gives against what replicas have
+//! - [`heard`]: P2, P3 and what clients are told, as they are told
+//! - [`finals`]: routes and fresh messages once all is healed; and in the end everything
+
+mod audit;
+mod finals;
+mod heard;
+mod stored;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
+
+use chatcluster_protocol::id::{ConversationId, Identity, MessageId, Reference, UserId};
+use gateway_core::Device;
+
+use crate::{clock::Time, world::World};
+
+/// A promise that was broken.
+#[derive(Debug, Clone)]
+pub struct Violation {
+    /// Which one.
+    pub promise: &'static str,
+    /// What happened instead.
+    pub what: String,
+    /// When.
+    pub at: Time,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at {:.3} s: {}", self.promise, self.at as f64 / 1e6, self.what)
+    }
+}
+
+/// What has happened.
+#[derive(Debug, Default)]
+pub(crate) struct Oracle {
+    pub(crate) violation: Option<Violation>,
+    messages: Vec<Written>,
+    by_reference: BTreeMap<(usize, Reference), usize>,
+    by_identity: BTreeMap<Identity, usize>,
+    /// When each device is known to have been registered at the latest.
+    registered: BTreeMap<Device, Time>,
+    /// What each device has acknowledged.
+    acknowledged: BTreeMap<usize, BTreeSet<Identity>>,
+    /// Each device's messages in each conversation, in the order written.
+    order: BTreeMap<(usize, ConversationId), Vec<usize>>,
+    /// The highest receipt of each device: of whom, in which conversation, up to where.
+    told: BTreeMap<(usize, ConversationId, UserId), MessageId>,
+    /// What each replica has removed from inboxes.
+    removed: BTreeSet<(usize, Vec<u8>)>,
+    /// When each receipt was placed.
+    placed: BTreeMap<MessageId, Time>,
+    /// Messages that were sent when all was healed.
+    fresh: Vec<usize>,
+}
+
+/// A message that somebody wrote.
+#[derive(Debug, Clone)]
+struct Written {
+    /// The device.
+    by: usize,
+    from: Device,
+    to: UserId,
+    reference: Reference,
+    conversation: ConversationId,
+    /// The devices that were registered then.
+    owed: Vec<Device>,
+    /// The highest id that the writing device had seen.
+    seen: Option<MessageId>,
+    /// Since when it is stored, as far as a gateway was told.
+    stored: Option<Time>,
+    /// The id that the client was told.
+    id: Option<MessageId>,
+}
+
+impl Oracle {
+    /// How many messages were written.
+    pub(crate) fn sends(&self) -> u64 {
+        self.messages.len() as u64
+    }
+
+    /// The message service knows a device.
+    pub(crate) fn registered(&mut self, now: Time, device: &Device) {
+        self.registered.entry(device.clone()).or_insert(now);
+    }
+
+    /// Somebody writes a message. Says which number it has.
+    pub(crate) fn written(
+        &mut self,
+        by: usize,
+        from: &Device,
+        reference: &Reference,
+        to: &UserId,
+        seen: Option<MessageId>,
+    ) -> usize {
+        let number = self.messages.len();
+        let conversation = ConversationId::between(&from.user, to);
+        let known = self.registered.keys();
+        let owed = known.filter(|device| device.user == *to && *device != from).cloned().collect();
+        self.by_reference.insert((by, reference.clone()), number);
+        self.by_identity.insert(Identity::of(&from.user, &from.device, reference), number);
+        self.order.entry((by, conversation)).or_default().push(number);
+        self.messages.push(Written {
+            by,
+            from: from.clone(),
+            to: to.clone(),
+            reference: reference.clone(),
+            conversation,
+            owed,
+            seen,
+            stored: None,
+            id: None,
+        });
+        number
+    }
+
+    /// One of the references that a device has had an answer for, and to whom it was.
+    pub(crate) fn any_sent(&self, device: usize) -> Option<(Reference, UserId)> {
+        let mut sent = self.messages.iter().rev();
+        let last = sent.find(|message| message.by == device && message.id.is_some())?;
+        Some((last.reference.clone(), last.to.clone()))
+    }
+
+    /// A device says that it has kept these.
+    pub(crate) fn acknowledged(&mut self, device: usize, ids: &BTreeSet<MessageId>) {
+        let kept = self.acknowledged.entry(device).or_default();
+        kept.extend(ids.iter().map(|id| id.identity()));
+    }
+
+    fn has_acknowledged(&self, device: usize, identity: Identity) -> bool {
+        self.acknowledged.get(&device).is_some_and(|kept| kept.contains(&identity))
+    }
+
+    fn identity(&self, number: usize) -> Identity {
+        let Written { from, reference, .. } = &self.messages[number];
+        Identity::of(&from.user, &from.device, reference)
+    }
+}
+
+impl World {
+    pub(crate) fn violated(&mut self, promise: &'static str, what: String) {
+        let at = self.now;
+        crate::trace::trace!(self, "VIOLATION", "{promise}: {what}");
+        self.oracle.violation.get_or_insert(Violation { promise, what, at });
+    }
+
+    fn client_of(&self, device: &Device) -> Option<usize> {
+        self.clients.iter().position(|client| client.home == *device)
+    }
+}

@@ -1,0 +1,97 @@
+//! P1 when a message is stored, and P4 whenever an inbox loses an entry.
+
+use chatcluster_protocol::id::{DeviceId, Identity, MessageId, UserId};
+use gateway_core::Device;
+use messages_core::{
+    key,
+    record::{Archived, is_tombstone},
+};
+
+use crate::{network::Node, storage::Change, trace::trace, world::World};
+
+impl World {
+    /// A gateway was told that a message is stored under an id: so it must be in the inbox of each device
+    /// that was registered when it was written, unless that device has it, or pending.
+    pub(crate) fn check_stored(&mut self, message: &Archived, id: MessageId) {
+        let identity = Identity::of(&message.from, &message.device, &message.reference);
+        let Some(number) = self.oracle.by_identity.get(&identity).copied() else { return };
+        let now = self.now;
+        self.oracle.messages[number].stored.get_or_insert(now);
+        let owed = self.oracle.messages[number].owed.clone();
+        if self.on_a_quorum(&key::fan_out(id)) {
+            return;
+        }
+        for device in owed {
+            let entry = key::inbox(&device.user, &device.device, id);
+            let client = self.client_of(&device).unwrap_or_default();
+            if self.oracle.has_acknowledged(client, identity) || self.on_a_quorum(&entry) {
+                continue;
+            }
+            let what = format!("m{number} is stored as {id}, but not in the inbox of {device:?}");
+            return self.violated("P1", what);
+        }
+    }
+
+    /// Whether most replicas have a key, removed or not.
+    fn on_a_quorum(&self, key: &[u8]) -> bool {
+        let have = self.replicas.iter().filter(|replica| replica.view.map().contains_key(key));
+        have.count() > self.replicas.len() / 2
+    }
+
+    /// A replica has changed an inbox. What it removes must have been acknowledged.
+    pub(crate) fn check_change(&mut self, replica: usize, change: &Change) {
+        let key = match change {
+            Change::Added(key) => {
+                if let Some((device, id)) = parsed(key) {
+                    trace!(self, Node::Replica(replica), "puts {id} into the inbox of {device:?}");
+                    if self.oracle.removed.contains(&(replica, key.clone())) {
+                        let what = format!("{id} comes back into the inbox of {device:?}");
+                        self.violated("P4", what);
+                    }
+                }
+                return;
+            }
+            Change::Receipt(key) => {
+                let now = self.now;
+                if let Some(id) = key::id_of(key) {
+                    self.oracle.placed.entry(id).or_insert(now);
+                }
+                return;
+            }
+            Change::Removed(key) => key,
+        };
+        let Some((device, id)) = parsed(key) else { return };
+        trace!(self, Node::Replica(replica), "removes {id} from the inbox of {device:?}");
+        self.oracle.removed.insert((replica, key.clone()));
+        let Some(client) = self.client_of(&device) else { return };
+        if !self.oracle.has_acknowledged(client, id.identity()) {
+            let what = format!("{id} left the inbox of {device:?}, which has not acknowledged it");
+            self.violated("P4", what);
+        }
+    }
+
+    /// What is in a device's inbox, as a majority has it.
+    pub(super) fn inbox_of(&self, device: &Device) -> Vec<MessageId> {
+        let prefix = key::inboxes(&device.user, &device.device);
+        let end = key::end_of(&prefix);
+        let mut found = std::collections::BTreeMap::new();
+        for replica in &self.replicas {
+            for (key, value) in replica.view.map().range(prefix.clone()..end.clone()) {
+                let entry = found.entry(key.clone()).or_insert((0, false));
+                entry.0 += 1;
+                entry.1 |= is_tombstone(value);
+            }
+        }
+        let most = self.replicas.len() / 2;
+        let there = found.into_iter().filter(|(_, (count, removed))| *count > most && !removed);
+        there.filter_map(|(key, _)| key::id_of(&key)).collect()
+    }
+}
+
+/// The device and the id of an inbox's key.
+fn parsed(key: &[u8]) -> Option<(Device, MessageId)> {
+    let mut names = key.get(1..key.len().checked_sub(16)?)?.split(|byte| *byte == 0);
+    let user = UserId::new(std::str::from_utf8(names.next()?).ok()?).ok()?;
+    let device = DeviceId::new(std::str::from_utf8(names.next()?).ok()?).ok()?;
+    Some((Device { user, device }, key::id_of(key)?))
+}

@@ -1,0 +1,73 @@
+//! What a seed decides about its world before anything happens.
+
+use crate::{
+    chance::Chance,
+    clock::{S, Time},
+    faults::{Fault, Kind, plan},
+};
+
+/// A world's size, and what goes wrong in it.
+#[derive(Debug, Clone)]
+pub struct Shape {
+    /// The seed.
+    pub seed: u64,
+    /// Gateways, 3 to 7.
+    pub gateways: usize,
+    /// Replicas of the message service, 1 or 3.
+    pub replicas: usize,
+    /// Pods of the message service: one beside a single replica.
+    pub pods: usize,
+    /// The number of devices of each user, 1 to 4.
+    pub users: Vec<usize>,
+    /// Sends before all is healed.
+    pub sends: usize,
+    /// Bursts of sends to one user, so that windows and buffers fill.
+    pub bursts: usize,
+    /// How long things go wrong.
+    pub trouble: Time,
+    /// The faults, by time.
+    pub faults: Vec<Fault>,
+}
+
+impl Shape {
+    /// The world of a seed.
+    pub fn of(seed: u64) -> Self {
+        let mut chance = Chance::new(seed, 0);
+        let gateways = chance.between(3, 7) as usize;
+        let replicas = if chance.one_in(3) { 1 } else { 3 };
+        let pods = if replicas == 1 { 1 } else { 2 };
+        let users = (0..chance.between(10, 24)).map(|_| chance.between(1, 4) as usize).collect();
+        let bursts = if chance.one_in(4) { chance.between(1, 2) as usize } else { 0 };
+        let sends = chance.between(200, 300) as usize;
+        let trouble = chance.between(60, 120) * S;
+        let mut shape = Self {
+            seed,
+            gateways,
+            replicas,
+            pods,
+            users,
+            sends,
+            bursts,
+            trouble,
+            faults: Vec::new(),
+        };
+        shape.faults = plan(&shape, &mut Chance::new(seed, 1));
+        shape
+    }
+
+    /// How far the gateways' clocks may be apart, in milliseconds.
+    pub(crate) fn clocks_apart(&self) -> i64 {
+        let jumps = self.faults.iter().map(|fault| match fault.kind {
+            Kind::Clock(_, ahead) => ahead,
+            _ => 0,
+        });
+        let (least, most) = jumps
+            .fold((0, 0), |(least, most): (i64, i64), ahead| (least.min(ahead), most.max(ahead)));
+        most - least
+    }
+
+    /// How many devices there are.
+    pub fn devices(&self) -> usize {
+        self.users.iter().sum()
+    }
+}

@@ -1,0 +1,199 @@
+//! The world: who is there, and what happens next.
+
+use crate::{
+    chance::Chance,
+    client::Client,
+    clock::{S, Time},
+    directory::Directory,
+    executor::Executor,
+    gateway::Gateway,
+    network::{Network, Node},
+    oracle::{Oracle, Violation},
+    processes::Processes,
+    queue::{Happening, Queue},
+    shape::Shape,
+    storage::{Pod, Replica, Wires},
+    trace::Trace,
+};
+
+/// When all is healed: how long until everybody has to have a route, and fresh messages have to arrive at
+/// once. Leases, walks over sessions and back-offs take less.
+pub(crate) const CALM: Time = 60 * S;
+
+/// How long fresh messages may take.
+pub(crate) const FRESH: Time = 15 * S;
+
+/// How long after the healing everything must have arrived: a period of the backstop's probes, and one
+/// more for a probe that failed.
+pub(crate) const SETTLED: Time = 420 * S;
+
+/// A fleet and its users, from a seed.
+pub struct World {
+    pub(crate) shape: Shape,
+    pub(crate) now: Time,
+    pub(crate) queue: Queue,
+    pub(crate) chance: Chance,
+    pub(crate) processes: Processes,
+    pub(crate) network: Network,
+    pub(crate) executor: Executor,
+    pub(crate) wires: Wires,
+    pub(crate) gateways: Vec<Gateway>,
+    pub(crate) pods: Vec<Pod>,
+    pub(crate) replicas: Vec<Replica>,
+    pub(crate) directory: Directory,
+    pub(crate) clients: Vec<Client>,
+    pub(crate) oracle: Oracle,
+    pub(crate) trace: Trace,
+    pub(crate) events: u64,
+    pub(crate) over: bool,
+}
+
+/// How a world ended.
+#[derive(Debug)]
+pub struct Outcome {
+    /// A promise that was broken.
+    pub violation: Option<Violation>,
+    /// What happened, if it was to be kept.
+    pub trace: Vec<String>,
+    /// How many events there were.
+    pub events: u64,
+    /// How many sends clients made.
+    pub sends: u64,
+    /// How many faults there were.
+    pub faults: usize,
+}
+
+impl World {
+    /// Plays a world from its beginning to its end.
+    pub fn play(shape: Shape, keep_trace: bool) -> Outcome {
+        let mut world = Self::new(shape);
+        world.trace.kept = keep_trace;
+        world.start();
+        while !world.over && world.oracle.violation.is_none() {
+            let Some((at, what)) = world.queue.pop() else { break };
+            world.now = at;
+            world.events += 1;
+            what(&mut world);
+            world.run_tasks();
+        }
+        Outcome {
+            violation: world.oracle.violation.take(),
+            trace: std::mem::take(&mut world.trace.lines),
+            events: world.events,
+            sends: world.oracle.sends(),
+            faults: world.shape.faults.len(),
+        }
+    }
+
+    fn new(shape: Shape) -> Self {
+        let seed = shape.seed;
+        let mut chance = Chance::new(seed, 2);
+        Self {
+            now: 0,
+            queue: Queue::default(),
+            processes: Processes::default(),
+            network: Network::new(Chance::new(seed, 3)),
+            executor: Executor::default(),
+            wires: Wires::default(),
+            gateways: (0..shape.gateways).map(|n| Gateway::new(n, seed, &mut chance)).collect(),
+            pods: Vec::new(),
+            replicas: (0..shape.replicas).map(|_| Replica::new(&shape, &mut chance)).collect(),
+            directory: Directory::new(),
+            clients: Client::all(&shape),
+            oracle: Oracle::default(),
+            trace: Trace::default(),
+            events: 0,
+            over: false,
+            chance,
+            shape,
+        }
+    }
+
+    fn start(&mut self) {
+        self.processes.start(Node::Manager);
+        for replica in 0..self.shape.replicas {
+            self.processes.start(Node::Replica(replica));
+        }
+        for pod in 0..self.shape.pods {
+            self.pods.push(Pod::default());
+            self.start_pod(pod);
+        }
+        for gateway in 0..self.shape.gateways {
+            self.start_gateway(gateway);
+        }
+        for device in 0..self.clients.len() {
+            self.processes.start(Node::Device(device));
+            self.start_client(device);
+        }
+        self.plan_manager_copies();
+        self.audit();
+        self.plan_faults();
+        let healed = self.shape.trouble;
+        self.at(healed, Self::heal);
+        self.at(healed + CALM, Self::check_routes);
+        self.at(healed + CALM, Self::send_fresh);
+        self.at(healed + CALM + FRESH, Self::check_fresh);
+        self.at(healed + CALM + FRESH, Self::look_whether_settled);
+    }
+
+    fn look_whether_settled(&mut self) {
+        if self.is_settled() || self.now >= self.shape.trouble + SETTLED {
+            self.check_everything();
+            self.over = true;
+        } else {
+            self.at(self.now + 5 * S, Self::look_whether_settled);
+        }
+    }
+
+    /// Something happens to nobody in particular.
+    pub(crate) fn at(&mut self, at: Time, what: impl FnOnce(&mut Self) + 'static) {
+        self.queue.push(at, Box::new(what));
+    }
+
+    /// Something happens to a node, unless it dies before; a node that pauses has it when it goes on.
+    pub(crate) fn later(
+        &mut self,
+        node: Node,
+        delay: Time,
+        what: impl FnOnce(&mut Self) + 'static,
+    ) {
+        let life = self.processes.life(node);
+        self.later_in(node, life, delay, what);
+    }
+
+    /// The same, for one life of the node.
+    pub(crate) fn later_in(
+        &mut self,
+        node: Node,
+        life: u64,
+        delay: Time,
+        what: impl FnOnce(&mut Self) + 'static,
+    ) {
+        let what: Happening = Box::new(what);
+        self.at(self.now + delay, move |world| world.happens(node, life, what));
+    }
+
+    fn happens(&mut self, node: Node, life: u64, what: Happening) {
+        if let Some(what) = self.processes.take_in(node, life, what) {
+            what(self);
+        }
+    }
+
+    /// A node that paused goes on with what has come in the meantime.
+    pub(crate) fn resume(&mut self, node: Node) {
+        for (life, what) in self.processes.resume(node) {
+            self.later_in(node, life, 1, what);
+        }
+    }
+
+    fn run_tasks(&mut self) {
+        loop {
+            self.send_to_replicas();
+            match self.executor.step() {
+                Some(Some(ended)) => ended(self),
+                Some(None) => {}
+                None => return,
+            }
+        }
+    }
+}
