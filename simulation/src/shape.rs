@@ -40,6 +40,9 @@ impl Shape {
         let bursts = if chance.one_in(4) { chance.between(1, 2) as usize } else { 0 };
         let sends = chance.between(200, 300) as usize;
         let trouble = chance.between(60, 120) * S;
+        // Routes are looked at every five minutes: some worlds have to last that long.
+        let long = Chance::new(seed, 4).one_in(12);
+        let trouble = if long { trouble + 280 * S } else { trouble };
         let mut shape = Self {
             seed,
             gateways,
