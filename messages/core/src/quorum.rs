@@ -43,7 +43,7 @@ impl Write {
             Ok(replies) => self.replies.push(replies),
             Err(error) => self.errors.push(error),
         }
-        let needed = if planted(Bug::OneReplicaWrites) { 1 } else { majority(self.replicas) };
+        let needed = self.needed();
         if self.errors.len() > self.replicas - needed {
             return self.errors.pop().map(Err);
         }
@@ -52,9 +52,14 @@ impl Write {
         enough.then(|| Ok(self.merged()))
     }
 
+    /// How many replicas a write takes.
+    fn needed(&self) -> usize {
+        if planted(Bug::OneReplicaWrites) { 1 } else { majority(self.replicas) }
+    }
+
     /// Every unit was applied by a majority: later answers change nothing.
     fn agreed(&self) -> bool {
-        let needed = if planted(Bug::OneReplicaWrites) { 1 } else { majority(self.replicas) };
+        let needed = self.needed();
         let applied = |batch: usize, unit: usize| {
             let done = |replies: &&Replies| replies[batch][unit].stop.is_none();
             self.replies.iter().filter(done).count()
@@ -67,7 +72,7 @@ impl Write {
     }
 
     fn merged(&self) -> Replies {
-        let needed = if planted(Bug::OneReplicaWrites) { 1 } else { majority(self.replicas) };
+        let needed = self.needed();
         let Some(first) = self.replies.first() else { return Vec::new() };
         let unit = |batch: usize, unit: usize| {
             let replies: Vec<_> = self.replies.iter().map(|r| &r[batch][unit]).collect();

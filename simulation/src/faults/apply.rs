@@ -25,7 +25,7 @@ impl World {
             let at = self.chance.between(3 * S, self.shape.trouble);
             let device = self.chance.index(self.clients.len());
             let to = self.somebody(device);
-            self.at(at, move |world| world.write_if_on(device, to));
+            self.at(at, move |world| _ = world.write_message(device, to));
         }
         for _ in 0..4 {
             let at = self.chance.between(10 * S, self.shape.trouble);
@@ -50,10 +50,6 @@ impl World {
         }
     }
 
-    fn write_if_on(&mut self, device: usize, to: usize) {
-        self.write_message(device, to);
-    }
-
     /// One device writes a lot to a user, one of whose devices reads late.
     fn burst(&mut self, device: usize) {
         let to = (self.clients[device].user + 1) % self.shape.users.len();
@@ -66,7 +62,7 @@ impl World {
         let count = self.chance.between(150, 400);
         for n in 0..count {
             let at = self.now + n * 10 * MS;
-            self.at(at, move |world| world.write_if_on(device, to));
+            self.at(at, move |world| _ = world.write_message(device, to));
         }
     }
 

@@ -1,7 +1,7 @@
 //! The calls of the message service. Appends and acknowledgements of all sessions that are ready leave
 //! together, as the gateway's batchers do it.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use chatcluster_protocol::{
     client::{History, HistoryPage},
@@ -22,6 +22,7 @@ use crate::{
     clock::{MS, S, Time},
     coverage::hit,
     network::Node,
+    storage::Repo,
     trace::trace,
     world::World,
 };
@@ -53,7 +54,7 @@ impl World {
             Effect::ReadInbox { device, cursor, limit } => {
                 let from = convert::read_cursor(cursor.as_ref());
                 let Device { user, device } = device;
-                let call = move |repository: std::sync::Arc<crate::storage::Repo>| async move {
+                let call = move |repository: Arc<Repo>| async move {
                     repository.inbox(user, device, from, limit as usize, PAGE_BYTES).await
                 };
                 self.call_service(at, WITHIN, call, move |world, page| {
@@ -83,9 +84,8 @@ impl World {
 
     fn register(&mut self, at: usize, connection: ConnectionId, device: Device) {
         let (user, name) = (device.user.clone(), device.device.clone());
-        let call = move |repository: std::sync::Arc<crate::storage::Repo>| async move {
-            repository.register(user, name).await
-        };
+        let call =
+            move |repository: Arc<Repo>| async move { repository.register(user, name).await };
         self.call_service(at, WITHIN, call, move |world, found| {
             let found = match found {
                 Some(Ok(_)) => Ok(Registration::Done),
@@ -119,9 +119,7 @@ impl World {
     fn append_batch(&mut self, at: usize) {
         let jobs = std::mem::take(&mut self.gateways[at].appends);
         let appends: Vec<_> = jobs.iter().flat_map(|job| job.appends.clone()).collect();
-        let call = move |repository: std::sync::Arc<crate::storage::Repo>| async move {
-            repository.append(appends).await
-        };
+        let call = move |repository: Arc<Repo>| async move { repository.append(appends).await };
         self.call_service(at, WITHIN, call, move |world, outcomes| {
             let Some(outcomes) = outcomes else {
                 hit("append: failed call");
@@ -173,9 +171,7 @@ impl World {
     fn ack_batch(&mut self, at: usize) {
         let jobs = std::mem::take(&mut self.gateways[at].acks);
         let all: Vec<_> = jobs.iter().flat_map(|job| job.acknowledgements.clone()).collect();
-        let call = move |repository: std::sync::Arc<crate::storage::Repo>| async move {
-            repository.acknowledge(all).await
-        };
+        let call = move |repository: Arc<Repo>| async move { repository.acknowledge(all).await };
         self.call_service(at, WITHIN, call, move |world, marks| {
             let marks = marks.and_then(Result::ok);
             let acknowledged = if marks.is_some() { Ok(()) } else { Err(Away) };
@@ -199,7 +195,7 @@ impl World {
         // All pods have the time of the first replica here, or nearly.
         let before = self.pod_wall(0).saturating_sub(older_than.as_millis() as u64);
         let devices = devices.into_iter().map(|one| (one.user, one.device)).collect();
-        let call = move |repository: std::sync::Arc<crate::storage::Repo>| async move {
+        let call = move |repository: Arc<Repo>| async move {
             repository.waiting(devices, MessageId::floor(before)).await
         };
         self.call_service(at, WITHIN, call, move |world, waiting| {
@@ -228,9 +224,7 @@ impl World {
             bytes: PAGE_BYTES,
         };
         let now = self.pod_wall(0);
-        let call = move |repository: std::sync::Arc<crate::storage::Repo>| async move {
-            repository.query(query, now).await
-        };
+        let call = move |repository: Arc<Repo>| async move { repository.query(query, now).await };
         self.call_service(at, WITHIN, call, move |world, page| {
             hit("history: page");
             let page = page.and_then(Result::ok).ok_or(HistoryFailure::Unavailable);

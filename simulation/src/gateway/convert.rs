@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 use chatcluster_protocol::{
     client::{Receipt, ReceiptKind, Recipient},
-    id::{DeviceId, MessageId, UserId},
+    id::{ConversationId, DeviceId, MessageId, UserId},
 };
 use gateway_core::{
     ConnectionId, Device, Gateway, Incarnation, Push,
@@ -13,7 +13,7 @@ use gateway_core::{
 };
 use messages_core::{
     record::{Archived, To},
-    repository::{self, Acknowledge, InboxCursor, MarkPlaced, Refused, Stored},
+    repository::{self, Acknowledge, InboxCursor, MarkPlaced, Refused, Stored, WaitingReceipt},
 };
 
 pub(super) fn gateway_of(lease: &chatcluster_manager::Lease) -> Gateway {
@@ -80,30 +80,22 @@ pub(super) fn acknowledge(
 
 pub(super) fn placed(mark: MarkPlaced) -> (Push, Vec<Device>) {
     let devices = devices_of(&mark.to, mark.devices);
-    let receipt = Receipt {
-        receipt: mark.receipt,
-        kind: ReceiptKind::Delivered,
-        conversation: mark.conversation,
-        user: mark.peer,
-        up_to: mark.up_to,
-        at: mark.receipt.millis(),
-    };
-    (Push::receipt(receipt), devices)
+    (receipt(mark.receipt, mark.conversation, mark.peer, mark.up_to), devices)
 }
 
 pub(super) fn inbox_page(page: repository::InboxPage) -> InboxPage {
-    let mut entries: Vec<Push> = page.messages.into_iter().map(Push::message).collect();
-    for waiting in page.receipts {
-        entries.push(Push::receipt(Receipt {
-            receipt: waiting.id,
-            kind: ReceiptKind::Delivered,
-            conversation: waiting.mark.conversation,
-            user: waiting.mark.peer,
-            up_to: waiting.mark.up_to,
-            at: waiting.id.millis(),
-        }));
-    }
+    let messages = page.messages.into_iter().map(Push::message);
+    let receipts = page
+        .receipts
+        .into_iter()
+        .map(|WaitingReceipt { id, mark }| receipt(id, mark.conversation, mark.peer, mark.up_to));
+    let entries = messages.chain(receipts).collect();
     InboxPage { entries, next: page.next.and_then(write_cursor) }
+}
+
+fn receipt(id: MessageId, conversation: ConversationId, user: UserId, up_to: MessageId) -> Push {
+    let kind = ReceiptKind::Delivered;
+    Push::receipt(Receipt { receipt: id, kind, conversation, user, up_to, at: id.millis() })
 }
 
 /// A cursor as the gRPC interface writes it: a tag, and an id where there is one.

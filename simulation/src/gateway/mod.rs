@@ -73,8 +73,13 @@ impl Gateway {
     pub(crate) fn new(number: usize, seed: u64, chance: &mut Chance) -> Self {
         let drift = chance.between(0, 1000) as i64 - 500;
         let clock = Clock::new(0, drift, chance.between(0, 400) as i64 - 200);
+        Self::on(number, clock, 0, seed)
+    }
+
+    /// A process that starts now on a machine with this clock.
+    fn on(number: usize, clock: Clock, now: Time, seed: u64) -> Self {
         let mut chance = Chance::new(seed, 100 + number as u64);
-        let machines = Machines::new(clock.now(0), &mut chance);
+        let machines = Machines::new(clock.now(now), &mut chance);
         Self {
             number,
             clock,
@@ -120,25 +125,9 @@ impl World {
         self.processes.start(node);
         let seed = self.chance.between(0, u64::MAX);
         let gateway = &mut self.gateways[at];
-        let mut chance = Chance::new(seed, 100 + at as u64);
         // Monotonic time counts from the start of the process.
-        gateway.clock = gateway.clock.restarted(self.now);
-        let machines = Machines::new(gateway.clock.now(self.now), &mut chance);
-        *gateway = Gateway {
-            own: machines.lease.own().to_vec(),
-            machines,
-            chance,
-            ids: HybridClock::default(),
-            cells: BTreeMap::new(),
-            next: 1,
-            links: Vec::new(),
-            next_link: 0,
-            appends: Vec::new(),
-            acks: Vec::new(),
-            refusing: false,
-            draining: false,
-            ..*gateway
-        };
+        let clock = gateway.clock.restarted(self.now);
+        *gateway = Gateway { full: gateway.full, ..Gateway::on(at, clock, self.now, seed) };
         trace!(self, node, "starts as {}", self.gateways[at].present());
         let first = self.chance.between(1, LOOK);
         self.later(node, first, move |world| world.gateway_looks(at, 0));

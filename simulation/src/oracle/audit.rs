@@ -1,6 +1,8 @@
 //! Reads of inboxes, compared with what the replicas have: what a majority has is found, what a majority
 //! has removed is not.
 
+use std::sync::Arc;
+
 use chatcluster_protocol::id::MessageId;
 use gateway_core::Device;
 use messages_core::{
@@ -28,7 +30,7 @@ impl World {
         let before = self.inbox_of(&device);
         let removed = self.removed_from(&device);
         let (user, name) = (device.user.clone(), device.device.clone());
-        let call = move |repository: std::sync::Arc<Repo>| async move {
+        let call = move |repository: Arc<Repo>| async move {
             repository.inbox(user, name, InboxCursor::Start, 1_000, usize::MAX).await
         };
         self.run_on_pod(pod, call, move |world, page| {

@@ -90,9 +90,10 @@ impl Lookups {
     }
 
     fn wait(&mut self, delivery: Delivery) {
-        let mut flying = self.flying.values_mut();
-        let joined = flying.find_map(|batch| batch.get_mut(&delivery.device.user));
-        if let Some(joined) = joined.filter(|_| planted(Bug::LookupJoined)) {
+        let user = &delivery.device.user;
+        if planted(Bug::LookupJoined)
+            && let Some(joined) = self.flying.values_mut().find_map(|batch| batch.get_mut(user))
+        {
             return joined.push(delivery);
         }
         self.waiting.entry(delivery.device.user.clone()).or_default().push(delivery);

@@ -172,9 +172,9 @@ impl Session {
         if !push.receipt {
             self.floor.see(push.id, env.now.wall);
         }
-        let (key, id) = (push.key(), push.id);
+        let ack = planted(Bug::PushIsAck).then(|| (push.key(), push.id));
         env.effects.push(Effect::Write(push.frame));
-        if planted(Bug::PushIsAck) {
+        if let Some((key, id)) = ack {
             self.keep_ack(key, &[id], env);
             self.call_acks(env);
         }

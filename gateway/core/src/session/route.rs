@@ -40,7 +40,6 @@ impl Session {
 
     /// Claims the route again, then reads the inbox (rule 2). A client that has been silent for a
     /// heartbeat waits until it is heard: a dead connection must not take the device from a live one.
-    ///
     pub(super) fn reassert(&mut self, env: &mut Env<'_>) {
         let silent = env.now.monotonic.saturating_sub(self.heard) > env.heartbeat
             && !planted(Bug::SilentReassert);
