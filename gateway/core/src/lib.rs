@@ -6,7 +6,7 @@
 //! has one: what does not answer within the shell's own deadline is answered with [`Away`].
 //!
 //! There is one [`Session`] for each connection; of everything else there is one for the gateway. A
-//! session and the gateway's machines never call each other, so each may have a lock of its own.
+//! session and the gateway's machines ([`Machines`]) never call each other, so each may have a lock of its own.
 //!
 //! | machine | effect | what the shell does | answer |
 //! |---|---|---|---|
@@ -20,19 +20,19 @@
 //! | | `Displace` | [`Evictions::displace`] | |
 //! | | `Route` | [`Router::route`] | |
 //! | [`Router`] | `Local` | [`Session::deliver`], after the router's lock is free | [`Router::outcome`] |
-//! | | `Remote`, `ProbeAll` | the link to that gateway, opened where there is none | [`Router::outcome`] for each target, [`Router::link_lost`], or [`Router::gateway_gone`] |
+//! | | `Remote`, `ProbeAll` | the link to that gateway, opened where there is none | [`Router::outcome`] for each target, [`Machines::link_lost`], or [`Machines::gateway_gone`] |
 //! | | `DropLink` | close that link | |
 //! | | `Lookup` | the manager | [`Router::routes`] |
 //! | [`LeaseKeeper`] | `Renew`, `ReadLeases`, `ReadShards` | the manager | [`LeaseKeeper::renewed`], `leases`, `shards` |
 //! | | `End` | the manager | |
-//! | | `TakeIncarnation` | peer listener and links, claims, [`Router::take_incarnation`], [`Evictions::take_incarnation`] | |
+//! | | `TakeIncarnation` | peer listener and links, claims, [`Machines::take_incarnation`] | |
 //! | | `Reassert` | `Input::Reassert` to these sessions | |
-//! | | `Gateways` | [`Router::gateways`], [`Evictions::gateways`], [`Drainer::gateways`] | |
+//! | | `Gateways` | [`Machines::gateways`] | |
 //! | | `GatewayLost`, `ProbeAll` | [`Prober::probe_all`] | |
 //! | [`Prober`] | `Probe` | the message service | [`Prober::probed`] |
 //! | | `ReadAgain` | `Input::ReadAgain` to that session | |
 //! | [`Evictions`] | `Local` | `Input::Evict` to that session | |
-//! | | `Remote` | the link to that gateway | [`Evictions::evicted`], [`Evictions::link_lost`], or [`Evictions::gateway_gone`] |
+//! | | `Remote` | the link to that gateway | [`Evictions::evicted`], [`Machines::link_lost`], or [`Machines::gateway_gone`] |
 //! | | `ReadAgain` | `Input::ReadAgain` to that session | |
 //! | [`Drainer`] | `Refuse` | the listener | |
 //! | | `TakeTokens` | the manager | [`Drainer::tokens`] |
@@ -47,8 +47,9 @@
 //! | a peer | `Deliver` | [`Session::deliver`] of each target's connection; no such connection is `NotHere`; the outcomes back |
 //! | a peer | `Evict` | `Input::Evict` to that connection, if it is there; then `Evicted` back |
 //! | a peer | `Probe` | [`Prober::probe_all`]; then `Queued` for target 0 back |
-//! | a peer | a hello for another incarnation | refused: the peer takes it as [`Router::gateway_gone`] and [`Evictions::gateway_gone`] |
-//! | the clock | every second, and at [`Session::deadline`] and [`Router::deadline`] | `Input::Tick` and each `tick` |
+//! | a peer | a hello for another incarnation | refused: the peer takes it as [`Machines::gateway_gone`] |
+//! | the clock | every second | [`Machines::tick`] |
+//! | | more often, and at [`Session::deadline`] | [`Machines::look`], `Input::Tick` |
 //! | SIGTERM | | [`Drainer::start`] |
 
 mod backoff;
@@ -56,6 +57,7 @@ pub mod drainer;
 pub mod evictions;
 pub mod lease;
 mod locals;
+mod machines;
 pub mod prober;
 mod push;
 pub mod router;
@@ -69,6 +71,7 @@ pub use drainer::Drainer;
 pub use evictions::Evictions;
 pub use lease::LeaseKeeper;
 pub use locals::{Local, Locals};
+pub use machines::{Effects, Machines};
 pub use prober::Prober;
 pub use push::Push;
 pub use router::Router;

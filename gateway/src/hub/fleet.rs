@@ -32,11 +32,7 @@ impl<M: Manager> Hub<M> {
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut look = 0;
         while self.finished.run_until_cancelled(looks.tick()).await.is_some() {
-            self.tell(|machines, now, out| {
-                if machines.router.deadline().is_some_and(|due| due <= now.monotonic) {
-                    machines.router.tick(now, &mut out.router);
-                }
-            });
+            self.tell(|machines, now, out| machines.look(now, out));
             for connection in self.deadlines.due(self.clock.now().monotonic) {
                 if let Some(cell) = self.sessions.get(connection) {
                     cell.wake();
@@ -59,14 +55,7 @@ impl<M: Manager> Hub<M> {
 
     fn tick(&self) {
         let open = self.open_connections();
-        self.tell(|machines, now, out| {
-            let locals = &machines.locals;
-            machines.lease.tick(now, locals, &mut out.lease);
-            machines.prober.tick(now, locals, &mut out.prober);
-            machines.evictions.tick(now, &mut out.evictions);
-            let rng = &mut machines.rng;
-            machines.drainer.tick(now, open, locals, rng, &mut out.drainer);
-        });
+        self.tell_with_chance(|machines, now, rng, out| machines.tick(now, open, rng, out));
     }
 
     pub(super) fn lease_effect(&self, effect: lease::Effect) {
@@ -80,8 +69,8 @@ impl<M: Manager> Hub<M> {
                     Found::Kept => Renewal::Kept,
                     Found::Created => Renewal::Created,
                 });
-                hub.tell(|machines, now, out| {
-                    machines.lease.renewed(now, found, &mut machines.rng, &mut out.lease);
+                hub.tell_with_chance(|machines, now, rng, out| {
+                    machines.lease.renewed(now, found, rng, &mut out.lease);
                 });
             }),
             Effect::End(incarnation) => self.beside(async move |hub| {
@@ -101,8 +90,7 @@ impl<M: Manager> Hub<M> {
                 tracing::warn!(incarnation = %own, "the lease lapsed: a new incarnation begins");
                 self.tell(|machines, _, _| {
                     self.own.store(Arc::new(machines.lease.own().to_vec()));
-                    machines.router.take_incarnation(own);
-                    machines.evictions.take_incarnation(own);
+                    machines.take_incarnation(own);
                 });
             }
             Effect::Reassert(connections) => {
@@ -111,9 +99,7 @@ impl<M: Manager> Hub<M> {
                 }
             }
             Effect::Gateways { asked, alive } => self.tell(|machines, now, out| {
-                machines.router.gateways(now, &alive, &mut out.router);
-                machines.evictions.gateways(asked, &alive, &mut out.evictions);
-                machines.drainer.gateways(&alive);
+                machines.gateways(now, asked, &alive, out);
             }),
             Effect::ProbeAll => self.tell(|machines, now, _| machines.prober.probe_all(now)),
             Effect::GatewayLost(other) => {
@@ -146,8 +132,8 @@ impl<M: Manager> Hub<M> {
             }
             Effect::TakeTokens { want, rate } => self.beside(async move |hub| {
                 let taken = hub.asked(hub.manager.take_drain_tokens(want, rate)).await;
-                hub.tell(|machines, now, out| {
-                    let (locals, rng) = (&machines.locals, &mut machines.rng);
+                hub.tell_with_chance(|machines, now, rng, out| {
+                    let locals = &machines.locals;
                     machines.drainer.tokens(now, taken, locals, rng, &mut out.drainer);
                 });
             }),

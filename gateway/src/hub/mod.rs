@@ -26,8 +26,8 @@ use arc_swap::ArcSwap;
 use chatcluster_manager::{Lease, Manager, ManagerError};
 use chatcluster_protocol::id::HybridClock;
 use chatcluster_runtime::tls::RoleConnector;
-use gateway_core::{Away, ConnectionId, Gateway, Incarnation, drainer::DrainSettings};
-use machines::Machines;
+use gateway_core::{Away, ConnectionId, Gateway, Incarnation, Machines, drainer::DrainSettings};
+use rand::rngs::StdRng;
 use tokio::{runtime::Handle, sync::Semaphore};
 use tokio_util::sync::CancellationToken;
 
@@ -84,7 +84,7 @@ pub struct Hub<M> {
     verifier: Verifier,
     sessions: Sessions,
     deadlines: Deadlines,
-    machines: Mutex<Machines>,
+    machines: Mutex<(Machines, StdRng)>,
     metrics: Metrics,
     next: AtomicU64,
     open: Arc<AtomicUsize>,
@@ -116,7 +116,8 @@ impl<M: Manager> Hub<M> {
         metrics: Metrics,
     ) -> Arc<Self> {
         let clock = Clock::start();
-        let machines = Machines::new(settings.drain, clock.now());
+        let mut rng: StdRng = rand::make_rng();
+        let machines = Machines::new(settings.drain, clock.now(), &mut rng);
         Arc::new_cyclic(|me: &Weak<Self>| {
             let router = me.clone();
             let receipts = move |receipts| {
@@ -137,7 +138,7 @@ impl<M: Manager> Hub<M> {
                 verifier,
                 sessions: Sessions::default(),
                 deadlines: Deadlines::default(),
-                machines: Mutex::new(machines),
+                machines: Mutex::new((machines, rng)),
                 metrics,
                 next: AtomicU64::new(1),
                 open: Arc::default(),

@@ -59,17 +59,11 @@ impl<M: Manager> PeerEvents for Hub<M> {
     }
 
     fn link_lost(&self, to: Incarnation) {
-        self.tell(|machines, now, _| {
-            machines.router.link_lost(now, to);
-            machines.evictions.link_lost(now, to);
-        });
+        self.tell(|machines, now, _| machines.link_lost(now, to));
     }
 
     fn gateway_gone(&self, gateway: Incarnation) {
-        self.tell(|machines, now, out| {
-            machines.router.gateway_gone(now, gateway, &mut out.router);
-            machines.evictions.gateway_gone(gateway, &mut out.evictions);
-        });
+        self.tell(|machines, now, out| machines.gateway_gone(now, gateway, out));
     }
 
     fn deliver(&self, target: TargetRef<'_>, push: &Push) -> Outcome {

@@ -231,7 +231,8 @@ impl<M: Manager> Hub<M> {
     }
 
     fn locals(&self, change: impl FnOnce(&mut gateway_core::Locals)) {
-        change(&mut self.machines.lock().unwrap_or_else(PoisonError::into_inner).locals);
+        let mut guard = self.machines.lock().unwrap_or_else(PoisonError::into_inner);
+        change(&mut guard.0.locals);
     }
 }
 

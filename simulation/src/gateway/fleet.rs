@@ -25,13 +25,7 @@ impl World {
 
     pub(super) fn tick_machines(&mut self, at: usize) {
         let open = self.gateways[at].cells.values().filter(|cell| cell.listed).count();
-        self.tell_with_chance(at, |machines, now, rng, out| {
-            let locals = &machines.locals;
-            machines.lease.tick(now, locals, &mut out.lease);
-            machines.prober.tick(now, locals, &mut out.prober);
-            machines.evictions.tick(now, &mut out.evictions);
-            machines.drainer.tick(now, open, locals, rng, &mut out.drainer);
-        });
+        self.tell_with_chance(at, |machines, now, rng, out| machines.tick(now, open, rng, out));
     }
 
     pub(super) fn lease_effect(&mut self, at: usize, effect: lease::Effect) {
@@ -79,10 +73,7 @@ impl World {
                 trace!(self, Node::Gateway(at), "takes incarnation {own}");
                 let gateway = &mut self.gateways[at];
                 gateway.own = gateway.machines.lease.own().to_vec();
-                self.tell(at, |machines, _, _| {
-                    machines.router.take_incarnation(own);
-                    machines.evictions.take_incarnation(own);
-                });
+                self.tell(at, |machines, _, _| machines.take_incarnation(own));
             }
             Effect::Reassert(connections) => {
                 for connection in connections {
@@ -91,9 +82,7 @@ impl World {
                 }
             }
             Effect::Gateways { asked, alive } => self.tell(at, |machines, now, out| {
-                machines.router.gateways(now, &alive, &mut out.router);
-                machines.evictions.gateways(asked, &alive, &mut out.evictions);
-                machines.drainer.gateways(&alive);
+                machines.gateways(now, asked, &alive, out);
             }),
             Effect::ProbeAll => {
                 hit("lease: probe all");

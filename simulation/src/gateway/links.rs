@@ -114,10 +114,7 @@ impl World {
             Wire::Welcome(_) => {
                 hit("link: gone");
                 self.drop_link(at, wanted);
-                self.tell(at, |machines, now, out| {
-                    machines.router.gateway_gone(now, wanted, &mut out.router);
-                    machines.evictions.gateway_gone(wanted, &mut out.evictions);
-                });
+                self.tell(at, |machines, now, out| machines.gateway_gone(now, wanted, out));
             }
             Wire::Outcomes(outcomes) => {
                 for (sequence, target, outcome) in outcomes {
@@ -146,10 +143,7 @@ impl World {
             self.hang_up(stream, 0);
         }
         trace!(self, Node::Gateway(at), "loses its link to {to}");
-        self.tell(at, |machines, now, _| {
-            machines.router.link_lost(now, to);
-            machines.evictions.link_lost(now, to);
-        });
+        self.tell(at, |machines, now, _| machines.link_lost(now, to));
         let wait = self.chance.between(wait / 2, wait);
         self.later(Node::Gateway(at), wait, move |world| {
             let links = &mut world.gateways[at].links;

@@ -16,9 +16,8 @@ use std::{collections::BTreeMap, time::Duration};
 
 use chatcluster_manager::Lease;
 use chatcluster_protocol::id::HybridClock;
-use gateway_core::{ConnectionId, Incarnation, Session};
+use gateway_core::{ConnectionId, Incarnation, Machines, Session};
 use links::Link;
-use machines::Machines;
 
 use crate::{
     chance::Chance,
@@ -79,7 +78,7 @@ impl Gateway {
     /// A process that starts now on a machine with this clock.
     fn on(number: usize, clock: Clock, now: Time, seed: u64) -> Self {
         let mut chance = Chance::new(seed, 100 + number as u64);
-        let machines = Machines::new(clock.now(now), &mut chance);
+        let machines = machines::machines(clock.now(now), &mut chance);
         Self {
             number,
             clock,
@@ -149,11 +148,7 @@ impl World {
     }
 
     fn gateway_looks(&mut self, at: usize, look: u64) {
-        self.tell(at, |machines, now, out| {
-            if machines.router.deadline().is_some_and(|due| due <= now.monotonic) {
-                machines.router.tick(now, &mut out.router);
-            }
-        });
+        self.tell(at, |machines, now, out| machines.look(now, out));
         self.give_sessions_time(at);
         if look.is_multiple_of(LOOKS) {
             self.tick_machines(at);

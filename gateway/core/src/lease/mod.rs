@@ -46,12 +46,11 @@ pub enum Effect {
     /// Read who is master of what. Answered by [`LeaseKeeper::shards`].
     ReadShards,
     /// From now on this is our incarnation: for claims, for peer hellos in both directions, and for
-    /// [`crate::Router::take_incarnation`] and [`crate::Evictions::take_incarnation`].
+    /// [`crate::Machines::take_incarnation`].
     TakeIncarnation(Incarnation),
     /// These sessions claim their routes again: [`crate::session::Input::Reassert`].
     Reassert(Vec<ConnectionId>),
-    /// Give these to [`crate::Router::gateways`], [`crate::Evictions::gateways`] and
-    /// [`crate::Drainer::gateways`].
+    /// Give these to [`crate::Machines::gateways`].
     Gateways {
         /// When the read began, in monotonic time.
         asked: Duration,

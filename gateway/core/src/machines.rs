@@ -1,0 +1,108 @@
+//! The machines that a gateway has one of, and what they all are told together. They share what they know
+//! of the gateway's devices.
+
+use std::time::Duration;
+
+use rand::Rng;
+
+use crate::{
+    Drainer, Evictions, Gateway, Incarnation, LeaseKeeper, Locals, Now, Prober, Router,
+    drainer::{self, DrainSettings},
+    evictions, lease, prober, router,
+};
+
+/// The machines.
+#[derive(Debug)]
+pub struct Machines {
+    /// The devices that this gateway holds.
+    pub locals: Locals,
+    /// Where messages go.
+    pub router: Router,
+    /// The lease, and what its loss means.
+    pub lease: LeaseKeeper,
+    /// The backstop.
+    pub prober: Prober,
+    /// Sessions that devices have left behind.
+    pub evictions: Evictions,
+    /// How the gateway stops.
+    pub drainer: Drainer,
+}
+
+/// What the machines want done.
+#[derive(Debug, Default)]
+pub struct Effects {
+    /// By the router.
+    pub router: Vec<router::Effect>,
+    /// By the lease keeper.
+    pub lease: Vec<lease::Effect>,
+    /// By the prober.
+    pub prober: Vec<prober::Effect>,
+    /// By the evictions.
+    pub evictions: Vec<evictions::Effect>,
+    /// By the drainer.
+    pub drainer: Vec<drainer::Effect>,
+}
+
+impl Machines {
+    /// A gateway starts; its first incarnation comes from `rng`.
+    pub fn new(drain: DrainSettings, now: Now, rng: &mut dyn Rng) -> Self {
+        let mut machines = Self {
+            locals: Locals::default(),
+            router: Router::default(),
+            lease: LeaseKeeper::new(rng),
+            prober: Prober::new(now),
+            evictions: Evictions::default(),
+            drainer: Drainer::new(drain),
+        };
+        for own in machines.lease.own().to_vec() {
+            machines.take_incarnation(own);
+        }
+        machines
+    }
+
+    /// A second has passed. `open` counts the gateway's connections.
+    pub fn tick(&mut self, now: Now, open: usize, rng: &mut dyn Rng, effects: &mut Effects) {
+        self.lease.tick(now, &self.locals, &mut effects.lease);
+        self.prober.tick(now, &self.locals, &mut effects.prober);
+        self.evictions.tick(now, &mut effects.evictions);
+        self.drainer.tick(now, open, &self.locals, rng, &mut effects.drainer);
+    }
+
+    /// Time has passed, less than a second maybe: what the router waits for may be due.
+    pub fn look(&mut self, now: Now, effects: &mut Effects) {
+        if self.router.deadline().is_some_and(|due| due <= now.monotonic) {
+            self.router.tick(now, &mut effects.router);
+        }
+    }
+
+    /// The link to a gateway's incarnation broke.
+    pub fn link_lost(&mut self, now: Now, to: Incarnation) {
+        self.router.link_lost(now, to);
+        self.evictions.link_lost(now, to);
+    }
+
+    /// A gateway's incarnation is no more: another one answers in its place.
+    pub fn gateway_gone(&mut self, now: Now, gateway: Incarnation, effects: &mut Effects) {
+        self.router.gateway_gone(now, gateway, &mut effects.router);
+        self.evictions.gateway_gone(gateway, &mut effects.evictions);
+    }
+
+    /// [`lease::Effect::TakeIncarnation`].
+    pub fn take_incarnation(&mut self, own: Incarnation) {
+        self.router.take_incarnation(own);
+        self.evictions.take_incarnation(own);
+    }
+
+    /// [`lease::Effect::Gateways`].
+    pub fn gateways(
+        &mut self,
+        now: Now,
+        asked: Duration,
+        alive: &[Gateway],
+        effects: &mut Effects,
+    ) {
+        self.router.gateways(now, alive, &mut effects.router);
+        self.evictions.gateways(asked, alive, &mut effects.evictions);
+        self.drainer.gateways(alive);
+    }
+}
