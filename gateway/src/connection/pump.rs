@@ -94,7 +94,8 @@ where
                     let text = "frames are JSON in text frames, not binary ones";
                     Input::Frame(Err(Box::new(ErrorFrame::new(ErrorCode::BadFrame, text))))
                 }
-                Poll::Ready(Ok(Received::Heartbeat)) => Input::Heard,
+                Poll::Ready(Ok(Received::Ping)) => Input::Heard,
+                Poll::Ready(Ok(Received::Pong)) => Input::Pong,
                 Poll::Ready(Err(cause)) => return Err(cause),
                 Poll::Pending => return Ok(taken > 0),
             };

@@ -36,8 +36,10 @@ pub enum Received {
     Text(Utf8Bytes),
     /// A binary message, whole.
     Binary(Bytes),
-    /// A ping, which has its pong already, or a pong.
-    Heartbeat,
+    /// A ping, which has its pong already.
+    Ping,
+    /// A pong.
+    Pong,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
@@ -74,7 +76,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
             Ok(Message::Text(text)) => Ok(Received::Text(text)),
             Ok(Message::Binary(bytes)) => Ok(Received::Binary(bytes)),
             Ok(Message::Close(_)) => Err(Cause::Client),
-            Ok(_) => Ok(Received::Heartbeat),
+            Ok(Message::Pong(_)) => Ok(Received::Pong),
+            Ok(_) => Ok(Received::Ping),
             Err(error) => Err(Cause::of(&error)),
         })
     }
@@ -178,7 +181,7 @@ mod tests {
                 }
             }
             let text = |text: &'static str| Received::Text(Utf8Bytes::from_static(text));
-            assert_eq!(received, [Received::Heartbeat, text("one message"), text("another")]);
+            assert_eq!(received, [Received::Ping, text("one message"), text("another")]);
             assert!(socket.reading.is_none(), "{step}");
             assert_eq!(socket.backlog(), 0);
             let mut pong = [0; 6];

@@ -36,6 +36,7 @@ impl World {
         if client.outbox.iter().any(|draft| draft.reference == reference) {
             return;
         }
+        self.oracle.forged(device, &reference);
         self.draft(
             device,
             Draft {

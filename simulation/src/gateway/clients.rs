@@ -26,7 +26,7 @@ impl World {
         let Some(connection) = self.gateways[at].connection(stream) else { return };
         match wire {
             Wire::Frame(frame) => self.feed(at, connection, Input::Frame(Ok(frame))),
-            Wire::Pong => self.feed(at, connection, Input::Heard),
+            Wire::Pong => self.feed(at, connection, Input::Pong),
             Wire::Close(_) | Wire::End => self.socket_gone(at, connection),
             _ => {}
         }

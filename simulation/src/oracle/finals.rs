@@ -2,6 +2,7 @@
 
 use chatcluster_manager::Manager;
 use futures_util::FutureExt;
+use gateway_core::session::Phase;
 
 use crate::{client::Client, world::World};
 
@@ -13,7 +14,10 @@ impl World {
             let client = &self.clients[device];
             let Some(link) = client.link.as_ref().filter(|link| link.welcomed) else { continue };
             let gateway = &self.gateways[link.gateway];
-            let mut cells = gateway.cells.iter().filter(|(_, cell)| cell.listed);
+            // One that ends at this moment has given its route up, and its client does not know yet.
+            let open = |phase| phase != Phase::Closing;
+            let mut cells =
+                gateway.cells.iter().filter(|(_, cell)| cell.listed && open(cell.session.phase()));
             let Some((connection, _)) = cells.find(|(_, cell)| cell.stream == link.stream) else {
                 continue;
             };
@@ -124,6 +128,9 @@ impl World {
     fn out_of_order(&self, client: &Client) -> Option<(&'static str, String)> {
         for ((_, _), order) in &self.oracle.order {
             let shown = |number: &usize| {
+                if self.may_be_forged(*number) {
+                    return None;
+                }
                 let id = client.shown.get(&self.oracle.identity(*number))?;
                 Some((*number, *id))
             };

@@ -77,6 +77,8 @@ struct Written {
     stored: Option<Time>,
     /// The id that the client was told.
     id: Option<MessageId>,
+    /// Its reference was used for something else later.
+    forged: bool,
 }
 
 impl Oracle {
@@ -116,6 +118,7 @@ impl Oracle {
             seen,
             stored: None,
             id: None,
+            forged: false,
         });
         number
     }
@@ -125,6 +128,13 @@ impl Oracle {
         let mut sent = self.messages.iter().rev();
         let last = sent.find(|message| message.by == device && message.id.is_some())?;
         Some((last.reference.clone(), last.to.clone()))
+    }
+
+    /// A device uses a reference once more, for something else.
+    pub(crate) fn forged(&mut self, device: usize, reference: &Reference) {
+        if let Some(number) = self.by_reference.get(&(device, reference.clone())) {
+            self.messages[*number].forged = true;
+        }
     }
 
     /// A device says that it has kept these.
@@ -148,6 +158,11 @@ impl World {
         let at = self.now;
         crate::trace::trace!(self, "VIOLATION", "{promise}: {what}");
         self.oracle.violation.get_or_insert(Violation { promise, what, at });
+    }
+
+    /// What one replica alone took for a new message is shown by union, until the quorum refuses it.
+    fn may_be_forged(&self, number: usize) -> bool {
+        self.oracle.messages[number].forged && self.replicas.len() > 1
     }
 
     fn client_of(&self, device: &Device) -> Option<usize> {

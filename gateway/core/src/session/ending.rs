@@ -75,6 +75,7 @@ impl Session {
             self.holding = Holding::Nothing;
         }
         self.state = State::Closing;
+        self.displaced = None;
         self.window = Window::default();
         self.outbox.abandon();
         self.call_acks(env);

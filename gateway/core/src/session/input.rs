@@ -17,7 +17,9 @@ use crate::{Away, Device, Push, Route};
 pub enum Input {
     /// A text frame came, as `protocol::client::decode` read it.
     Frame(Result<ClientFrame, Refusal>),
-    /// Anything else came from the client, such as a pong.
+    /// A pong came from the client.
+    Pong,
+    /// Anything else came from the client, such as a ping.
     Heard,
     /// Answers [`super::Effect::Verify`].
     Verified(Verdict),

@@ -42,7 +42,7 @@ use route::Holding;
 use uuid::Uuid;
 use window::Window;
 
-use crate::{ConnectionId, Device, Incarnation, Now, Push};
+use crate::{ConnectionId, Device, Incarnation, Now, Push, Route};
 
 /// What a session works with for the length of one call.
 #[derive(Debug)]
@@ -83,6 +83,8 @@ pub struct Session {
     /// Of the route, or made up where there is none.
     epoch: u64,
     holding: Holding,
+    /// Who held the device before, until the client answers.
+    displaced: Option<Box<Route>>,
     /// The route is to be claimed again when the client is heard, or when the claim or touch under way
     /// is answered.
     reassert_due: bool,
@@ -123,6 +125,7 @@ impl Session {
             device: None,
             epoch: 0,
             holding: Holding::Nothing,
+            displaced: None,
             reassert_due: false,
             told_caught_up: false,
             socket_gone: false,
@@ -146,6 +149,10 @@ impl Session {
                 self.frame(frame, env);
             }
             Input::Heard => self.heard(env),
+            Input::Pong => {
+                self.heard(env);
+                self.displace(env);
+            }
             Input::Verified(verdict) => self.verified(verdict, env),
             Input::Registered(result) => self.registered(result, env),
             Input::Claimed(result) => self.claimed(result, env),

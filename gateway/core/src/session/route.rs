@@ -13,6 +13,10 @@ use crate::{Away, Route};
 /// How often a held route is looked at, which also keeps it from expiring.
 const TOUCH: Duration = Duration::from_secs(5 * 60);
 
+/// When a claimed route is looked at first. By then the manager has carried out, or will never, what
+/// another gateway asked for on behalf of an earlier connection that the client has given up.
+const FIRST_TOUCH: Duration = Duration::from_secs(30);
+
 /// How soon a claim or a touch that failed is tried again.
 const RETRY: Duration = Duration::from_secs(15);
 
@@ -136,14 +140,25 @@ impl Session {
         self.reassert_if_due(env);
     }
 
-    /// The route is this session's. Who had it before is evicted.
+    /// The route is this session's. Who had it before is evicted once the client is known to be here:
+    /// a claim may be carried out after its client has left for the very connection that it displaces.
     fn take_route(&mut self, Claimed { epoch, previous }: Claimed, env: &mut Env<'_>) {
         self.epoch = epoch;
-        self.holding = Holding::Held(env.now.monotonic + TOUCH);
+        self.holding = Holding::Held(env.now.monotonic + FIRST_TOUCH);
         self.hold(true, env);
-        let previous = previous.filter(|previous| !self.is_own(previous, env));
-        if let (Some(device), Some(previous)) = (self.device.clone(), previous) {
-            env.effects.push(Effect::Displace { device, previous });
+        if let Some(previous) = previous.filter(|previous| !self.is_own(previous, env)) {
+            self.displaced = Some(Box::new(previous));
+            self.ping(env);
+            if planted(Bug::EvictionUnproven) {
+                self.displace(env);
+            }
+        }
+    }
+
+    /// The client has answered a ping that followed the claim.
+    pub(super) fn displace(&mut self, env: &mut Env<'_>) {
+        if let (Some(device), Some(previous)) = (&self.device, self.displaced.take()) {
+            env.effects.push(Effect::Displace { device: device.clone(), previous: *previous });
         }
     }
 

@@ -32,8 +32,7 @@ impl Session {
             return self.close(CloseCode::HeartbeatMissed, env);
         }
         if self.pinged.is_none() && self.heard + env.heartbeat <= now {
-            self.pinged = Some(now);
-            env.effects.push(Effect::Ping);
+            self.ping(env);
         }
         match self.holding {
             Holding::Unclaimed(at) if due(Some(at)) => self.reassert(env),
@@ -49,6 +48,12 @@ impl Session {
         }
         self.call_acks(env);
         self.advance(env);
+    }
+
+    /// Asks the client whether it is there.
+    pub(super) fn ping(&mut self, env: &mut Env<'_>) {
+        self.pinged = Some(env.now.monotonic);
+        env.effects.push(Effect::Ping);
     }
 
     pub(super) fn next_deadline(&self, heartbeat: Duration) -> Option<Duration> {

@@ -10,7 +10,7 @@ fn gone() -> [Effect; 2] {
 
 #[test]
 fn a_silent_client_is_asked_and_then_dropped() {
-    let mut bob = Bob::live();
+    let mut bob = Bob::long_live();
     bob.wait_seconds(24);
     assert!(bob.effects().is_empty());
     bob.wait_seconds(1);
@@ -23,7 +23,7 @@ fn a_silent_client_is_asked_and_then_dropped() {
 
 #[test]
 fn a_client_that_answers_stays() {
-    let mut bob = Bob::live();
+    let mut bob = Bob::long_live();
     for _ in 0..5 {
         bob.wait_seconds(25);
         assert_eq!(bob.effects(), [Effect::Ping]);

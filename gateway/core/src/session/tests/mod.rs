@@ -60,6 +60,18 @@ impl Bob {
         bob
     }
 
+    /// The same for half a minute: the first look at the route is over.
+    fn long_live() -> Self {
+        let mut bob = Self::live();
+        bob.wait_seconds(20);
+        bob.handle(Input::Heard);
+        bob.wait_seconds(10);
+        bob.handle(Input::Touched(Ok(Touched::Held)));
+        bob.handle(Input::Heard);
+        bob.effects.clear();
+        bob
+    }
+
     /// `hello`, up to the claim.
     fn hello(&mut self) {
         self.sends(r#"{"type":"hello","id":1,"token":"t","device":"phone"}"#);

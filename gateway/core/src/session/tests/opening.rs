@@ -25,15 +25,35 @@ fn hello_is_verified_registered_claimed_and_only_then_is_the_inbox_read() {
 }
 
 #[test]
-fn the_previous_holder_is_displaced_before_the_inbox_is_read() {
+fn the_previous_holder_is_displaced_once_the_client_answers() {
     let mut bob = Bob::connected();
     bob.hello();
     bob.handle(Input::Claimed(Ok(Claimed { epoch: 70, previous: Some(elsewhere(60)) })));
-    let effects = bob.effects();
+    assert!(bob.effects().contains(&Effect::Ping));
+    bob.page(&[], None);
+    // Frames may have been on the way for long.
+    bob.sends(r#"{"type":"ack","messages":[]}"#);
+    bob.handle(Input::Heard);
     let displace = Effect::Displace { device: bobs_phone(), previous: elsewhere(60) };
-    let displaced = effects.iter().position(|effect| *effect == displace);
-    assert!(displaced < effects.iter().position(|effect| *effect == read(None)));
-    assert!(displaced.is_some());
+    assert!(!bob.effects().contains(&displace));
+    bob.handle(Input::Pong);
+    assert_eq!(bob.effects(), [displace]);
+    bob.handle(Input::Pong);
+    assert!(bob.effects().is_empty());
+}
+
+#[test]
+fn a_client_that_left_before_its_claim_displaces_nobody() {
+    let mut bob = Bob::connected();
+    bob.hello();
+    bob.handle(Input::Claimed(Ok(Claimed { epoch: 70, previous: Some(elsewhere(60)) })));
+    bob.effects();
+    bob.wait_seconds(11);
+    let effects = bob.effects();
+    assert!(effects.contains(&Effect::Close(CloseCode::HeartbeatMissed)));
+    assert!(effects.contains(&Effect::Release { device: bobs_phone(), epoch: 70 }));
+    bob.handle(Input::Pong);
+    assert!(bob.effects().is_empty());
 }
 
 #[test]
