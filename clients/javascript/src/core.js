@@ -221,6 +221,7 @@ export class Core {
       }
       case 'history': {
         const { type, ...page } = frame;
+        for (const { message } of page.messages) this.highest = highest(this.highest, message);
         const ticket = this.#queries.answered(page.id);
         if (ticket !== undefined) this.#effects.push({ do: 'page', ticket, result: page });
         return;

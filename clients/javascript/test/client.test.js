@@ -316,8 +316,11 @@ test('history comes back to whoever asked', () => world(async ({ peer, client })
   const { connection } = await server.session();
   const asked = await connection.read();
   assert.deepEqual([asked.type, asked.user, asked.limit], ['history', 'bob', 3]);
-  connection.write({ type: 'history', id: asked.id, messages: [], stable_up_to: 9 });
+  connection.write({ type: 'history', id: asked.id, messages: [{ message: id(7, 7) }], stable_up_to: 9 });
   assert.equal((await within('a page', asking)).stable_up_to, 9);
+  connection.socket.close(4000);
+  const { hello } = await server.session();
+  assert.equal(hello.resume.highest, id(7, 7), 'what is on a page has been seen');
 }));
 
 test('a token never crosses a network in the clear', () => {

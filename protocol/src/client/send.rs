@@ -22,6 +22,10 @@ pub struct Send {
     pub to: Recipient,
     /// What it says.
     pub content: Content,
+    /// The highest message id that the device has seen over another connection since this one's `hello`.
+    /// The message gets a higher one. At most 60 s in the future.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen: Option<MessageId>,
 }
 
 /// Who gets a message.

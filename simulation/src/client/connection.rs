@@ -1,6 +1,9 @@
 //! Connecting, staying connected, and coming back.
 
-use chatcluster_protocol::client::{ClientFrame, Hello, Ping, Resume};
+use chatcluster_protocol::{
+    client::{ClientFrame, Hello, Ping, Resume},
+    id::MessageId,
+};
 
 use crate::{
     clock::{MS, S, Time},
@@ -32,6 +35,8 @@ pub(crate) struct Link {
     said: Time,
     heard: Time,
     asked: Option<Time>,
+    /// The highest id that the gateway knows the device has seen.
+    pub(super) known: Option<MessageId>,
     /// The one it came from, until this one is welcomed.
     before: Option<StreamId>,
 }
@@ -110,6 +115,7 @@ impl World {
             said: now,
             heard: now,
             asked: None,
+            known: client.highest,
             before,
         });
         let expires = self.chance.between(20, 1_200) * 1_000;

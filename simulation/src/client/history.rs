@@ -74,6 +74,10 @@ impl World {
             return;
         }
         look.seen.extend(page.messages.iter().map(|message| message.message));
+        for message in &page.messages {
+            self.clients[device].saw(message.message, true);
+        }
+        let Some(look) = &mut self.clients[device].look else { return };
         match page.next {
             Some(next) => {
                 look.after = next;

@@ -94,8 +94,19 @@ impl Client {
         }
     }
 
-    fn saw(&mut self, id: MessageId) {
+    /// The device sees an id, over the connection in use or another one.
+    fn saw(&mut self, id: MessageId, current: bool) {
         self.highest = self.highest.max(Some(id));
+        if let Some(link) = self.link.as_mut().filter(|_| current) {
+            link.known = link.known.max(Some(id));
+        }
+    }
+
+    /// The highest id it has seen, if the gateway may not know of it.
+    fn untold(&mut self) -> Option<MessageId> {
+        let link = self.link.as_mut()?;
+        let told = std::mem::replace(&mut link.known, self.highest);
+        self.highest.filter(|highest| Some(*highest) > told)
     }
 
     fn request(&mut self) -> RequestId {

@@ -64,7 +64,7 @@ impl World {
 
     fn frame(&mut self, device: usize, stream: StreamId, frame: ServerFrame, current: bool) {
         match frame {
-            ServerFrame::Message(message) => self.shows(device, message),
+            ServerFrame::Message(message) => self.shows(device, message, current),
             ServerFrame::Receipt(receipt) => self.told(device, &receipt),
             // What else comes over a connection that is left behind is asked for again over the other.
             _ if !current => {}
@@ -111,7 +111,7 @@ impl World {
         }
     }
 
-    fn shows(&mut self, device: usize, message: Message) {
+    fn shows(&mut self, device: usize, message: Message, current: bool) {
         let id = message.message;
         trace!(
             self,
@@ -123,7 +123,7 @@ impl World {
         );
         self.check_shown(device, &message);
         let client = &mut self.clients[device];
-        client.saw(id);
+        client.saw(id, current);
         let shown = *client.shown.entry(id.identity()).or_insert(id);
         if shown != id {
             hit("client: copy of a message");

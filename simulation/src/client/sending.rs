@@ -79,7 +79,7 @@ impl World {
 
     fn send_draft(&mut self, device: usize, place: usize) {
         let client = &mut self.clients[device];
-        let id = client.request();
+        let (id, seen) = (client.request(), client.untold());
         let draft = &mut client.outbox[place];
         draft.state = State::Flying;
         draft.tries += 1;
@@ -88,7 +88,7 @@ impl World {
         }
         let content = Content::text(draft.body.clone()).unwrap_or_else(|error| panic!("{error}"));
         let to = Recipient::User(draft.to.clone());
-        let send = Send { id, reference: draft.reference.clone(), to, content };
+        let send = Send { id, reference: draft.reference.clone(), to, content, seen };
         trace!(
             self,
             Node::Device(device),
@@ -113,7 +113,7 @@ impl World {
         let of = |draft: &Draft| draft.reference == sent.reference && !draft.forged;
         let Some(place) = client.outbox.iter().position(of) else { return };
         client.outbox.remove(place);
-        client.saw(sent.message);
+        client.saw(sent.message, true);
         self.check_sent(device, sent);
         self.pump(device);
     }

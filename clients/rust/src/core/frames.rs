@@ -26,6 +26,9 @@ impl Core {
             (ServerFrame::Receipt(receipt), _) => self.receipt(receipt),
             (ServerFrame::Sent(sent), _) => self.sent(sent),
             (ServerFrame::History(page), _) => {
+                if let Some(highest) = page.messages.iter().map(|message| message.message).max() {
+                    self.saw(highest);
+                }
                 if let Some(ticket) = self.queries.answered(page.id) {
                     self.effects.push_back(Effect::Page(ticket, Ok(page)));
                 }

@@ -244,8 +244,9 @@ impl Core {
         if let Some(entry) = self.outbox.next(now, id, limits.sends_in_flight) {
             let Outgoing { reference, to, content } = entry.send.clone();
             let body = content.body.as_str().len();
-            let frame =
-                ClientFrame::Send(Send { id, reference: reference.clone(), to, content }).encode();
+            // One connection at a time: what is seen is seen over this one, or told in its `hello`.
+            let send = Send { id, reference: reference.clone(), to, content, seen: None };
+            let frame = ClientFrame::Send(send).encode();
             if frame.len() <= limits.frame && body <= limits.body {
                 return Some(Effect::Write(frame));
             }

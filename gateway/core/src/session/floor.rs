@@ -24,6 +24,12 @@ impl Floor {
         Self(MessageId::MIN)
     }
 
+    /// Whether a client can have seen this id: none is further ahead of any gateway's clock than the
+    /// message service accepts.
+    pub(super) fn is_credible(id: MessageId, wall: Millis) -> bool {
+        id.millis() <= wall.saturating_add(APPEND_WINDOW)
+    }
+
     /// The client has seen this id.
     pub(super) fn see(&mut self, id: MessageId, wall: Millis) {
         let most = MessageId::floor(wall.saturating_add(FOLLOWED));

@@ -9,7 +9,7 @@ use chatcluster_protocol::{
     planted::{Bug, planted},
 };
 
-use super::{Effect, Env, Registration, Session, State, Verdict, catchup::CatchUp};
+use super::{Effect, Env, Registration, Session, State, Verdict, catchup::CatchUp, floor::Floor};
 use crate::{Away, Device};
 
 /// How far the opening of a session is.
@@ -39,7 +39,7 @@ impl Session {
         let wall = env.now.wall;
         let Hello { id, token, device, resume } = hello;
         let (highest, epoch) = resume.map_or((None, None), |resume| (resume.highest, resume.epoch));
-        if highest.is_some_and(|highest| highest.millis() > wall.saturating_add(APPEND_WINDOW)) {
+        if highest.is_some_and(|highest| !Floor::is_credible(highest, wall)) {
             let text =
                 "is more than 60 s in the future; send the highest id that you have received";
             let field = Some("resume.highest".into());

@@ -147,7 +147,7 @@ impl Sends {
             let error = refuse(ErrorCode::Unavailable, HELD_BACK);
             return error.map_err(|error| Error { retry_after: Some(RETRY_AFTER), ..error });
         }
-        let Send { id, reference, to, content } = frame;
+        let Send { id, reference, to, content, .. } = frame;
         let send = Arc::new(Outgoing { sender: sender.clone(), reference, to, content });
         let lane = self.lanes.entry(conversation).or_default();
         lane.queue.push_back(Waiting { send, requests: vec![id] });

@@ -9,7 +9,10 @@ use chatcluster_protocol::{
     limits::{HISTORIES_IN_FLIGHT, SERVER_FRAME},
 };
 
-use super::{AppendResult, Effect, Env, HistoryFailure, Opening, Session, State, outbox::Stamper};
+use super::{
+    AppendResult, Effect, Env, HistoryFailure, Opening, Session, State, floor::Floor,
+    outbox::Stamper,
+};
 use crate::Away;
 
 impl Session {
@@ -43,6 +46,17 @@ impl Session {
 
     fn send(&mut self, send: Send, env: &mut Env<'_>) {
         let Some(device) = &self.device else { return };
+        if let Some(seen) = send.seen {
+            if !Floor::is_credible(seen, env.now.wall) {
+                let text =
+                    "is more than 60 s in the future; send the highest id that you have seen";
+                let field = Some("seen".into());
+                let (id, reference) = (Some(send.id), Some(send.reference));
+                let error = Error::new(ErrorCode::BadField, text);
+                return self.refuse(Error { id, reference, field, ..error }, env);
+            }
+            self.floor.see(seen, env.now.wall);
+        }
         let mut stamper = Stamper {
             floor: &mut self.floor,
             clock: env.clock,
@@ -93,7 +107,12 @@ impl Session {
             return;
         }
         let (code, text) = match result {
-            Ok(page) => return env.effects.push(Effect::Write(fitting(page).into())),
+            Ok(page) => {
+                if let Some(highest) = page.messages.iter().map(|message| message.message).max() {
+                    self.floor.see(highest, env.now.wall);
+                }
+                return env.effects.push(Effect::Write(fitting(page).into()));
+            }
             Err(HistoryFailure::Forbidden) => {
                 (ErrorCode::Forbidden, "the user takes no part in this conversation")
             }

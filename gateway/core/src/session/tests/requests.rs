@@ -53,6 +53,19 @@ fn a_ping_is_answered_with_the_gateways_time() {
 }
 
 #[test]
+fn what_is_written_after_a_look_back_has_higher_ids_than_the_page() {
+    let mut bob = Bob::live();
+    let mut page = worst_page(true);
+    let seen = id("m", 1_009_000);
+    page.messages[0].message = seen;
+    bob.history(page);
+    bob.sends(&super::sends::send(4, "r1", "alice", "a"));
+    let effects = bob.effects();
+    let [Effect::Append { appends, .. }] = &effects[..] else { panic!("{effects:?}") };
+    assert!(seen < appends[0].id);
+}
+
+#[test]
 fn a_page_of_history_is_handed_on() {
     let page = HistoryPage { id: request(3), messages: vec![], next: None, stable_up_to: 5 };
     assert_eq!(Bob::live().history(page.clone()), page);

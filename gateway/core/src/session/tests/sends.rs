@@ -295,3 +295,20 @@ fn a_repetition_of_what_has_no_answer_yet_holds_nothing_back() {
     bob.sends(&send(65, "r65", "alice", "new"));
     assert!(bob.effects().is_empty(), "it queues");
 }
+
+#[test]
+fn a_message_gets_an_id_above_what_its_device_has_seen_elsewhere() {
+    let mut bob = Bob::live();
+    let seen = id("x", 1_009_000);
+    let first = send(1, "r1", "alice", "a").replace("}}", &format!(r#"}},"seen":"{seen}"}}"#));
+    bob.sends(&first);
+    let first = bob.appended()[0];
+    assert!(seen < first && first.millis() == seen.millis());
+
+    let future = id("x", 1_061_000);
+    bob.sends(&send(2, "r2", "carol", "b").replace("}}", &format!(r#"}},"seen":"{future}"}}"#)));
+    let (error, close) = bob.error();
+    assert_eq!((error.code, error.field.as_deref()), (ErrorCode::BadField, Some("seen")));
+    assert_eq!((error.id.map(|id| id.get()), close), (Some(2), None));
+    assert_eq!(error.reference.as_ref().map(|reference| reference.as_str()), Some("r2"));
+}
