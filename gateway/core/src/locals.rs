@@ -22,10 +22,11 @@ pub struct Local {
 }
 
 impl Locals {
-    /// Carries out [`crate::session::Effect::Hold`]. A later session of the device stays.
+    /// Carries out [`crate::session::Effect::Hold`]. A later session of the device stays: one with a
+    /// higher epoch, whichever connection was accepted first.
     pub fn hold(&mut self, device: Device, local: Local) {
         let held = self.sessions.entry(device).or_insert(local);
-        if held.connection <= local.connection {
+        if held.connection == local.connection || held.epoch <= local.epoch {
             *held = local;
         }
     }
@@ -85,5 +86,14 @@ mod tests {
         assert_eq!(locals.get(&bob), Some(claimed(2, 30)));
         locals.remove(&bob, ConnectionId(2));
         assert!(locals.is_empty());
+    }
+
+    #[test]
+    fn a_connection_that_was_accepted_late_is_not_the_later_session() {
+        let (mut locals, bob) = (Locals::default(), device("bob", "phone"));
+        locals.hold(bob.clone(), claimed(8, 10));
+        locals.hold(bob.clone(), claimed(7, 20));
+        locals.remove(&bob, ConnectionId(8));
+        assert_eq!(locals.get(&bob), Some(claimed(7, 20)));
     }
 }

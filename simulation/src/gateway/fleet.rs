@@ -76,6 +76,7 @@ impl World {
                 self.tell(at, |machines, _, _| machines.take_incarnation(own));
             }
             Effect::Reassert(connections) => {
+                trace!(self, Node::Gateway(at), "{connections:?} assert their routes again");
                 for connection in connections {
                     hit("reassert");
                     self.feed_connection(at, connection, Input::Reassert);

@@ -71,7 +71,7 @@ impl Session {
             }
             env.effects.push(Effect::Unhold(device));
         }
-        if self.holding != Holding::Claiming {
+        if !matches!(self.holding, Holding::Claiming(_)) {
             self.holding = Holding::Nothing;
         }
         self.state = State::Closing;

@@ -23,7 +23,7 @@ impl Session {
             State::AwaitHello(Opening::Claiming(_)) => return Outcome::Overloaded,
             State::AwaitHello(_) | State::Closing => return Outcome::NotHere,
             State::CatchingUp(_) | State::Live if epoch == self.epoch => {}
-            _ if self.holding == Holding::Claiming => return Outcome::Overloaded,
+            _ if matches!(self.holding, Holding::Claiming(_)) => return Outcome::Overloaded,
             // The route names this connection: a claim of it whose answer had been given up came late.
             State::CatchingUp(_) | State::Live if epoch > self.epoch => {}
             _ => return Outcome::NotHere,

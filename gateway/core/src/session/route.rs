@@ -8,7 +8,7 @@ use chatcluster_protocol::{
 };
 
 use super::{Claimed, Effect, Env, Opening, Reclaimed, Session, State, Touched};
-use crate::{Away, Route};
+use crate::{Away, Incarnation, Route};
 
 /// How often a held route is looked at, which also keeps it from expiring.
 const TOUCH: Duration = Duration::from_secs(5 * 60);
@@ -25,8 +25,8 @@ const RETRY: Duration = Duration::from_secs(15);
 pub(super) enum Holding {
     /// Nothing: there was no claim, or the session has ended.
     Nothing,
-    /// A claim has no answer yet.
-    Claiming,
+    /// A claim has no answer yet; it names this incarnation of the gateway.
+    Claiming(Option<Incarnation>),
     /// The claim failed; it is tried again at this time. Until then probes find what waits.
     Unclaimed(Duration),
     /// The route; it is looked at again at this time.
@@ -38,7 +38,7 @@ pub(super) enum Holding {
 impl Session {
     pub(super) fn claim(&mut self, last_epoch: Option<u64>, env: &mut Env<'_>) {
         let Some(device) = self.device.clone() else { return };
-        self.holding = Holding::Claiming;
+        self.holding = Holding::Claiming(env.own.last().copied());
         env.effects.push(Effect::Claim { device, last_epoch });
     }
 
@@ -49,7 +49,7 @@ impl Session {
             && !planted(Bug::SilentReassert);
         self.reassert_due = match self.holding {
             Holding::Nothing => false,
-            Holding::Claiming | Holding::Touching => true,
+            Holding::Claiming(_) | Holding::Touching => true,
             Holding::Unclaimed(_) | Holding::Held(_) if silent => true,
             Holding::Unclaimed(_) | Holding::Held(_) => {
                 self.reclaim(env);
@@ -61,7 +61,7 @@ impl Session {
     /// Claims the route again, unless the device has moved in the meantime.
     fn reclaim(&mut self, env: &mut Env<'_>) {
         let Some(device) = self.device.clone() else { return };
-        self.holding = Holding::Claiming;
+        self.holding = Holding::Claiming(env.own.last().copied());
         env.effects.push(Effect::Reclaim { device, epoch: self.epoch });
     }
 
@@ -89,15 +89,13 @@ impl Session {
 
     /// The answer to the opening's claim.
     pub(super) fn claimed(&mut self, result: Result<Claimed, Away>, env: &mut Env<'_>) {
-        if self.holding != Holding::Claiming {
-            return;
-        }
+        let Holding::Claiming(asked) = self.holding else { return };
         let State::AwaitHello(Opening::Claiming(greeting)) = &self.state else {
             return self.claimed_too_late(result.ok(), env);
         };
         let (id, last) = (greeting.id, greeting.last_epoch);
         match result {
-            Ok(claimed) => self.take_route(claimed, env),
+            Ok(claimed) => self.take_route(claimed, asked, env),
             Err(Away) => {
                 self.epoch = env.now.wall.max(last.map_or(0, |last| last + 1));
                 self.unclaimed(env);
@@ -108,9 +106,7 @@ impl Session {
     }
 
     pub(super) fn reclaimed(&mut self, result: Result<Reclaimed, Away>, env: &mut Env<'_>) {
-        if self.holding != Holding::Claiming {
-            return;
-        }
+        let Holding::Claiming(asked) = self.holding else { return };
         if let State::Closing = self.state {
             let taken = match result {
                 Ok(Reclaimed::Claimed(claimed)) => Some(claimed),
@@ -120,7 +116,7 @@ impl Session {
         }
         match result {
             Ok(Reclaimed::Claimed(claimed)) => {
-                self.take_route(claimed, env);
+                self.take_route(claimed, asked, env);
                 if !planted(Bug::ReassertWithoutRead) {
                     self.read_again(env);
                 }
@@ -142,8 +138,11 @@ impl Session {
 
     /// The route is this session's. Who had it before is evicted once the client is known to be here:
     /// a claim may be carried out after its client has left for the very connection that it displaces.
-    fn take_route(&mut self, Claimed { epoch, previous }: Claimed, env: &mut Env<'_>) {
+    fn take_route(&mut self, claimed: Claimed, asked: Option<Incarnation>, env: &mut Env<'_>) {
+        let Claimed { epoch, previous } = claimed;
         self.epoch = epoch;
+        // The gateway's sessions have been told to reassert; this one may not have been among them.
+        self.reassert_due |= asked.as_ref() != env.own.last();
         self.holding = Holding::Held(env.now.monotonic + FIRST_TOUCH);
         self.hold(true, env);
         if let Some(previous) = previous.filter(|previous| !self.is_own(previous, env)) {

@@ -30,6 +30,7 @@ const HEARTBEAT: Duration = Duration::from_secs(25);
 struct Bob {
     session: Session,
     clock: HybridClock,
+    own: Vec<Incarnation>,
     now: Duration,
     /// What the session wanted and the test has not looked at.
     effects: Vec<Effect>,
@@ -40,7 +41,8 @@ impl Bob {
     fn connected() -> Self {
         let now = Duration::from_secs(1_000);
         let session = Session::new(ConnectionId(7), Uuid::nil(), at(now));
-        Self { session, clock: HybridClock::default(), now, effects: Vec::new() }
+        let own = vec![Incarnation(Uuid::from_u128(1))];
+        Self { session, clock: HybridClock::default(), own, now, effects: Vec::new() }
     }
 
     /// Welcomed with epoch 70, and reading the first page of its inbox.
@@ -81,7 +83,7 @@ impl Bob {
     }
 
     fn handle(&mut self, input: Input) {
-        let mut env = env(self.now, &mut self.clock, &mut self.effects);
+        let mut env = env(self.now, &self.own, &mut self.clock, &mut self.effects);
         self.session.handle(input, &mut env);
     }
 
@@ -109,7 +111,7 @@ impl Bob {
     }
 
     fn deliver_for(&mut self, epoch: u64, push: &Push) -> Outcome {
-        let mut env = env(self.now, &mut self.clock, &mut self.effects);
+        let mut env = env(self.now, &self.own, &mut self.clock, &mut self.effects);
         self.session.deliver(epoch, push.clone(), &mut env)
     }
 
@@ -166,9 +168,13 @@ impl Bob {
     }
 }
 
-fn env<'a>(now: Duration, clock: &'a mut HybridClock, effects: &'a mut Vec<Effect>) -> Env<'a> {
-    const OWN: &[Incarnation] = &[Incarnation(Uuid::from_u128(1))];
-    Env { now: at(now), heartbeat: HEARTBEAT, own: OWN, clock, effects }
+fn env<'a>(
+    now: Duration,
+    own: &'a [Incarnation],
+    clock: &'a mut HybridClock,
+    effects: &'a mut Vec<Effect>,
+) -> Env<'a> {
+    Env { now: at(now), heartbeat: HEARTBEAT, own, clock, effects }
 }
 
 fn frame(effect: &Effect) -> Option<ServerFrame> {

@@ -162,7 +162,7 @@ impl World {
 
     fn handle(&mut self, input: Input) {
         let now = Now { wall: at(self.bob.now).wall + self.wall as u64, ..at(self.bob.now) };
-        let env = env(self.bob.now, &mut self.bob.clock, &mut self.bob.effects);
+        let env = env(self.bob.now, &self.bob.own, &mut self.bob.clock, &mut self.bob.effects);
         self.bob.session.handle(input, &mut Env { now, ..env });
         for effect in self.bob.effects() {
             match effect {

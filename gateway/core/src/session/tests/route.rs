@@ -79,6 +79,24 @@ fn a_reassert_during_a_claim_follows_it() {
 }
 
 #[test]
+fn a_claim_for_an_incarnation_that_ended_meanwhile_is_made_again() {
+    let mut bob = Bob::connected();
+    bob.hello();
+    // The walk over the gateway's sessions has passed: this one did not hold its device yet.
+    bob.own.push(Incarnation(Uuid::from_u128(2)));
+    bob.handle(Input::Claimed(Ok(Claimed { epoch: 70, previous: None })));
+    assert_eq!(bob.effects().last(), Some(&reclaim(70)));
+    bob.own.push(Incarnation(Uuid::from_u128(3)));
+    bob.handle(reclaimed(80, None));
+    assert_eq!(bob.effects().last(), Some(&reclaim(80)));
+    bob.handle(reclaimed(90, None));
+    assert_eq!(
+        bob.effects().last(),
+        Some(&Effect::Hold { device: bobs_phone(), epoch: 90, claimed: true })
+    );
+}
+
+#[test]
 fn while_a_claim_is_under_way_a_delivery_for_its_epoch_is_left_to_the_read_after_it() {
     let mut bob = Bob::live();
     bob.handle(Input::Reassert);
