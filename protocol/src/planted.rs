@@ -77,6 +77,8 @@ bugs! {
     LowerIdTaken = 9,
     /// Units behind one that was refused for its id are stored.
     LaterUnitsGoOn = 9,
+    /// A message is completed under an id below that of an earlier one, which has moved up.
+    OvertakenCompleted = 9,
     /// Appends of any age are taken.
     OldTaken = 10,
     /// A message whose inboxes are not filled is never finished.

@@ -32,10 +32,12 @@ pub enum Table {
     Receipt = 9,
     /// (receiver, conversation, sender) to [`crate::record::Delivered`].
     Delivered = 10,
+    /// (sender, device, conversation) to the highest id that took the place of a lower one (rule 9).
+    Moved = 11,
 }
 
 impl Table {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::Archive,
         Self::Index,
         Self::Participation,
@@ -46,6 +48,7 @@ impl Table {
         Self::Inbox,
         Self::Receipt,
         Self::Delivered,
+        Self::Moved,
     ];
 
     /// The table of a key.
@@ -107,6 +110,11 @@ pub fn reference(sender: &UserId, device: &DeviceId, reference: &Reference) -> K
 /// How far a device has sent in a conversation.
 pub fn order(sender: &UserId, device: &DeviceId, conversation: ConversationId) -> Key {
     key(Table::Order, &[sender.as_str(), device.as_str()], &[conversation.to_bytes()])
+}
+
+/// How far a device's messages in a conversation have moved up from ids that they were pending under.
+pub fn moved(sender: &UserId, device: &DeviceId, conversation: ConversationId) -> Key {
+    key(Table::Moved, &[sender.as_str(), device.as_str()], &[conversation.to_bytes()])
 }
 
 /// A message whose inboxes are not filled yet.

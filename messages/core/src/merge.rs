@@ -63,7 +63,7 @@ fn newer(key: &[u8], a: &[u8], b: &[u8]) -> Result<Vec<u8>, Corrupt> {
         }
     }
     match Table::of(key) {
-        Some(Table::Participation | Table::Order) => both(key, a, b, Id::max),
+        Some(Table::Participation | Table::Order | Table::Moved) => both(key, a, b, Id::max),
         Some(Table::Reference) => both(key, a, b, reference),
         Some(Table::Registry) => both(key, a, b, registry),
         Some(Table::Delivered) => both(key, a, b, delivered),

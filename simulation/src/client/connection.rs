@@ -88,6 +88,7 @@ impl World {
         client.acks.clear();
         client.failures = 0;
         client.reads_from = 0;
+        client.unread.clear();
         client.online = true;
         self.dial(device, None);
         self.client_ticks(device);

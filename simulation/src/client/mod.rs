@@ -16,7 +16,11 @@ use connection::Link;
 use gateway_core::Device;
 use history::Look;
 
-use crate::{clock::Time, shape::Shape};
+use crate::{
+    clock::Time,
+    network::{StreamId, Wire},
+    shape::Shape,
+};
 
 /// A device and its app.
 pub(crate) struct Client {
@@ -37,8 +41,9 @@ pub(crate) struct Client {
     dials: u64,
     next_request: u64,
     acks: BTreeSet<(bool, MessageId)>,
-    /// What arrives is read then.
+    /// What arrives is read then, in the order in which it has come.
     reads_from: Time,
+    unread: VecDeque<(StreamId, Wire)>,
     pub(crate) look: Option<Look>,
 }
 
@@ -90,6 +95,7 @@ impl Client {
             next_request: 0,
             acks: BTreeSet::new(),
             reads_from: 0,
+            unread: VecDeque::new(),
             look: None,
         }
     }

@@ -17,15 +17,32 @@ use crate::{
 };
 
 impl World {
-    pub(crate) fn device_reads(&mut self, device: usize, stream: StreamId, wire: Wire) {
-        let reads_from = self.clients[device].reads_from;
-        if reads_from > self.now {
-            hit("client: late reader");
-            let wait = reads_from - self.now;
-            return self.later(Node::Device(device), wait, move |world| {
-                world.device_reads(device, stream, wire);
-            });
+    pub(crate) fn device_hears(&mut self, device: usize, stream: StreamId, wire: Wire) {
+        let client = &mut self.clients[device];
+        client.unread.push_back((stream, wire));
+        if client.unread.len() == 1 {
+            self.read_on(device);
         }
+    }
+
+    fn read_on(&mut self, device: usize) {
+        loop {
+            let client = &mut self.clients[device];
+            if client.unread.is_empty() {
+                return;
+            }
+            if client.reads_from > self.now {
+                hit("client: late reader");
+                let wait = client.reads_from - self.now;
+                return self.later(Node::Device(device), wait, move |world| world.read_on(device));
+            }
+            if let Some((stream, wire)) = client.unread.pop_front() {
+                self.read(device, stream, wire);
+            }
+        }
+    }
+
+    fn read(&mut self, device: usize, stream: StreamId, wire: Wire) {
         let current = self.clients[device].link.as_ref().is_some_and(|link| link.stream == stream);
         match wire {
             Wire::Ping => self.send(stream, 0, Wire::Pong),

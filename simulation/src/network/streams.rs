@@ -75,7 +75,7 @@ impl World {
             return;
         }
         match (state.ends[at], state.ends[1 - at], at) {
-            (Node::Device(device), ..) => self.device_reads(device, stream, wire),
+            (Node::Device(device), ..) => self.device_hears(device, stream, wire),
             (Node::Gateway(gateway), Node::Device(_), _) => self.client_says(gateway, stream, wire),
             (Node::Gateway(gateway), _, 0) => self.link_reads(gateway, stream, wire),
             (Node::Gateway(gateway), _, _) => self.peer_says(gateway, stream, wire),

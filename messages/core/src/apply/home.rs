@@ -22,14 +22,22 @@ pub(super) fn store(
     supersede: bool,
     now: Millis,
 ) -> Applied {
-    // The reference comes first: a repeat of what is stored is never out of order.
-    if let Some(stop) = known(view, id, message, supersede, now)? {
-        return Ok(Err(stop));
-    }
     let conversation = message.conversation();
+    let moved = key::moved(&message.from, &message.device, conversation);
+    let overtaken = |Id(moved): Id, id: MessageId| id < moved && !planted(Bug::OvertakenCompleted);
+    let floor = read::<Id>(view, &moved)?.unwrap_or(Id(MessageId::MIN));
+    // The reference comes first: a repeat of what is stored is never out of order.
+    let before = match known(view, message, now)? {
+        Known::Not => None,
+        Known::Stop(stop) => return Ok(Err(stop)),
+        // An earlier message of the device has moved up above this one, which has to follow.
+        Known::Pending(before) if supersede || overtaken(floor, before) => Some(before),
+        Known::Pending(before) if before == id => Some(before),
+        Known::Pending(before) => return Ok(Err(Stop::Pending(before))),
+    };
     let archive = key::archive(conversation, id);
     // What is here already was checked when it came; now its unit goes on where it ended.
-    if read::<Archived>(view, &archive)?.is_some() {
+    if read::<Archived>(view, &archive)?.is_some() && !overtaken(floor, id) {
         return Ok(Ok(Effect::Applied));
     }
     if id.millis().saturating_add(APPEND_WINDOW) < now && !planted(Bug::OldTaken) {
@@ -53,35 +61,41 @@ pub(super) fn store(
     view.put(reference(message), encode(pending))?;
     view.put(order, encode(Id(id)))?;
     view.put(key::fan_out(id), encode(conversation))?;
+    if supersede || before.is_some() {
+        view.put(moved, encode(Id(id)))?;
+    }
     for key in joined {
         view.put(key, encode(Id(id)))?;
     }
     Ok(Ok(Effect::Applied))
 }
 
-/// What the message's reference says against storing it.
-fn known(
-    view: &impl ViewMut,
-    id: MessageId,
-    message: &Archived,
-    supersede: bool,
-    now: Millis,
-) -> Result<Option<Stop>, ViewError> {
-    let Some(record) = read::<ReferenceRecord>(view, &reference(message))? else { return Ok(None) };
+/// What is known of a message's reference.
+enum Known {
+    /// Nothing.
+    Not,
+    /// It is pending under this id.
+    Pending(MessageId),
+    /// It is not to be stored.
+    Stop(Stop),
+}
+
+fn known(view: &impl ViewMut, message: &Archived, now: Millis) -> Result<Known, ViewError> {
+    let record = read::<ReferenceRecord>(view, &reference(message))?;
+    let Some(record) = record else { return Ok(Known::Not) };
     let forgotten = record.id.millis().saturating_add(REFERENCE_LIFETIME) < now;
     if forgotten || planted(Bug::ReferenceForgotten) {
-        return Ok(None);
+        return Ok(Known::Not);
     }
     if record.hash != message.hash() && !planted(Bug::ConflictIgnored) {
-        return Ok(Some(Stop::Conflict));
+        return Ok(Known::Stop(Stop::Conflict));
     }
     Ok(match record.state {
-        ReferenceState::Complete(devices) => Some(Stop::Complete(record.id, devices)),
+        ReferenceState::Complete(devices) => Known::Stop(Stop::Complete(record.id, devices)),
         ReferenceState::Pending if planted(Bug::PendingIsComplete) => {
-            Some(Stop::Complete(record.id, Vec::new()))
+            Known::Stop(Stop::Complete(record.id, Vec::new()))
         }
-        ReferenceState::Pending if supersede || record.id == id => None,
-        ReferenceState::Pending => Some(Stop::Pending(record.id)),
+        ReferenceState::Pending => Known::Pending(record.id),
     })
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use chatcluster_protocol::id::MessageId;
 use messages_core::{
     apply::{Batch, Part, Unit},
-    repository::Refused,
+    repository::{Append, Refused},
 };
 use proptest::prelude::*;
 
@@ -151,5 +151,35 @@ fn a_lone_copy_that_lost_answers_as_the_one_that_won() {
         let repeat = message("alice", "bob", "1", 90, "hi");
         let again = with_away(&service, away, || service.store(&repeat));
         assert_eq!(again, Ok(stored.clone()), "and not as {lone}");
+    }
+}
+
+/// What a device sent in one batch reached two replicas. The first message of it gets another id there
+/// than on the third, so the second one must not keep its own.
+#[test]
+fn what_follows_a_message_that_moved_up_moves_with_it() {
+    for (away, away_next) in [0, 1, 2].into_iter().flat_map(|one| [0, 1, 2].map(|next| (one, next)))
+    {
+        let service = Service::of_three();
+        service.register("bob", "phone");
+        let first = |millis| message("alice", "bob", "1", millis, "a");
+        let second = |millis| message("alice", "bob", "2", millis, "b");
+        let reaches = |append: Append, replicas: &[MemoryReplica]| {
+            let home = Part::Home { id: append.id, message: append.message, supersede: false };
+            for replica in replicas {
+                replica.apply_alone(Batch(vec![Unit(vec![home.clone()])]));
+            }
+        };
+        reaches(first(0), &service.replicas[..2]);
+        reaches(second(1), &service.replicas[..2]);
+        reaches(first(50), &service.replicas[2..]);
+
+        let one = with_away(&service, Some(away), || service.store(&first(100))).unwrap();
+        let two = with_away(&service, Some(away_next), || service.store(&second(200))).unwrap();
+        assert!(one.id < two.id, "without {away}, then {away_next}: {} and {}", one.id, two.id);
+        for away in [0, 1, 2] {
+            let repeat = with_away(&service, Some(away), || service.store(&second(300)));
+            assert_eq!(repeat, Ok(two.clone()));
+        }
     }
 }
