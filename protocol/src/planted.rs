@@ -43,6 +43,8 @@ bugs! {
     NobodyEvicted = 4,
     /// The inbox is not read again after an eviction.
     EvictionWithoutRead = 4,
+    /// A claim that was carried out twice counts as one that displaced nobody.
+    RepeatedClaimTrusted = 4,
     /// The previous holder is evicted before the new one's client is known to be there.
     EvictionUnproven = 4,
     /// An eviction ends the session whatever epoch it means.

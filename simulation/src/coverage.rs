@@ -55,6 +55,7 @@ pub const WANTED: &[&str] = &[
     "eviction: remote",
     "eviction: read again",
     "fan-out: finished by another",
+    "gentle world",
     "history: page",
     "lease: created",
     "lease: ended",

@@ -25,6 +25,8 @@ pub struct Shape {
     pub bursts: usize,
     /// How long things go wrong.
     pub trouble: Time,
+    /// Only clients come and go, and gateways are drained: nothing may wait for a probe.
+    pub gentle: bool,
     /// The faults, by time.
     pub faults: Vec<Fault>,
 }
@@ -52,6 +54,7 @@ impl Shape {
             sends,
             bursts,
             trouble,
+            gentle: Chance::new(seed, 5).one_in(5),
             faults: Vec::new(),
         };
         shape.faults = plan(&shape, &mut Chance::new(seed, 1));

@@ -127,6 +127,9 @@ impl World {
         }
         self.plan_manager_copies();
         self.audit();
+        if self.shape.gentle {
+            self.check_prompt();
+        }
         self.plan_faults();
         let healed = self.shape.trouble;
         self.at(healed, Self::heal);

@@ -28,7 +28,7 @@ const BACKOFF: (Time, Time) = (100 * MS, 5 * S);
 pub(crate) struct Link {
     pub(crate) stream: StreamId,
     pub(crate) gateway: usize,
-    pub(crate) welcomed: bool,
+    pub(crate) welcomed_at: Option<Time>,
     /// When it said hello.
     pub(crate) since: Time,
     /// When the device last said and last heard something, and when it asked without an answer.
@@ -39,6 +39,13 @@ pub(crate) struct Link {
     pub(super) known: Option<MessageId>,
     /// The one it came from, until this one is welcomed.
     before: Option<StreamId>,
+}
+
+impl Link {
+    /// The gateway has taken it.
+    pub(crate) fn is_welcomed(&self) -> bool {
+        self.welcomed_at.is_some()
+    }
 }
 
 impl World {
@@ -87,7 +94,7 @@ impl World {
         client.link = None;
         client.acks.clear();
         client.failures = 0;
-        client.reads_from = 0;
+        client.reads_from = client.reads_from.min(self.now);
         client.unread.clear();
         client.online = true;
         self.dial(device, None);
@@ -111,7 +118,7 @@ impl World {
         client.link = Some(Link {
             stream,
             gateway,
-            welcomed: false,
+            welcomed_at: None,
             since: now,
             said: now,
             heard: now,
@@ -135,7 +142,7 @@ impl World {
         }
         self.later(from, WELCOME_WITHIN, move |world| {
             let link = world.clients[device].link.as_ref();
-            if link.is_some_and(|link| link.stream == stream && !link.welcomed) {
+            if link.is_some_and(|link| link.stream == stream && !link.is_welcomed()) {
                 world.hang_up(stream, 0);
                 world.lose(device, stream, true);
             }
@@ -183,7 +190,7 @@ impl World {
         client.failures = 0;
         client.acks.clear();
         let Some(link) = &mut client.link else { return };
-        link.welcomed = true;
+        link.welcomed_at = Some(self.now);
         if let Some(before) = link.before.take() {
             self.hang_up(before, 0);
         }
@@ -211,7 +218,7 @@ impl World {
         let now = self.now;
         let id = self.clients[device].request();
         if let Some(link) = &mut self.clients[device].link
-            && link.welcomed
+            && link.is_welcomed()
         {
             let stream = link.stream;
             if link.asked.is_some_and(|asked| asked + PONG_WITHIN <= now) {

@@ -50,7 +50,7 @@ impl World {
 
     fn next_page(&mut self, device: usize) {
         let client = &mut self.clients[device];
-        if client.link.as_ref().is_none_or(|link| !link.welcomed) {
+        if client.link.as_ref().is_none_or(|link| !link.is_welcomed()) {
             return;
         }
         let id = client.request();

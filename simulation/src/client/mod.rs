@@ -42,7 +42,7 @@ pub(crate) struct Client {
     next_request: u64,
     acks: BTreeSet<(bool, MessageId)>,
     /// What arrives is read then, in the order in which it has come.
-    reads_from: Time,
+    pub(crate) reads_from: Time,
     unread: VecDeque<(StreamId, Wire)>,
     pub(crate) look: Option<Look>,
 }

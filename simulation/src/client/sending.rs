@@ -58,7 +58,7 @@ impl World {
     /// Sends what has not been sent, unless something before it in the conversation has to go again.
     fn pump(&mut self, device: usize) {
         let client = &self.clients[device];
-        if client.link.as_ref().is_none_or(|link| !link.welcomed) {
+        if client.link.as_ref().is_none_or(|link| !link.is_welcomed()) {
             return;
         }
         let flying = client.outbox.iter().filter(|draft| draft.state == State::Flying).count();
@@ -139,7 +139,7 @@ impl World {
         let stream = self.clients[device].link.as_ref().map(|link| link.stream);
         self.later(Node::Device(device), wait, move |world| {
             let client = &world.clients[device];
-            let link = client.link.as_ref().filter(|link| link.welcomed);
+            let link = client.link.as_ref().filter(|link| link.is_welcomed());
             if link.map(|link| link.stream) != stream {
                 return;
             }

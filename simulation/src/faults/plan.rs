@@ -15,10 +15,16 @@ const FROM: Time = 4 * S;
 /// How many kinds there are to draw from.
 const KINDS: u64 = 24;
 
+/// Those of clients and drains.
+const GENTLE: &[u64] = &[11, 15, 22, 22];
+
 /// The faults, by time.
 pub(crate) fn plan(shape: &Shape, chance: &mut Chance) -> Vec<Fault> {
     let count = chance.between(10, 40);
-    let allowed: Vec<u64> = (0..KINDS).filter(|_| !chance.one_in(3)).collect();
+    let mut allowed: Vec<u64> = (0..KINDS).filter(|_| !chance.one_in(3)).collect();
+    if shape.gentle {
+        allowed = GENTLE.to_vec();
+    }
     let mut faults: Vec<Fault> = (0..count)
         .map(|number| {
             let at = chance.between(FROM, shape.trouble - 2 * S);

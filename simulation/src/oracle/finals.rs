@@ -12,7 +12,9 @@ impl World {
         let manager = self.manager_now();
         for device in 0..self.clients.len() {
             let client = &self.clients[device];
-            let Some(link) = client.link.as_ref().filter(|link| link.welcomed) else { continue };
+            let Some(link) = client.link.as_ref().filter(|link| link.is_welcomed()) else {
+                continue;
+            };
             let gateway = &self.gateways[link.gateway];
             // One that ends at this moment has given its route up, and its client does not know yet.
             let open = |phase| phase != Phase::Closing;

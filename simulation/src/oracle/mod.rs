@@ -3,11 +3,13 @@
 //! - [`stored`]: P1 when a message is stored, P4 whenever an entry leaves an inbox
 //! - [`audit`]: now and then, what a read of an inbox gives against what replicas have
 //! - [`heard`]: P2, P3 and what clients are told, as they are told
+//! - [`prompt`]: in worlds where only clients come and go, that nothing waits
 //! - [`finals`]: routes and fresh messages once all is healed; and in the end everything
 
 mod audit;
 mod finals;
 mod heard;
+mod prompt;
 mod stored;
 
 use std::{

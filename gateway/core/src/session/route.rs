@@ -80,7 +80,12 @@ impl Session {
             Ok(Touched::Replaced(route)) if self.is_newer(&route, env) => {
                 return self.yield_route(env);
             }
-            Ok(Touched::Held) => self.holding = Holding::Held(now + TOUCH),
+            Ok(Touched::Held) => {
+                self.holding = Holding::Held(now + TOUCH);
+                if std::mem::take(&mut self.previous_unknown) {
+                    self.hold(true, env);
+                }
+            }
             Ok(_) => return self.reclaim(env),
             Err(Away) => self.holding = Holding::Held(now + RETRY),
         }
@@ -95,7 +100,16 @@ impl Session {
         };
         let (id, last) = (greeting.id, greeting.last_epoch);
         match result {
-            Ok(claimed) => self.take_route(claimed, asked, env),
+            Ok(claimed) => {
+                let repeated =
+                    claimed.previous.as_ref().is_some_and(|route| self.is_own(route, env));
+                self.take_route(claimed, asked, env);
+                if repeated && !planted(Bug::RepeatedClaimTrusted) {
+                    // It was carried out twice, and who was before the first time is not evicted.
+                    self.previous_unknown = true;
+                    self.hold(false, env);
+                }
+            }
             Err(Away) => {
                 self.epoch = env.now.wall.max(last.map_or(0, |last| last + 1));
                 self.unclaimed(env);
