@@ -11,6 +11,10 @@ use crate::{
 /// probes come after minutes.
 const WITHIN: Time = 20 * S;
 
+/// A claim that is carried out twice hides whom it displaced; its session is probed for that until it
+/// looks at its route. A device that moves on before leaves the other connection to its heartbeat.
+const RESTLESS: Time = 60 * S;
+
 /// How often this is looked at.
 const EVERY: Time = S;
 
@@ -23,6 +27,10 @@ impl World {
         let lately = |at: Time| at + 2 * EVERY > until;
         for client in &self.clients {
             let welcomed = client.link.as_ref().and_then(|link| link.welcomed_at);
+            let restless = |at: Time| at + RESTLESS > self.now;
+            if client.welcomes[2].is_some_and(restless) {
+                continue;
+            }
             // One that did not read begins anew.
             let welcomed = welcomed.map(|at| at.max(client.reads_from));
             let Some(welcomed) = welcomed.filter(|at| *at <= until) else { continue };

@@ -171,6 +171,8 @@ impl Sends {
         for waiting in std::mem::take(&mut lane.batch) {
             match results.next().unwrap_or(AppendResult::Unavailable) {
                 AppendResult::Stored { id, devices } => {
+                    // It may be of an earlier attempt, by a gateway whose clock is ahead.
+                    stamper.floor.must_exceed(id);
                     effects.extend(self.stored(conversation, &waiting, id, devices));
                 }
                 AppendResult::Conflict => {

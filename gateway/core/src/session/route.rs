@@ -101,14 +101,10 @@ impl Session {
         let (id, last) = (greeting.id, greeting.last_epoch);
         match result {
             Ok(claimed) => {
-                let repeated =
-                    claimed.previous.as_ref().is_some_and(|route| self.is_own(route, env));
+                // It was carried out twice, and who was before the first time is not evicted.
+                let own = claimed.previous.as_ref().is_some_and(|route| self.is_own(route, env));
+                self.previous_unknown = own && !planted(Bug::RepeatedClaimTrusted);
                 self.take_route(claimed, asked, env);
-                if repeated && !planted(Bug::RepeatedClaimTrusted) {
-                    // It was carried out twice, and who was before the first time is not evicted.
-                    self.previous_unknown = true;
-                    self.hold(false, env);
-                }
             }
             Err(Away) => {
                 self.epoch = env.now.wall.max(last.map_or(0, |last| last + 1));
@@ -158,7 +154,7 @@ impl Session {
         // The gateway's sessions have been told to reassert; this one may not have been among them.
         self.reassert_due |= asked.as_ref() != env.own.last();
         self.holding = Holding::Held(env.now.monotonic + FIRST_TOUCH);
-        self.hold(true, env);
+        self.hold(!self.previous_unknown, env);
         if let Some(previous) = previous.filter(|previous| !self.is_own(previous, env)) {
             self.displaced = Some(Box::new(previous));
             self.ping(env);

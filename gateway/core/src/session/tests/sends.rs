@@ -297,6 +297,18 @@ fn a_repetition_of_what_has_no_answer_yet_holds_nothing_back() {
 }
 
 #[test]
+fn what_follows_a_repeated_send_has_a_higher_id_than_its_first_one() {
+    let mut bob = Bob::live();
+    bob.sends(&send(1, "r1", "alice", "a"));
+    bob.effects();
+    let first = id("x", 1_009_000);
+    bob.answers("alice", vec![stored(first)]);
+    bob.effects();
+    bob.sends(&send(2, "r2", "carol", "b"));
+    assert!(first < bob.appended()[0]);
+}
+
+#[test]
 fn a_message_gets_an_id_above_what_its_device_has_seen_elsewhere() {
     let mut bob = Bob::live();
     let seen = id("x", 1_009_000);
