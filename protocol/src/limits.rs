@@ -30,8 +30,12 @@ pub const HISTORY_PAGE: u32 = 100;
 /// Messages in a page of history when the request names no limit.
 pub const HISTORY_DEFAULT: u32 = 50;
 
-/// Longest token in `hello`, in bytes.
+/// Longest token in `hello` and `refresh`, in bytes.
 pub const TOKEN: usize = 8 * 1024;
+
+/// How long before its token expires a client is told, in milliseconds; a token that has less than twice as
+/// long left when it is verified is told of halfway.
+pub const EXPIRING_BEFORE: u64 = 60_000;
 
 /// How long a connection may stay without a `hello`, in milliseconds.
 pub const HELLO_WITHIN: u64 = 10_000;

@@ -22,6 +22,7 @@ fn valid_frames() -> Vec<Value> {
         json!({ "type": "ack", "id": 3, "receipts": [ID] }),
         json!({ "type": "history", "id": 4, "user": "bob" }),
         json!({ "type": "history", "id": 4, "conversation": ID, "before": ID, "limit": 100, "sender": "bob" }),
+        json!({ "type": "refresh", "id": 5, "token": "a.b.c" }),
         json!({ "type": "ping", "id": 9_007_199_254_740_991_u64 }),
     ]
 }
@@ -45,7 +46,7 @@ fn wrong_frames() -> Vec<(Value, ErrorCode, Option<&'static str>, &'static str)>
             json!({ "type": "shout", "id": 1 }),
             UnknownType,
             None,
-            "hello, send, ack, history or ping",
+            "hello, send, ack, history, refresh or ping",
         ),
         (json!({ "type": "ping" }), BadField, Some("id"), "missing field"),
         (json!({ "type": "ping", "id": -1 }), BadField, Some("id"), "a whole number, 0 or more"),
@@ -72,6 +73,13 @@ fn wrong_frames() -> Vec<(Value, ErrorCode, Option<&'static str>, &'static str)>
             BadField,
             Some("resume.highest"),
             "UUID of version 7",
+        ),
+        (json!({ "type": "refresh", "id": 1 }), BadField, Some("token"), "missing field"),
+        (
+            json!({ "type": "refresh", "id": 1, "token": "t".repeat(8193) }),
+            BadField,
+            Some("token"),
+            "8192",
         ),
         (send("ref", json!("")), BadField, Some("ref"), "1 to 64 characters"),
         (send("to", json!({ "user": "b ob" })), BadField, Some("to.user"), "1 to 128 characters"),

@@ -77,7 +77,8 @@ pub struct TokenSource {
 }
 
 impl TokenSource {
-    /// One token. When it expires the client stops.
+    /// One token. That it expires soon is told by [`Event::Expiring`](crate::Event::Expiring); then the
+    /// client stops.
     pub fn fixed(token: impl Into<String>) -> Self {
         let token: String = token.into();
         let get =
@@ -85,8 +86,9 @@ impl TokenSource {
         Self { get: Arc::new(get), renews: false }
     }
 
-    /// A token for each connection. An error is told as [`Cause::Token`](crate::Cause::Token), and
-    /// asked for again later.
+    /// A token for each connection, and for an open one whose token expires soon: `get` should then return
+    /// one that lasts longer. For a connection an error is told as [`Cause::Token`](crate::Cause::Token);
+    /// `get` is called again later.
     pub fn from_fn<F, T>(get: F) -> Self
     where
         F: Fn() -> T + Send + Sync + 'static,

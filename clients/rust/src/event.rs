@@ -3,6 +3,7 @@
 use std::{fmt, time::Duration};
 
 use chatcluster_protocol::{
+    Millis,
     client::{Message, Receipt, ReconnectReason, Welcome},
     id::{DeviceId, UserId},
 };
@@ -26,6 +27,14 @@ pub enum Event {
         /// When it dials again.
         retry_in: Duration,
     },
+    /// The session's token expires soon, and the client has no other one ([`TokenSource::fixed`]): it will
+    /// stop then. From a source that renews, the client gets a fresh token by itself and says nothing.
+    ///
+    /// [`TokenSource::fixed`]: crate::TokenSource::fixed
+    Expiring {
+        /// When, in milliseconds since 1970-01-01 UTC.
+        expires: Millis,
+    },
     /// The client has stopped, and somebody has to change something. No event follows.
     Fatal(Fatal),
 }
@@ -41,6 +50,9 @@ pub struct Session {
     pub session: Uuid,
     /// URL of the gateway that holds it.
     pub gateway: String,
+    /// When its first token expires, in milliseconds since 1970-01-01 UTC; `None` where the gateway does
+    /// not tell.
+    pub expires: Option<Millis>,
 }
 
 impl Session {
@@ -50,6 +62,7 @@ impl Session {
             device: welcome.device.clone(),
             session: welcome.session,
             gateway: gateway.to_owned(),
+            expires: welcome.expires,
         }
     }
 }

@@ -28,7 +28,8 @@
 //! The client connects again by itself, with full jitter, to the next of its endpoints. What had no
 //! answer is sent again under the same reference and in the same order, so it arrives once. What
 //! comes twice is shown once. Close codes 4200 to 4299 end the client with [`Event::Fatal`], which
-//! says what must change.
+//! says what must change. A token that expires soon is replaced in the open session, where there is a
+//! source of others ([`TokenSource::from_fn`]).
 //!
 //! Every queue is bounded: the outbox ([`Config::outbox`]; [`Client::send`] waits), the events
 //! (reading stops, the gateway keeps the rest in the inbox), the requests for history

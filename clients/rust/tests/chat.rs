@@ -10,7 +10,9 @@ use std::{
 };
 
 use chatcluster_client::protocol::{
-    client::{ClientFrame, Error, ErrorCode, HistoryPage, Receipt, ReceiptKind, ServerFrame},
+    client::{
+        ClientFrame, Error, ErrorCode, Expiring, HistoryPage, Receipt, ReceiptKind, ServerFrame,
+    },
     id::ConversationId,
 };
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
@@ -274,6 +276,36 @@ async fn listen_prints_each_message_once_over_several_runs() {
         assert!(messages[0].contains(text), "{out}");
     }
     assert_eq!(devices[0], devices[1]);
+}
+
+#[tokio::test]
+async fn a_token_of_a_file_is_replaced_by_what_the_file_has_when_it_expires_soon() {
+    let cluster = Cluster::new().await;
+    let file = cluster.folder.path().join("token");
+    let made = async |ttl| {
+        let child = cluster.chat(&["token", "--user", "alice", "--ttl", ttl]).spawn().unwrap();
+        fs::write(&file, finish(child).await.1).unwrap();
+    };
+    made("1h").await;
+    let _child = cluster.chat(&["listen", "--token-file"]).arg(&file).spawn().unwrap();
+    let (mut conn, hello) = cluster.peer.session().await;
+    made("2h").await;
+    conn.write(&ServerFrame::Expiring(Expiring { expires: 5 })).await;
+    let ClientFrame::Refresh(refresh) = conn.read().await else { panic!("no refresh") };
+    assert!(verify(&refresh.token).exp >= verify(&hello.token).exp + 3600);
+}
+
+#[tokio::test]
+async fn listen_says_that_the_only_token_expires_soon() {
+    let cluster = Cluster::new().await;
+    let made = finish(cluster.chat(&["token", "--user", "alice"]).spawn().unwrap()).await.1;
+    let mut chat = cluster.chat(&["listen", "--json"]);
+    let mut child = chat.env("CHATCLUSTER_TOKEN", made).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let (mut conn, _) = cluster.peer.session().await;
+    conn.write(&ServerFrame::Expiring(Expiring { expires: 1_700_000_000_000 })).await;
+    let line = line_with(&mut lines, "expiring").await;
+    assert_eq!(line, r#"{"type":"expiring","expires":1700000000000}"#);
 }
 
 #[tokio::test]

@@ -11,8 +11,8 @@ use std::{
 use chatcluster_client::{
     Acks, Cause, Config, Event, HistoryQuery, SendError, TokenSource,
     protocol::client::{
-        ClientFrame, Content, Error, ErrorCode, HistoryPage, Recipient, Reconnect, ReconnectReason,
-        ServerFrame,
+        ClientFrame, Content, Error, ErrorCode, Expiring, HistoryPage, Recipient, Reconnect,
+        ReconnectReason, Refreshed, ServerFrame,
     },
 };
 use peer::{Ca, Peer, config, connect, event, id, message, next_text, user, within};
@@ -254,6 +254,28 @@ async fn an_expired_token_is_replaced_by_a_new_one() {
     conn.close(4201).await;
     let (_conn, hello) = peer.session().await;
     assert_eq!(hello.token, "token-1");
+}
+
+#[tokio::test]
+async fn a_token_that_expires_soon_is_replaced_in_the_open_session() {
+    let ca = Ca::new();
+    let peer = Peer::new(&ca).await;
+    let made = Arc::new(AtomicUsize::new(0));
+    let token = TokenSource::from_fn(move || {
+        let made = made.fetch_add(1, Ordering::Relaxed);
+        async move { if made == 1 { Err("not now".into()) } else { Ok(format!("token-{made}")) } }
+    });
+    let (client, _events) = connect(Config { token, ..config(&ca, &[&peer]) });
+    let (mut conn, hello) = peer.session().await;
+    assert_eq!(hello.token, "token-0");
+    conn.write(&ServerFrame::Expiring(Expiring { expires: 5 })).await;
+    let ClientFrame::Refresh(refresh) = conn.read().await else { panic!("no refresh") };
+    assert_eq!(refresh.token, "token-2");
+    conn.write(&ServerFrame::Refreshed(Refreshed { id: refresh.id, expires: Some(9) })).await;
+    let ticket = client.send(to_bob(), text("over the same connection")).await;
+    let send = conn.read_send().await;
+    conn.answer(&send, id(1, "mine")).await;
+    within("the answer", ticket).await.unwrap();
 }
 
 #[tokio::test]

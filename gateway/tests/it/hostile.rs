@@ -13,7 +13,7 @@ use tokio_tungstenite::tungstenite::{
 
 use crate::{
     client::Client,
-    world::{DEADLINE, SECRET, World, signed},
+    world::{DEADLINE, SECRET, World, now, signed},
 };
 
 /// One thing that a hostile client does, and the close code that it gets.
@@ -109,6 +109,33 @@ async fn a_token_ends_its_session_when_it_expires() {
     client.expect("welcome").await;
     assert_eq!(client.until("error").await["code"], "token_expired");
     assert_eq!(client.closed().await, Some(4201));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_session_outlives_its_token_by_a_refresh() {
+    let world = World::new().await;
+    let one = world.gateway("one").await;
+    let mut client = Client::connect(one.client).await;
+    client.hello(&world.token_for("bob", 5), "phone").await;
+    let first = client.expect("welcome").await["expires"].as_u64().unwrap();
+    client.expect("caught_up").await;
+    for (token, code) in [
+        (world.token("alice"), "bad_token"),
+        ("no.to.ken".into(), "bad_token"),
+        (world.token_for("bob", -5), "token_expired"),
+    ] {
+        let id = client.request(json!({"type": "refresh", "token": token})).await;
+        let error = client.expect("error").await;
+        let got = (&error["code"], &error["field"], &error["id"]);
+        assert_eq!(got, (&json!(code), &json!("token"), &json!(id)));
+    }
+    let id = client.request(json!({"type": "refresh", "token": world.token_for("bob", 7)})).await;
+    let refreshed = client.expect("refreshed").await;
+    assert_eq!(refreshed["id"], id);
+    assert_eq!(client.expect("expiring").await["expires"], refreshed["expires"]);
+    assert_eq!(client.expect("error").await["code"], "token_expired");
+    assert_eq!(client.closed().await, Some(4201));
+    assert!(now() > first + 1_000, "by the end of its first token");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

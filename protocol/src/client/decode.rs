@@ -3,7 +3,7 @@
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
-use super::{ClientFrame, Error, ErrorCode, RequestId};
+use super::{ClientFrame, Error, ErrorCode, Hello, Refresh, RequestId};
 use crate::{
     id::{InvalidConversationId, Reference},
     limits::{ACK_IDS, HISTORY_PAGE, TOKEN},
@@ -31,9 +31,10 @@ pub fn decode(text: &str) -> Result<ClientFrame, Refusal> {
         "send" => parsed(text).map(ClientFrame::Send),
         "ack" => parsed(text).map(ClientFrame::Ack),
         "history" => parsed(text).map(ClientFrame::History),
+        "refresh" => parsed(text).map(ClientFrame::Refresh),
         "ping" => parsed(text).map(ClientFrame::Ping),
         other => {
-            let known = "hello, send, ack, history or ping";
+            let known = "hello, send, ack, history, refresh or ping";
             let shown: String = other.chars().take(64).collect();
             let text = format!("there is no frame of type {shown:?}; it must be {known}");
             Err(Error::new(ErrorCode::UnknownType, text))
@@ -100,7 +101,9 @@ fn plain(text: &str) -> String {
 /// The limits that the types alone do not hold.
 fn within_limits(frame: ClientFrame) -> Result<ClientFrame, Error> {
     let refusal = match &frame {
-        ClientFrame::Hello(hello) if hello.token.len() > TOKEN => {
+        ClientFrame::Hello(Hello { token, .. }) | ClientFrame::Refresh(Refresh { token, .. })
+            if token.len() > TOKEN =>
+        {
             Some(bad_field("token", format!("must be at most {TOKEN} bytes")))
         }
         ClientFrame::Ack(ack) if ack.messages.len() > ACK_IDS => {

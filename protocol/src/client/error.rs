@@ -60,16 +60,16 @@ pub enum ErrorCode {
     HelloRepeated,
     /// No `hello` came in time. Ends the connection with 4203.
     HelloTimeout,
-    /// The token is not valid: forged, of the wrong audience or issuer, or not a JWT. Ends the
-    /// connection with 4200.
+    /// The token is not valid: forged, of the wrong audience or issuer, not a JWT, or in `refresh` one of
+    /// another user. Ends the connection with 4200, unless it answers a `refresh`.
     BadToken,
-    /// The token has expired. Ends the connection with 4201.
+    /// The token has expired. Ends the connection with 4201, unless it answers a `refresh`.
     TokenExpired,
     /// The user may not do this, such as reading a conversation of others.
     Forbidden,
     /// The reference was used for other content within the last 7 days.
     ReferenceConflict,
-    /// Too many sends, or requests for history, without an answer; this one was not taken. Temporary.
+    /// Too many requests of this kind without an answer; this one was not taken. Temporary.
     TooManyInFlight,
     /// The user has as many devices as one may have.
     TooManyDevices,
@@ -90,7 +90,8 @@ impl ErrorCode {
         matches!(self, Self::TooManyInFlight | Self::Unavailable | Self::Overloaded)
     }
 
-    /// The close code that follows, where the error ends the connection.
+    /// The close code that follows, where the error ends the connection. One that answers a `refresh`
+    /// never does.
     pub const fn close(self) -> Option<CloseCode> {
         match self {
             Self::BadFrame | Self::HelloExpected | Self::HelloRepeated => {

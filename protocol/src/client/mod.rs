@@ -9,6 +9,7 @@ mod decode;
 mod delivery;
 mod error;
 mod history;
+mod refresh;
 mod request;
 mod send;
 mod session;
@@ -19,6 +20,7 @@ pub use decode::{Refusal, decode};
 pub use delivery::{Ack, Message, Receipt, ReceiptKind};
 pub use error::{Error, ErrorCode};
 pub use history::{History, HistoryPage};
+pub use refresh::{Expiring, Refresh, Refreshed};
 pub use request::{InvalidRequestId, RequestId};
 use schemars::JsonSchema;
 pub use send::{Recipient, Send, Sent};
@@ -38,6 +40,8 @@ pub enum ClientFrame {
     Ack(Ack),
     /// A page of what was said.
     History(History),
+    /// A fresh token, before the old one expires.
+    Refresh(Refresh),
     /// Is the gateway still there?
     Ping(Ping),
 }
@@ -58,10 +62,14 @@ pub enum ServerFrame {
     Receipt(Receipt),
     /// Answers `history`.
     History(HistoryPage),
+    /// Answers `refresh`: the session goes on with the new token.
+    Refreshed(Refreshed),
     /// Answers `ping`.
     Pong(Pong),
     /// Answers a request that failed, or says why the connection ends.
     Error(Error),
+    /// Push: the session's token expires soon.
+    Expiring(Expiring),
     /// Push: this gateway will close the connection soon; open another one.
     Reconnect(Reconnect),
     /// A frame of a newer gateway. Clients ignore it; gateways never send it.
@@ -91,6 +99,7 @@ impl ClientFrame {
             Self::Send(send) => Some(send.id),
             Self::Ack(ack) => ack.id,
             Self::History(history) => Some(history.id),
+            Self::Refresh(refresh) => Some(refresh.id),
             Self::Ping(ping) => Some(ping.id),
         }
     }

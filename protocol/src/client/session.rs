@@ -58,6 +58,9 @@ pub struct Welcome {
     pub heartbeat: u64,
     /// The gateway's clock, milliseconds UTC.
     pub time: Millis,
+    /// When the token expires, and the session with it unless a `refresh` comes before; milliseconds UTC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires: Option<Millis>,
     /// How much this client may send.
     pub limits: Limits,
 }

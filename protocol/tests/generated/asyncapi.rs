@@ -10,19 +10,21 @@ use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
 /// Request, the frames that answer it, and what it is for.
-const REQUESTS: [(&str, &[&str], &str); 5] = [
+const REQUESTS: [(&str, &[&str], &str); 6] = [
     ("hello", &["welcome", "error"], "Open the session. The inbox follows, then `caught_up`."),
     ("send", &["sent", "error"], "Send a message."),
     ("ack", &["error"], "Remove what the device has kept from its inbox. Success has no answer."),
     ("history", &["history_page", "error"], "Read what was said."),
+    ("refresh", &["refreshed", "error"], "Let the session go on with a fresh token."),
     ("ping", &["pong"], "Ask whether the gateway is still there."),
 ];
 
 /// Frames that come without a request.
-const PUSHES: [(&str, &str); 5] = [
+const PUSHES: [(&str, &str); 6] = [
     ("caught_up", "Everything that waited in the inbox has been pushed."),
     ("message", "A message for this device."),
     ("receipt", "How far somebody has received what this user sent."),
+    ("expiring", "The session's token expires soon: a `refresh` is wanted."),
     ("reconnect", "The gateway will close the connection soon."),
     ("error", "Why the connection ends."),
 ];

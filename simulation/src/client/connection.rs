@@ -5,6 +5,7 @@ use chatcluster_protocol::{
     id::MessageId,
 };
 
+use super::token::Token;
 use crate::{
     clock::{MS, S, Time},
     coverage::hit,
@@ -37,6 +38,7 @@ pub(crate) struct Link {
     asked: Option<Time>,
     /// The highest id that the gateway knows the device has seen.
     pub(super) known: Option<MessageId>,
+    pub(crate) token: Token,
     /// The one it came from, until this one is welcomed.
     before: Option<StreamId>,
 }
@@ -112,6 +114,7 @@ impl World {
         let gateway = self.chance.index(self.shape.gateways);
         let (from, to) = (Node::Device(device), Node::Gateway(gateway));
         let stream = self.network.stream(from, to);
+        let (token, expires) = self.issue(device);
         let client = &mut self.clients[device];
         client.dials += 1;
         let now = self.now;
@@ -124,11 +127,9 @@ impl World {
             heard: now,
             asked: None,
             known: client.highest,
+            token: Token::new(expires),
             before,
         });
-        let expires = self.chance.between(20, 1_200) * 1_000;
-        // Whoever issues tokens has the right time.
-        let token = format!("{}|{}", client.home.user, crate::clock::START + now / MS + expires);
         let id = client.request();
         let resume = Resume { highest: client.highest, epoch: client.epoch };
         let hello = Hello { id, token, device: client.home.device.clone(), resume: Some(resume) };

@@ -5,6 +5,7 @@ mod connection;
 mod history;
 mod reading;
 mod sending;
+mod token;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 

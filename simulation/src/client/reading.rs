@@ -71,7 +71,10 @@ impl World {
             4000 => hit("close: 4000"),
             4001 => hit("close: 4001"),
             4103 => hit("close: 4103"),
-            4201 => hit("close: 4201"),
+            4201 => {
+                hit("close: 4201");
+                self.check_expired(device, current);
+            }
             4204 => hit("close: 4204"),
             _ => {}
         }
@@ -101,6 +104,8 @@ impl World {
                 self.sent(device, &sent);
             }
             ServerFrame::History(page) => self.history_page(device, page),
+            ServerFrame::Expiring(_) => self.expiring(device),
+            ServerFrame::Refreshed(refreshed) => self.refreshed(device, &refreshed),
             ServerFrame::Reconnect(ask) => self.move_away(device, stream, ask.after),
             ServerFrame::Error(error) => {
                 trace!(
@@ -121,6 +126,7 @@ impl World {
                     Some(reference) => {
                         self.send_failed(device, reference, error.temporary, error.retry_after);
                     }
+                    None if self.refused_refresh(device, &error) => {}
                     None => self.look_failed(device, error.id),
                 }
             }

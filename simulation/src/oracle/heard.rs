@@ -1,11 +1,14 @@
 //! What clients are told, checked as they are told.
 
 use chatcluster_protocol::{
-    client::{Message, Receipt, ReceiptKind, Recipient, Sent, ServerFrame},
+    client::{ErrorCode, Message, Receipt, ReceiptKind, Recipient, Sent, ServerFrame},
     id::MessageId,
 };
 
-use crate::{clock::Time, world::World};
+use crate::{
+    clock::{MS, S, Time},
+    world::World,
+};
 
 /// Ids are above what a client has seen unless clocks are further apart than this: `FOLLOWED` of the
 /// gateway's sessions, less what a message may be on its way.
@@ -160,6 +163,48 @@ impl World {
             let what = format!("the connection that {home:?} uses was closed with {code}");
             self.violated("close codes", what);
         }
+    }
+
+    /// A session has ended by its token: not before that has expired, as far as clocks agree.
+    pub(crate) fn check_expired(&mut self, device: usize, current: bool) {
+        let client = &self.clients[device];
+        let Some(link) = client.link.as_ref().filter(|_| current) else { return };
+        let (expires, home) = (link.token.expires, &client.home);
+        if self.now + self.clock_error() < expires {
+            let what = format!("the session of {home:?} ended before its token, at {expires}");
+            self.violated("tokens", what);
+        }
+    }
+
+    /// A gateway goes on with a token.
+    pub(crate) fn check_refreshed(&mut self, device: usize, good: bool) {
+        if !good {
+            let home = &self.clients[device].home;
+            let what = format!("a session of {home:?} goes on with a token that is none of theirs");
+            self.violated("tokens", what);
+        }
+    }
+
+    /// A token was refused; one that expires then should have been taken, as far as clocks agree.
+    pub(crate) fn check_refused_refresh(
+        &mut self,
+        device: usize,
+        expires: Option<Time>,
+        code: ErrorCode,
+    ) {
+        let Some(expires) = expires else { return };
+        let may_seem_old =
+            code == ErrorCode::TokenExpired && self.now + self.clock_error() > expires;
+        if !may_seem_old {
+            let home = &self.clients[device].home;
+            self.violated("tokens", format!("a good token of {home:?} was refused: {code:?}"));
+        }
+    }
+
+    /// How far a gateway's idea of a token's end may be from the world's: jumps of clocks, and 2 s for
+    /// what is the same for all and for drift, 500 parts in a million over 20 minutes.
+    fn clock_error(&self) -> Time {
+        self.shape.clocks_apart() as Time * MS + 2 * S
     }
 
     /// A request was refused for good: so it was one that had to be.

@@ -33,6 +33,8 @@ impl Core {
                     self.effects.push_back(Effect::Page(ticket, Ok(page)));
                 }
             }
+            (ServerFrame::Expiring(expiring), _) => self.expiring(now, expiring),
+            (ServerFrame::Refreshed(refreshed), _) => self.refreshed(now, &refreshed),
             (ServerFrame::Reconnect(ask), _) => self.asked_to_leave(now, ask.after, ask.reason),
             (ServerFrame::Pong(_) | ServerFrame::Unknown, _) => {}
         }
@@ -67,7 +69,7 @@ impl Core {
         } else if let Some(ticket) = error.id.and_then(|id| self.queries.answered(id)) {
             let error = HistoryError::Refused(Box::new(error));
             self.effects.push_back(Effect::Page(ticket, Err(error)));
-        } else {
+        } else if !self.refused_refresh(now, &error, retry_after) {
             self.last_words(error.text, retry_after);
         }
     }

@@ -11,6 +11,7 @@ use super::{
     Cause, Core, Effect, Event, Fatal,
     closing::{Verdict, verdict},
     heartbeat::{Beat, Heartbeat},
+    renewal::Renewal,
 };
 use crate::{error::SendError, event::Session};
 
@@ -57,6 +58,7 @@ pub(super) struct Opening {
 pub(super) struct Live {
     pub(super) heartbeat: Heartbeat,
     pub(super) limits: Limits,
+    pub(super) renewal: Renewal,
     since: Duration,
     /// The gateway asked this client to leave at this time.
     leave: Option<(Duration, ReconnectReason)>,
@@ -98,6 +100,7 @@ impl Core {
         self.link = Link::Live(Box::new(Live {
             heartbeat: Heartbeat::new(welcome.heartbeat, now),
             limits: welcome.limits.clone(),
+            renewal: Renewal::new(welcome.expires),
             since: now,
             leave: None,
             last_words: LastWords::default(),
@@ -202,6 +205,7 @@ impl Core {
                     Some(live.heartbeat.deadline()),
                     live.leave.map(|(at, _)| at),
                     self.outbox.deadline(now),
+                    live.renewal.deadline(),
                     self.oldest_request().map(|since| since + ANSWER_WITHIN),
                 ];
                 deadlines.into_iter().flatten().min()
@@ -231,7 +235,10 @@ impl Core {
                     Cause::Silent("the gateway did not open the session in time"),
                 );
             }
-            Link::Live(_) => self.tick_live(now),
+            Link::Live(_) => {
+                self.tick_renewal(now);
+                self.tick_live(now);
+            }
             _ => {}
         }
     }
@@ -273,7 +280,14 @@ impl Core {
     }
 
     fn oldest_request(&self) -> Option<Duration> {
-        self.outbox.oldest_in_flight().into_iter().chain(self.queries.oldest_asked()).min()
+        let refresh = match &self.link {
+            Link::Live(live) => live.renewal.asked(),
+            _ => None,
+        };
+        [self.outbox.oldest_in_flight(), self.queries.oldest_asked(), refresh]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Gives up sends whose references the servers may have forgotten.

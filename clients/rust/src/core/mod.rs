@@ -2,8 +2,8 @@
 //! acknowledge, when to give a connection up. No socket, no clock, no task: the shell brings time and
 //! events in and carries the effects out.
 //!
-//! - inputs: [`Core::opened`], [`Core::ended`], [`Core::frame`], [`Core::heard`], [`Core::tick`], and
-//!   the application's [`Core::send`], [`Core::history`], [`Core::take`], [`Core::close`]
+//! - inputs: [`Core::opened`], [`Core::ended`], [`Core::frame`], [`Core::heard`], [`Core::renewed`],
+//!   [`Core::tick`], and the application's [`Core::send`], [`Core::history`], [`Core::take`], [`Core::close`]
 //! - outputs: [`Core::poll_effect`], [`Core::poll_event`], [`Core::deadline`]
 //!
 //! Times are durations since the client began, of a clock that never goes back.
@@ -16,6 +16,7 @@ mod inbox;
 mod link;
 mod outbox;
 mod queries;
+mod renewal;
 #[cfg(test)]
 mod tests;
 
@@ -63,6 +64,9 @@ pub(crate) enum Effect {
     Dial(String),
     /// Write a text frame on the open connection.
     Write(String),
+    /// Get a token for the open session; report by [`Core::renewed`]. One that is being got already is
+    /// given up.
+    Renew,
     /// Drop the connection or the attempt.
     Drop,
     /// Write what is queued, close with 1000, and end.

@@ -11,6 +11,7 @@ use chatcluster_protocol::{
     client::{History, HistoryPage, Sent, ServerFrame},
     id::Reference,
 };
+use futures_util::future::BoxFuture;
 use tokio::{
     sync::{mpsc, oneshot, watch},
     time::{Instant, sleep_until},
@@ -63,6 +64,8 @@ pub(crate) struct Driver {
     channels: Channels,
     began: Instant,
     line: Line,
+    /// A token for the open session, on its way.
+    renewal: Option<BoxFuture<'static, Result<String, String>>>,
     goodbye: bool,
     sends: HashMap<Reference, oneshot::Sender<Result<Sent, SendError>>>,
     pages: HashMap<u64, oneshot::Sender<Result<HistoryPage, HistoryError>>>,
@@ -79,6 +82,7 @@ enum Woke {
         listening: bool,
     },
     Input(Input),
+    Token(Result<String, String>),
     Time,
 }
 
@@ -90,6 +94,7 @@ impl Driver {
             channels,
             began: Instant::now(),
             line: Line::None,
+            renewal: None,
             goodbye: false,
             sends: HashMap::new(),
             pages: HashMap::new(),
@@ -131,6 +136,7 @@ impl Driver {
                         socket.write(text);
                     }
                 }
+                Effect::Renew => self.renewal = Some((self.dialer.token.get)()),
                 Effect::Drop => self.line = Line::None,
                 Effect::Goodbye => self.goodbye = true,
                 // Whoever dropped the ticket does not want the answer.
@@ -169,6 +175,7 @@ impl Driver {
                 Woke::Events { listening }
             }
             input = self.line.next(read) => Woke::Input(input),
+            token = had(&mut self.renewal) => Woke::Token(token),
             () = at(deadline) => Woke::Time,
         };
         match woke {
@@ -179,6 +186,7 @@ impl Driver {
             Woke::Events { listening: true } => {}
             Woke::Events { listening: false } => self.core.deafen(),
             Woke::Input(input) => self.input(input),
+            Woke::Token(token) => self.renewed(token),
             Woke::Time => {
                 let now = self.now();
                 self.core.tick(now);
@@ -239,6 +247,14 @@ impl Driver {
         }
     }
 
+    fn renewed(&mut self, token: Result<String, String>) {
+        if let Err(error) = &token {
+            tracing::warn!(error, "no fresh token for the session");
+        }
+        let now = self.now();
+        self.core.renewed(now, token.ok());
+    }
+
     fn publish(&mut self) {
         let due = self.published.is_none_or(|at| at.elapsed() >= PUBLISH_EVERY);
         if (due || self.core.has_stopped())
@@ -272,6 +288,16 @@ impl Driver {
             }
         }
     }
+}
+
+/// The token that is on its way; none is left then.
+async fn had(
+    renewal: &mut Option<BoxFuture<'static, Result<String, String>>>,
+) -> Result<String, String> {
+    let Some(coming) = renewal else { return pending().await };
+    let token = coming.await;
+    *renewal = None;
+    token
 }
 
 async fn at(deadline: Option<Instant>) {

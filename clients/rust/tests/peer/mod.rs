@@ -152,6 +152,7 @@ impl Conn {
             epoch: hello.resume.as_ref().and_then(|resume| resume.epoch).unwrap_or(0) + 1,
             heartbeat: 25_000,
             time: 0,
+            expires: None,
             limits: Limits::default(),
         }))
         .await;

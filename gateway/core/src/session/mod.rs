@@ -17,6 +17,7 @@ mod push;
 mod requests;
 mod route;
 mod timers;
+mod token;
 mod window;
 
 use std::time::Duration;
@@ -24,7 +25,7 @@ use std::time::Duration;
 use acks::Acks;
 use catchup::CatchUp;
 use chatcluster_protocol::{
-    client::{CloseCode, ServerFrame},
+    client::{CloseCode, RequestId, ServerFrame},
     id::HybridClock,
     limits::HELLO_WITHIN,
     peer::Outcome,
@@ -39,6 +40,7 @@ pub use input::{
 use opening::Opening;
 use outbox::Outbox;
 use route::Holding;
+use token::Token;
 use uuid::Uuid;
 use window::Window;
 
@@ -98,8 +100,10 @@ pub struct Session {
     /// When the client was last heard, and when it was asked since.
     heard: Duration,
     pinged: Option<Duration>,
-    /// When its token expires.
-    expires: Option<Duration>,
+    /// Once it was verified, if it expires at all.
+    token: Option<Token>,
+    /// A fresh one is being verified for this request.
+    refreshing: Option<RequestId>,
     /// When it is closed after it was asked to move.
     drained: Option<Duration>,
     floor: Floor,
@@ -136,7 +140,8 @@ impl Session {
             histories: 0,
             heard: now.monotonic,
             pinged: None,
-            expires: None,
+            token: None,
+            refreshing: None,
             drained: None,
             floor: Floor::new(),
             window: Window::default(),

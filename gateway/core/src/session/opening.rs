@@ -9,7 +9,9 @@ use chatcluster_protocol::{
     planted::{Bug, planted},
 };
 
-use super::{Effect, Env, Registration, Session, State, Verdict, catchup::CatchUp, floor::Floor};
+use super::{
+    Effect, Env, Registration, Session, State, catchup::CatchUp, floor::Floor, token::Verified,
+};
 use crate::{Away, Device};
 
 /// How far the opening of a session is.
@@ -53,23 +55,14 @@ impl Session {
         env.effects.push(Effect::Verify { token });
     }
 
-    pub(super) fn verified(&mut self, verdict: Verdict, env: &mut Env<'_>) {
+    /// The token of `hello` says whose connection it is.
+    pub(super) fn introduced(&mut self, verified: Verified, env: &mut Env<'_>) {
         let State::AwaitHello(Opening::Verifying(greeting)) = &self.state else { return };
-        let id = Some(greeting.id);
-        let refuse = |code, text: String| Error { id, ..Error::new(code, text) };
-        let (user, expires) = match verdict {
-            Verdict::Valid { user, expires } if expires.is_none_or(|at| at > env.now.wall) => {
-                (user, expires)
-            }
-            Verdict::Valid { .. } | Verdict::Expired => {
-                let text = "the token has expired; get a new one";
-                return self.refuse(refuse(ErrorCode::TokenExpired, text.into()), env);
-            }
-            Verdict::Bad(text) => return self.refuse(refuse(ErrorCode::BadToken, text), env),
+        let (user, token) = match verified {
+            Ok(verified) => verified,
+            Err(error) => return self.refuse(Error { id: Some(greeting.id), ..error }, env),
         };
-        // Measured on the monotonic clock from here on, whatever the wall clock does.
-        self.expires = expires
-            .map(|at| env.now.monotonic + Duration::from_millis(at.saturating_sub(env.now.wall)));
+        self.token = token;
         let device = Device { user, device: greeting.device.clone() };
         if let Some(highest) = greeting.highest {
             self.floor.see(highest, env.now.wall);
@@ -124,6 +117,7 @@ impl Session {
             epoch: self.epoch,
             heartbeat: env.heartbeat.as_millis() as u64,
             time: env.now.wall,
+            expires: self.token.map(|token| token.says),
             limits: Limits::default(),
         };
         self.write(&ServerFrame::Welcome(welcome), env);

@@ -38,6 +38,7 @@ impl Session {
             ClientFrame::Send(send) => self.send(send, env),
             ClientFrame::Ack(ack) => self.acknowledge(&ack, env),
             ClientFrame::History(history) => self.history(history, env),
+            ClientFrame::Refresh(refresh) => self.refresh(refresh, env),
             ClientFrame::Ping(ping) => {
                 self.write(&ServerFrame::Pong(Pong { id: ping.id, time: env.now.wall }), env);
             }

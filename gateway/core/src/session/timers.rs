@@ -22,11 +22,14 @@ impl Session {
             }
             return;
         }
-        if due(self.expires) {
+        if self.token.as_ref().is_some_and(|token| token.has_expired(now)) {
             return self.fail(ErrorCode::TokenExpired, "the token has expired", env);
         }
         if due(self.drained) {
             return self.close(CloseCode::Draining, env);
+        }
+        if self.is_welcomed() {
+            self.tell_expiring(env);
         }
         if due(self.pinged.map(|pinged| pinged + PONG_WITHIN)) {
             return self.close(CloseCode::HeartbeatMissed, env);
@@ -48,6 +51,11 @@ impl Session {
         }
         self.call_acks(env);
         self.advance(env);
+    }
+
+    /// Past `welcome`, and not at its end.
+    fn is_welcomed(&self) -> bool {
+        matches!(self.state, State::CatchingUp(_) | State::Live)
     }
 
     /// Asks the client whether it is there.
@@ -73,6 +81,7 @@ impl Session {
         };
         let heard = self.pinged.map_or(self.heard + heartbeat, |pinged| pinged + PONG_WITHIN);
         let acks = self.acks.as_ref().map(|acks| acks.deadline());
-        [Some(heard), page, route, acks, self.expires, self.drained].into_iter().flatten().min()
+        let token = self.token.as_ref().map(|token| token.deadline(self.is_welcomed()));
+        [Some(heard), page, route, acks, token, self.drained].into_iter().flatten().min()
     }
 }

@@ -2,7 +2,10 @@
 
 use std::io::{self, ErrorKind};
 
-use chatcluster_client::{Event, Fatal, protocol::client::ServerFrame};
+use chatcluster_client::{
+    Event, Fatal,
+    protocol::client::{Expiring, ServerFrame},
+};
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -81,6 +84,7 @@ fn json(event: Event) -> Option<String> {
             "device": session.device,
             "session": session.session,
             "gateway": session.gateway,
+            "expires": session.expires,
         })
         .to_string(),
         Event::Disconnected { cause, retry_in } => json!({
@@ -89,6 +93,7 @@ fn json(event: Event) -> Option<String> {
             "retry_in": u64::try_from(retry_in.as_millis()).unwrap_or(u64::MAX),
         })
         .to_string(),
+        Event::Expiring { expires } => ServerFrame::Expiring(Expiring { expires }).encode(),
         Event::Fatal(_) => return None,
     })
 }
@@ -105,6 +110,10 @@ fn words(event: &Event, clock: Clock, paint: Paint) -> Option<String> {
         }
         Event::Disconnected { cause, .. } => {
             text::complain(&format!("{cause}; trying again"));
+            None
+        }
+        Event::Expiring { expires } => {
+            text::complain(&text::expiring(clock, *expires));
             None
         }
         Event::Receipt(_) | Event::CaughtUp | Event::Fatal(_) => None,

@@ -7,7 +7,8 @@ use serde::Deserialize;
 
 use crate::{args::TargetArgs, failure::Failure, local::Local};
 
-/// A token of our own making lives for one connection's start; longer than any clock is wrong.
+/// How long a token of our own making lasts. It is replaced before it expires; longer than any clock is
+/// wrong.
 const OWN_TOKEN: Duration = Duration::from_secs(3600);
 
 /// Where to connect and as whom.

@@ -36,6 +36,12 @@ impl Clock {
     }
 }
 
+/// What to do about a token that expires soon and is the only one.
+pub(crate) fn expiring(clock: Clock, expires: Millis) -> String {
+    let at = clock.day_and_time(expires);
+    format!("the token expires at {at}; with --token-file FILE a new one is read from there")
+}
+
 /// The body of a message, which a stranger wrote, made safe for a terminal. Control characters could
 /// move the cursor or change the terminal, and bidirectional overrides could reorder what is shown.
 pub(crate) fn body(message: &Message) -> String {

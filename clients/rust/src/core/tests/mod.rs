@@ -1,6 +1,8 @@
-//! The core against a scripted gateway (`connection`) and against a lossy world (`world`).
+//! The core against a scripted gateway (`connection`, `renewal`) and against a lossy world (`world`).
 
+mod bench;
 mod connection;
+mod renewal;
 mod world;
 
 use chatcluster_protocol::{
@@ -41,6 +43,7 @@ pub(super) fn welcome(hello: &client::Hello, limits: Limits) -> ServerFrame {
         epoch: hello.resume.as_ref().and_then(|resume| resume.epoch).unwrap_or(0) + 1,
         heartbeat: 25_000,
         time: 0,
+        expires: None,
         limits,
     })
 }

@@ -179,7 +179,7 @@ impl World {
                 assert!(!acked || self.taken.contains(&id.identity()), "acknowledged untaken");
                 !acked
             }),
-            ClientFrame::Ping(_) | ClientFrame::History(_) => {}
+            ClientFrame::Ping(_) | ClientFrame::History(_) | ClientFrame::Refresh(_) => {}
         }
     }
 

@@ -1,7 +1,6 @@
 use chatcluster_protocol::client::{Reconnect, ReconnectReason};
 
 use super::*;
-use crate::testing::START;
 
 fn gone() -> [Effect; 2] {
     let device = bobs_phone();
@@ -31,23 +30,6 @@ fn a_client_that_answers_stays() {
         bob.handle(Input::Heard);
     }
     assert!(bob.effects().is_empty());
-}
-
-#[test]
-fn a_session_ends_when_its_token_expires_whatever_the_wall_clock_does() {
-    let mut bob = Bob::connected();
-    bob.sends(r#"{"type":"hello","id":1,"token":"t","device":"phone"}"#);
-    let expires = Some(START + 1_020_000);
-    bob.handle(Input::Verified(Verdict::Valid { user: user("bob"), expires }));
-    bob.handle(Input::Registered(Ok(Registration::Done)));
-    bob.handle(Input::Claimed(Ok(Claimed { epoch: 70, previous: None })));
-    bob.page(&[], None);
-    bob.effects();
-    bob.wait_seconds(19);
-    assert!(bob.effects().is_empty());
-    bob.wait_seconds(1);
-    let (error, close) = bob.error();
-    assert_eq!((error.code, close), (ErrorCode::TokenExpired, Some(CloseCode::TokenExpired)));
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod order;
 mod requests;
 mod route;
 mod sends;
+mod token;
 
 use std::{mem::take, time::Duration};
 

@@ -183,6 +183,10 @@ impl Talk {
                 self.show(self.paint.bad(&text)).await?;
                 Failure::of_cause(&cause).map_or(Ok(()), Err)
             }
+            Event::Expiring { expires } => {
+                let text = format!("-- {}", text::expiring(self.clock, expires));
+                self.show(self.paint.bad(&text)).await
+            }
             Event::CaughtUp => Ok(()),
             Event::Fatal(fatal) => Err(fatal.into()),
         }

@@ -1,0 +1,112 @@
+//! The token by which a session lasts, and the fresh one that may follow it.
+
+use std::time::Duration;
+
+use chatcluster_protocol::{
+    Millis,
+    client::{Error, ErrorCode, Expiring, Refresh, Refreshed, ServerFrame},
+    id::UserId,
+    limits::EXPIRING_BEFORE,
+};
+
+use super::{Effect, Env, Opening, Session, State, Verdict};
+use crate::Now;
+
+/// A token that was verified. Its end is measured on the monotonic clock from then on, whatever the wall
+/// clock does.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Token {
+    /// Its `exp`, as clients are told it.
+    pub(super) says: Millis,
+    expires: Duration,
+    /// When the client is told that it expires soon; `None` once it was.
+    tell: Option<Duration>,
+}
+
+/// Whose token it is, and for how long; or the error to answer with.
+pub(super) type Verified = Result<(UserId, Option<Token>), Error>;
+
+impl Token {
+    fn new(says: Millis, now: Now) -> Self {
+        let left = Duration::from_millis(says.saturating_sub(now.wall));
+        let expires = now.monotonic + left;
+        let before = Duration::from_millis(EXPIRING_BEFORE).min(left / 2);
+        Self { says, expires, tell: Some(expires - before) }
+    }
+
+    pub(super) fn has_expired(&self, now: Duration) -> bool {
+        self.expires <= now
+    }
+
+    /// When something is due; a client is told nothing before its welcome.
+    pub(super) fn deadline(&self, welcomed: bool) -> Duration {
+        self.tell.filter(|_| welcomed).unwrap_or(self.expires)
+    }
+}
+
+impl Session {
+    /// What became of the token in `hello` or in a `refresh`: at most one is being verified.
+    pub(super) fn verified(&mut self, verdict: Verdict, env: &mut Env<'_>) {
+        let verified = judge(verdict, env.now);
+        match self.state {
+            State::AwaitHello(Opening::Verifying(_)) => self.introduced(verified, env),
+            State::CatchingUp(_) | State::Live => self.refreshed(verified, env),
+            State::AwaitHello(_) | State::Closing => {}
+        }
+    }
+
+    pub(super) fn refresh(&mut self, Refresh { id, token }: Refresh, env: &mut Env<'_>) {
+        if self.refreshing.is_some() {
+            let text = "at most one refresh may be without an answer";
+            let error = Error::new(ErrorCode::TooManyInFlight, text);
+            return self.write(&ServerFrame::Error(Error { id: Some(id), ..error }), env);
+        }
+        self.refreshing = Some(id);
+        env.effects.push(Effect::Verify { token });
+    }
+
+    /// A token that is refused changes nothing: its error ends no session.
+    fn refreshed(&mut self, verified: Verified, env: &mut Env<'_>) {
+        let Some(id) = self.refreshing.take() else { return };
+        let frame = match verified.and_then(|(user, token)| self.own(&user).map(|()| token)) {
+            Ok(token) => {
+                self.token = token;
+                ServerFrame::Refreshed(Refreshed { id, expires: token.map(|token| token.says) })
+            }
+            Err(error) => {
+                ServerFrame::Error(Error { id: Some(id), field: Some("token".into()), ..error })
+            }
+        };
+        self.write(&frame, env);
+    }
+
+    fn own(&self, user: &UserId) -> Result<(), Error> {
+        if self.device.as_ref().is_some_and(|device| device.user == *user) {
+            return Ok(());
+        }
+        let text = "the token is of another user; open another connection for them";
+        Err(Error::new(ErrorCode::BadToken, text))
+    }
+
+    /// Tells a welcomed client, once, that its token expires soon.
+    pub(super) fn tell_expiring(&mut self, env: &mut Env<'_>) {
+        let Some(token) = &mut self.token else { return };
+        if token.tell.take_if(|tell| *tell <= env.now.monotonic).is_some() {
+            let expires = token.says;
+            self.write(&ServerFrame::Expiring(Expiring { expires }), env);
+        }
+    }
+}
+
+fn judge(verdict: Verdict, now: Now) -> Verified {
+    match verdict {
+        Verdict::Valid { user, expires } if expires.is_none_or(|at| at > now.wall) => {
+            Ok((user, expires.map(|says| Token::new(says, now))))
+        }
+        Verdict::Valid { .. } | Verdict::Expired => {
+            let text = "the token has expired; get a new one";
+            Err(Error::new(ErrorCode::TokenExpired, text))
+        }
+        Verdict::Bad(text) => Err(Error::new(ErrorCode::BadToken, text)),
+    }
+}
