@@ -1,7 +1,7 @@
 /** The client: a connection, a timer and handlers around the core, which decides everything. */
 
 import { BACKOFF } from './backoff.js';
-import { Connection } from './connection.js';
+import { Connection, tokenFrom } from './connection.js';
 import { Core } from './core.js';
 import { HistoryError, SendError } from './errors.js';
 import { newReference } from './ids.js';
@@ -18,7 +18,7 @@ const SAVE_EVERY = 1_000;
  * @property {string} device which of the user's devices this is: the same in every run, and in no two
  *   programs at a time
  * @property {string | (() => string | Promise<string>)} token the token, or where to get one for each
- *   connection; a function is asked again when a token has expired
+ *   connection; a function is asked again before a token expires, and should then give one that lasts longer
  * @property {import('./storage.js').ResumeStorage} [storage] where the device keeps what it remembers;
  *   in memory where absent
  * @property {typeof globalThis.WebSocket | any} [WebSocket] an implementation, where the platform has
@@ -32,10 +32,12 @@ const SAVE_EVERY = 1_000;
  * acknowledged when its handler's promise is fulfilled; one whose handler threw, and a message that has no
  * handler, stays in the inbox and comes again with the next session.
  * @typedef {object} Events
- * @property {{ user: string, device: string, session: string, gateway: string }} connected
+ * @property {{ user: string, device: string, session: string, gateway: string, expires?: number }} connected
  * @property {undefined} caught_up what waited while the device was away has been shown
  * @property {import('./protocol.js').Message} message once each; its id is its place
  * @property {import('./protocol.js').Receipt} receipt
+ * @property {{ expires: number }} expiring the token expires soon, milliseconds UTC, and the client with it:
+ *   it has no other one, since `token` is a string
  * @property {{ why: string, code?: number, retryIn: number }} disconnected tries again by itself
  * @property {import('./errors.js').FatalError} fatal stopped; somebody must change something
  */
@@ -221,6 +223,8 @@ export class ChatClient {
         return;
       case 'write':
         return this.#connection?.write(effect.text);
+      case 'renew':
+        return void this.#renew();
       case 'drop':
       case 'goodbye':
         this.#connection?.end(effect.do === 'goodbye' ? 1000 : undefined);
@@ -232,6 +236,17 @@ export class ChatClient {
       case 'page':
         settle(this.#pages, effect.ticket, effect.result, HistoryError);
     }
+  }
+
+  async #renew() {
+    /** @type {string | undefined} */
+    let token;
+    try {
+      token = await tokenFrom(this.#options.token);
+    } catch (error) {
+      console.warn('chatcluster: no fresh token for the session', error);
+    }
+    this.#run((core) => core.renewed(now(), token), false);
   }
 
   /** @returns {import('./connection.js').Listener} */

@@ -55,7 +55,7 @@ export class Connection {
   async #open(url, source, WebSocket) {
     let token = '';
     try {
-      token = await (typeof source === 'function' ? source() : source);
+      token = await tokenFrom(source);
       if (this.#over) return; // it took too long
       this.#socket = new WebSocket(url, SUBPROTOCOL);
     } catch (error) {
@@ -87,6 +87,14 @@ export class Connection {
     this.#over = true;
     this.listener.ended(end);
   }
+}
+
+/**
+ * A token from where they come from.
+ * @param {string | (() => string | Promise<string>)} source
+ */
+export async function tokenFrom(source) {
+  return typeof source === 'function' ? source() : source;
 }
 
 /**

@@ -14,16 +14,18 @@
 /**
  * What the shell is to do.
  * @typedef {{ do: 'dial', url: string } | { do: 'write', text: string } | { do: 'drop' } | { do: 'goodbye' }
+ *   | { do: 'renew' }
  *   | { do: 'sent', ref: string, result: import('./protocol.js').Sent | import('./errors.js').SendError }
  *   | { do: 'page', ticket: number, result: import('./protocol.js').HistoryPage | import('./errors.js').HistoryError }} Effect
  */
 
 /**
  * What the application is told, in order.
- * @typedef {{ name: 'connected', value: { user: string, device: string, session: string, gateway: string } }
+ * @typedef {{ name: 'connected', value: { user: string, device: string, session: string, gateway: string, expires?: number } }
  *   | { name: 'caught_up', value: undefined }
  *   | { name: 'message', value: import('./protocol.js').Message }
  *   | { name: 'receipt', value: import('./protocol.js').Receipt }
+ *   | { name: 'expiring', value: { expires: number } }
  *   | { name: 'disconnected', value: { why: string, code?: number, retryIn: number } }
  *   | { name: 'fatal', value: import('./errors.js').FatalError }} Event
  */
@@ -33,8 +35,8 @@
  * @typedef {{ is: 'waiting', until: number }
  *   | { is: 'dialing', until: number }
  *   | { is: 'opening', until: number, hello: number, words?: import('./protocol.js').ProtocolError }
- *   | { is: 'live', heartbeat: import('./heartbeat.js').Heartbeat, limits: import('./protocol.js').Limits, since: number,
- *       leave?: number, words?: import('./protocol.js').ProtocolError }
+ *   | { is: 'live', heartbeat: import('./heartbeat.js').Heartbeat, limits: import('./protocol.js').Limits,
+ *       renewal: import('./renewal.js').Renewal, since: number, leave?: number, words?: import('./protocol.js').ProtocolError }
  *   | { is: 'stopped', error?: import('./errors.js').FatalError }} Link
  */
 

@@ -14,6 +14,7 @@ import { byteLength, highest, identity } from './ids.js';
 import { Seen } from './inbox.js';
 import { Outbox } from './outbox.js';
 import { Queries } from './queries.js';
+import { Renewal } from './renewal.js';
 import { Retries } from './retries.js';
 import { REFERENCE_LIFETIME } from './protocol.js';
 
@@ -184,6 +185,17 @@ export class Core {
     this.link = { is: 'opening', until: now + OPEN_WITHIN, hello: id };
   }
 
+  /**
+   * The application has a fresh token for the open session, or has none.
+   * @param {number} now
+   * @param {string | undefined} token
+   */
+  renewed(now, token) {
+    const id = this.#request();
+    if (this.link.is !== 'live' || !this.link.renewal.had(now, id, token)) return;
+    this.#effects.push({ do: 'write', text: JSON.stringify({ type: 'refresh', id, token }) });
+  }
+
   /** @param {number} now */
   heard(now) {
     if (this.link.is === 'live') this.link.heartbeat.heard(now);
@@ -226,6 +238,12 @@ export class Core {
         if (ticket !== undefined) this.#effects.push({ do: 'page', ticket, result: page });
         return;
       }
+      case 'expiring':
+        if (!this.options.tokenRenews) this.#tell({ name: 'expiring', value: { expires: frame.expires } });
+        else if (this.link.renewal.expiring(now)) this.#effects.push({ do: 'renew' });
+        return;
+      case 'refreshed':
+        return this.link.renewal.refreshed(now, frame);
       case 'reconnect':
         this.link.leave ??= now + Math.min(Math.max(frame.after, 0), ASKED_AT_MOST);
         return;
@@ -239,11 +257,12 @@ export class Core {
    */
   #welcomed(now, welcome) {
     if (this.link.is !== 'opening' || this.link.hello !== welcome.id) return;
-    const { user, device, session, epoch, heartbeat, limits } = welcome;
+    const { user, device, session, epoch, heartbeat, limits, expires } = welcome;
     this.#tokenWorked = true;
     this.epoch = epoch;
-    this.link = { is: 'live', heartbeat: new Heartbeat(heartbeat, now), limits, since: now };
-    this.#tell({ name: 'connected', value: { user, device, session, gateway: this.#retries.endpoint } });
+    const renewal = new Renewal(expires, this.options);
+    this.link = { is: 'live', heartbeat: new Heartbeat(heartbeat, now), limits, renewal, since: now };
+    this.#tell({ name: 'connected', value: { user, device, session, gateway: this.#retries.endpoint, expires } });
   }
 
   /**
@@ -269,7 +288,9 @@ export class Core {
     if (ticket !== undefined) {
       const result = new HistoryError('refused', `history was refused: ${error.text}`, error);
       this.#effects.push({ do: 'page', ticket, result });
-    } else if (this.link.is === 'opening' || this.link.is === 'live') {
+    } else if (this.link.is === 'opening') {
+      this.link.words = error;
+    } else if (this.link.is === 'live' && !this.link.renewal.refused(now, error.id, asked(error))) {
       this.link.words = error;
     }
   }
@@ -326,7 +347,7 @@ export class Core {
         return this.#hasRoom() ? link.until : Infinity;
       case 'live':
         return Math.min(link.heartbeat.deadline(), link.leave ?? Infinity, this.outbox.deadline(now),
-          this.#oldestRequest() + ANSWER_WITHIN);
+          link.renewal.deadline(), this.#oldestRequest() + ANSWER_WITHIN);
       default:
         return link.until;
     }
@@ -368,6 +389,7 @@ export class Core {
     if (now >= this.#oldestRequest() + ANSWER_WITHIN) {
       return this.#drop(now, { why: 'the gateway is silent: a request had no answer in time' });
     }
+    if (link.renewal.tick(now)) this.#effects.push({ do: 'renew' });
     const beat = link.heartbeat.beat(now);
     if (beat === 'ask') {
       link.heartbeat.asked(now);
@@ -417,7 +439,8 @@ export class Core {
   }
 
   #oldestRequest() {
-    return Math.min(this.outbox.oldestInFlight(), this.#queries.oldestAsked());
+    const refresh = this.link.is === 'live' ? this.link.renewal.asked() : Infinity;
+    return Math.min(this.outbox.oldestInFlight(), this.#queries.oldestAsked(), refresh);
   }
 
   /** @param {FatalError | undefined} error */

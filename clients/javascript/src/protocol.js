@@ -79,6 +79,7 @@ export const REFERENCE_LIFETIME = 7 * 24 * 3600 * 1000;
  * @property {number} epoch
  * @property {number} heartbeat milliseconds
  * @property {number} time
+ * @property {number} [expires] when the token does
  * @property {Limits} limits
  */
 
@@ -102,5 +103,7 @@ export const REFERENCE_LIFETIME = 7 * 24 * 3600 * 1000;
  *   | ({ type: 'history' } & HistoryPage)
  *   | ({ type: 'error' } & ProtocolError)
  *   | { type: 'pong', id: number, time: number }
+ *   | { type: 'refreshed', id: number, expires?: number }
+ *   | { type: 'expiring', expires: number }
  *   | { type: 'reconnect', after: number, reason: string }} ServerFrame
  */

@@ -296,6 +296,38 @@ test('an expired token is replaced by a new one', () => world(async ({ peer, cli
   assert.deepEqual([first.hello.token, second.hello.token], ['token-0', 'token-1']);
 }));
 
+test('a token that expires soon is replaced in the open session', () => world(async ({ peer, client }) => {
+  const server = await peer();
+  let made = 0;
+  const token = async () => {
+    made += 1;
+    if (made === 2) throw new Error('not now');
+    return `token-${made}`;
+  };
+  const it = client([server], { token });
+  it.connect();
+  const { connection, hello } = await server.session();
+  assert.equal(hello.token, 'token-1');
+  connection.write({ type: 'expiring', expires: 5 });
+  const refresh = await connection.read();
+  assert.deepEqual([refresh.type, refresh.token], ['refresh', 'token-3']);
+  connection.write({ type: 'refreshed', id: refresh.id, expires: 9 });
+  const sending = it.send({ user: 'bob' }, 'over the same connection');
+  const send = await connection.read();
+  connection.answer(send, id(1, 1));
+  assert.equal((await sending).message, id(1, 1));
+}));
+
+test('the application is told that its only token expires soon', () => world(async ({ peer, client }) => {
+  const server = await peer();
+  const it = client([server]);
+  const expiring = event(it, 'expiring');
+  it.connect();
+  const { connection } = await server.session();
+  connection.write({ type: 'expiring', expires: 5 });
+  assert.deepEqual(await expiring, { expires: 5 });
+}));
+
 test('frames that cannot be read do not end the session', () => world(async ({ peer, client }) => {
   const server = await peer();
   const it = client([server]);

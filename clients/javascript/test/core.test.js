@@ -4,40 +4,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { Core } from '../src/core.js';
 import { identity } from '../src/ids.js';
-import { LIMITS, id, random } from './helpers.js';
-
-function core(options = {}) {
-  return new Core({
-    endpoints: ['wss://one', 'wss://two'], device: 'phone', backoff: { base: 100, cap: 30_000 },
-    outbox: 64, tokenRenews: false, random: random(7), ...options,
-  });
-}
-
-/** Past `welcome`. */
-function live(options = {}) {
-  const it = core(options);
-  it.tick(0);
-  it.opened(0, 'secret');
-  const hello = drain(it, 0).find((effect) => effect.do === 'write');
-  it.frame(0, welcome(JSON.parse(/** @type {any} */ (hello).text)));
-  it.events.splice(0);
-  return it;
-}
-
-function welcome(/** @type {any} */ hello) {
-  return {
-    type: /** @type {const} */ ('welcome'), id: hello.id, user: 'alice', device: hello.device, session: 's',
-    epoch: (hello.resume?.epoch ?? 0) + 1, heartbeat: 25_000, time: 0, limits: LIMITS,
-  };
-}
-
-function drain(/** @type {Core} */ it, /** @type {number} */ now) {
-  const effects = [];
-  for (let effect = it.pollEffect(now); effect; effect = it.pollEffect(now)) effects.push(effect);
-  return effects;
-}
+import { core, drain, id, live, random, welcome } from './helpers.js';
 
 class World {
   now = 0;

@@ -4,7 +4,7 @@
  * @property {string} device which of the user's devices this is: the same in every run, and in no two
  *   programs at a time
  * @property {string | (() => string | Promise<string>)} token the token, or where to get one for each
- *   connection; a function is asked again when a token has expired
+ *   connection; a function is asked again before a token expires, and should then give one that lasts longer
  * @property {import('./storage.js').ResumeStorage} [storage] where the device keeps what it remembers;
  *   in memory where absent
  * @property {typeof globalThis.WebSocket | any} [WebSocket] an implementation, where the platform has
@@ -17,10 +17,12 @@
  * acknowledged when its handler's promise is fulfilled; one whose handler threw, and a message that has no
  * handler, stays in the inbox and comes again with the next session.
  * @typedef {object} Events
- * @property {{ user: string, device: string, session: string, gateway: string }} connected
+ * @property {{ user: string, device: string, session: string, gateway: string, expires?: number }} connected
  * @property {undefined} caught_up what waited while the device was away has been shown
  * @property {import('./protocol.js').Message} message once each; its id is its place
  * @property {import('./protocol.js').Receipt} receipt
+ * @property {{ expires: number }} expiring the token expires soon, milliseconds UTC, and the client with it:
+ *   it has no other one, since `token` is a string
  * @property {{ why: string, code?: number, retryIn: number }} disconnected tries again by itself
  * @property {import('./errors.js').FatalError} fatal stopped; somebody must change something
  */
@@ -85,7 +87,7 @@ export type Options = {
     device: string;
     /**
      * the token, or where to get one for each
-     * connection; a function is asked again when a token has expired
+     * connection; a function is asked again before a token expires, and should then give one that lasts longer
      */
     token: string | (() => string | Promise<string>);
     /**
@@ -115,6 +117,7 @@ export type Events = {
         device: string;
         session: string;
         gateway: string;
+        expires?: number;
     };
     /**
      * what waited while the device was away has been shown
@@ -125,6 +128,13 @@ export type Events = {
      */
     message: import("./protocol.js").Message;
     receipt: import("./protocol.js").Receipt;
+    /**
+     * the token expires soon, milliseconds UTC, and the client with it:
+     * it has no other one, since `token` is a string
+     */
+    expiring: {
+        expires: number;
+    };
     /**
      * tries again by itself
      */

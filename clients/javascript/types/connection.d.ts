@@ -1,4 +1,9 @@
 /**
+ * A token from where they come from.
+ * @param {string | (() => string | Promise<string>)} source
+ */
+export function tokenFrom(source: string | (() => string | Promise<string>)): Promise<string>;
+/**
  * Told what happens. After `ended`, or after `end` was called, only `closed` is.
  * @typedef {object} Listener
  * @property {(token: string) => void} opened

@@ -21,6 +21,8 @@ export type Effect = {
 } | {
     do: "goodbye";
 } | {
+    do: "renew";
+} | {
     do: "sent";
     ref: string;
     result: import("./protocol.js").Sent | import("./errors.js").SendError;
@@ -39,6 +41,7 @@ export type Event = {
         device: string;
         session: string;
         gateway: string;
+        expires?: number;
     };
 } | {
     name: "caught_up";
@@ -49,6 +52,11 @@ export type Event = {
 } | {
     name: "receipt";
     value: import("./protocol.js").Receipt;
+} | {
+    name: "expiring";
+    value: {
+        expires: number;
+    };
 } | {
     name: "disconnected";
     value: {
@@ -78,6 +86,7 @@ export type Link = {
     is: "live";
     heartbeat: import("./heartbeat.js").Heartbeat;
     limits: import("./protocol.js").Limits;
+    renewal: import("./renewal.js").Renewal;
     since: number;
     leave?: number;
     words?: import("./protocol.js").ProtocolError;

@@ -51,6 +51,12 @@ export class Core {
      * @param {string} token
      */
     opened(now: number, token: string): void;
+    /**
+     * The application has a fresh token for the open session, or has none.
+     * @param {number} now
+     * @param {string | undefined} token
+     */
+    renewed(now: number, token: string | undefined): void;
     /** @param {number} now */
     heard(now: number): void;
     /**

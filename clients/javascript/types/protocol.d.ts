@@ -95,6 +95,10 @@ export type Welcome = {
      */
     heartbeat: number;
     time: number;
+    /**
+     * when the token does
+     */
+    expires?: number | undefined;
     limits: Limits;
 };
 export type ProtocolError = {
@@ -127,6 +131,13 @@ export type ServerFrame = ({
     type: "pong";
     id: number;
     time: number;
+} | {
+    type: "refreshed";
+    id: number;
+    expires?: number;
+} | {
+    type: "expiring";
+    expires: number;
 } | {
     type: "reconnect";
     after: number;

@@ -5,7 +5,7 @@ import { newReference } from './client/ids.js';
 import { webStorage } from './client/storage.js';
 import { device, forgetToken, givenToken, keepPeople, keepToken, people, subject } from './login.js';
 import { Model } from './model.js';
-import { byId, showHelp, showPeople, showStatus, showThread } from './view.js';
+import { byId, showHelp, showPeople, showStatus, showThread, timeOf } from './view.js';
 
 /** User ids, as the protocol has them. */
 const NAME = /^[A-Za-z0-9._:@+-]{1,128}$/;
@@ -67,6 +67,9 @@ function listen(client, model) {
   });
   client.on('receipt', (receipt) => {
     if (model.receipt(receipt)) show();
+  });
+  client.on('expiring', ({ expires }) => {
+    showStatus('live', `Connected, but the token expires at ${timeOf(expires)}: log in again with another one.`);
   });
   client.on('fatal', (fatal) => {
     showStatus('stopped', 'Disconnected');

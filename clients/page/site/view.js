@@ -179,6 +179,11 @@ function message(model, person, line, turn) {
   return row;
 }
 
+/** @param {number} at */
+export function timeOf(at) {
+  return time.format(new Date(at));
+}
+
 /**
  * @param {'waiting' | 'live' | 'stopped'} state
  * @param {string} text

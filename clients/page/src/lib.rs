@@ -27,6 +27,7 @@ pub const FILES: &[(&str, &str)] = files![
     "client/outbox.js",
     "client/protocol.js",
     "client/queries.js",
+    "client/renewal.js",
     "client/retries.js",
     "client/storage.js",
     "icon.svg",

@@ -134,6 +134,15 @@ test('another window of the same browser takes over, and can be taken back', asy
   await context.close();
 });
 
+test('a token that expires soon is told of in time', async () => {
+  const { page, context, problems } = await visit('lena');
+  await page.getByText('Connected to localhost').waitFor(WAIT);
+  gateway.expiring('lena', new Date().setHours(14, 5, 0, 0));
+  await page.getByText(/the token expires at (14:05|02:05)/).waitFor(WAIT);
+  assert.deepEqual(problems, []);
+  await context.close();
+});
+
 test('a token that is not taken leads back to the login', async () => {
   gateway.closeWith = 4201;
   const { page, context } = await visit('kim');

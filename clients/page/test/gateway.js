@@ -90,6 +90,11 @@ export class Gateway {
     this.server.close();
   }
 
+  /** A user's token expires soon. */
+  expiring(/** @type {string} */ user, /** @type {number} */ expires) {
+    this.#push(user, { type: 'expiring', expires });
+  }
+
   /** Ends every connection. @param {number} code */
   closeAll(code) {
     for (const socket of this.sockets.clients) socket.close(code);
