@@ -53,7 +53,7 @@ async fn echo(socket: &mut Socket<TcpStream>) -> Cause {
         let message: (Data, Bytes) = match poll_fn(|cx| socket.poll_next(cx)).await {
             Ok(Received::Text(text)) => (Data::Text, text.into()),
             Ok(Received::Binary(bytes)) => (Data::Binary, bytes),
-            Ok(Received::Heartbeat) => continue,
+            Ok(Received::Ping | Received::Pong) => continue,
             Err(cause) => return cause,
         };
         let mut answer = std::iter::once(message);

@@ -35,7 +35,10 @@ impl Session {
     }
 
     pub(super) fn drain_now(&mut self, after: Duration, env: &mut Env<'_>) {
-        self.ask_to_move(after, env);
+        // One that was asked is on its way, and has been told how long to wait.
+        if self.drained.is_none() {
+            self.ask_to_move(after, env);
+        }
         self.close(CloseCode::Draining, env);
     }
 

@@ -66,6 +66,17 @@ fn out_of_time_the_client_is_told_and_closed_at_once() {
 }
 
 #[test]
+fn a_client_that_was_asked_to_move_is_not_asked_again_when_time_is_up() {
+    let mut bob = Bob::live();
+    bob.handle(Input::Drain(Duration::from_secs(1)));
+    bob.effects();
+    bob.handle(Input::DrainNow(Duration::from_secs(9)));
+    let effects = bob.effects();
+    assert_eq!(effects[0], Effect::Close(CloseCode::Draining));
+    assert_eq!(effects[1..], gone());
+}
+
+#[test]
 fn a_session_that_ends_gives_up_its_route_once() {
     let mut bob = Bob::live();
     bob.handle(Input::Closed);

@@ -1,0 +1,202 @@
+//! The errors that do not come from a limit or a field.
+
+use futures_util::{FutureExt, future::LocalBoxFuture};
+use serde_json::{Value, json};
+use tokio_tungstenite::tungstenite::Message;
+
+use super::Mistakes;
+use crate::{
+    bindings::now,
+    client::Came,
+    document::{By, FILE, at},
+};
+
+/// Provokes them.
+pub(crate) fn checks<'a>(
+    mistakes: &'a Mistakes<'_>,
+) -> Vec<LocalBoxFuture<'a, Result<(), String>>> {
+    let checks = [
+        ("bad_frame", mistakes.no_frame().boxed_local()),
+        ("unknown_type", mistakes.unknown_type().boxed_local()),
+        ("hello_expected", mistakes.no_hello().boxed_local()),
+        ("hello_repeated", mistakes.second_hello().boxed_local()),
+        ("bad_token", mistakes.bad_tokens().boxed_local()),
+        ("token_expired", mistakes.expired_tokens().boxed_local()),
+        ("forbidden", mistakes.conversation_of_others().boxed_local()),
+        ("reference_conflict", mistakes.reused_reference().boxed_local()),
+    ];
+    let replaced = mistakes.replaced_connection().boxed_local();
+    let checks = checks.into_iter().map(|(code, check)| mistakes.about(code, check).boxed_local());
+    checks.chain([replaced]).collect()
+}
+
+impl Mistakes<'_> {
+    /// Names the row of the code in what went wrong elsewhere.
+    async fn about(
+        &self,
+        code: &str,
+        check: LocalBoxFuture<'_, Result<(), String>>,
+    ) -> Result<(), String> {
+        let row = self.errors.iter().find(|row| row.code == code);
+        let line = row.map_or(0, |row| row.line);
+        let located = |error: String| {
+            if error.starts_with(FILE) { error } else { at(line, format!("`{code}`: {error}")) }
+        };
+        check.await.map_err(located)
+    }
+
+    async fn no_frame(&self) -> Result<(), String> {
+        let ping = self.request("ping");
+        let text = ping.to_string();
+        let mut untyped = ping.clone();
+        untyped.as_object_mut().ok_or("a frame is an object")?.shift_remove("type");
+        let wrong = [
+            Message::text(&text[..text.len() - 1]),
+            Message::text(json!([ping]).to_string()),
+            Message::text(untyped.to_string()),
+            Message::binary(text.clone()),
+        ];
+        for wrong in wrong {
+            let silent = self.world.connect(0).await?;
+            let session = self.world.session(1, "no-frame", "phone").await?;
+            for mut client in [silent, session] {
+                client.send_message(wrong.clone()).await?;
+                self.refused(&mut client, None, "bad_frame", None).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn unknown_type(&self) -> Result<(), String> {
+        let mut client = self.world.session(0, "unknown-type", "phone").await?;
+        let mut unknown = self.request("ping");
+        unknown["type"] = "dance".into();
+        client.send(&unknown).await?;
+        self.refused(&mut client, Some(&unknown), "unknown_type", None).await
+    }
+
+    async fn no_hello(&self) -> Result<(), String> {
+        let frames = self.world.document.conversation.iter();
+        let others = frames.filter(|frame| frame.by == By::Client && frame.kind() != "hello");
+        for other in others {
+            let mut client = self.world.connect(0).await?;
+            client.send(&other.whole).await?;
+            self.refused(&mut client, Some(&other.whole), "hello_expected", None).await?;
+        }
+        let mut client = self.world.connect(1).await?;
+        let early = [self.world.hello("no-hello", "phone"), self.request("ping")];
+        client.send_all(&early).await?;
+        self.refused(&mut client, Some(&early[1]), "hello_expected", None).await
+    }
+
+    async fn second_hello(&self) -> Result<(), String> {
+        let mut client = self.world.session(1, "second-hello", "phone").await?;
+        let hello = self.world.hello("second-hello", "phone");
+        client.send(&hello).await?;
+        self.refused(&mut client, Some(&hello), "hello_repeated", None).await
+    }
+
+    async fn bad_tokens(&self) -> Result<(), String> {
+        let seconds = now() / 1000;
+        let audience = self.world.document.quoted_after("gateway's audience (");
+        let right = json!({"sub": "bad-token", "aud": audience, "exp": seconds + 600});
+        let signed = |name: &str, value: Value| {
+            let mut claims = right.clone();
+            claims[name] = value;
+            claims
+                .as_object_mut()
+                .expect("claims are an object")
+                .retain(|_, value| !value.is_null());
+            self.world.cluster.signed(&claims)
+        };
+        let good = self.world.token("bad-token");
+        let (claims, signature) = good.rsplit_once('.').ok_or("a JWT has dots")?;
+        let other = if signature.starts_with('A') { 'B' } else { 'A' };
+        let wrong = [
+            ("no JWT", "x.y.z".to_owned()),
+            ("forged", format!("{claims}.{other}{}", &signature[1..])),
+            ("for another audience", signed("aud", "another".into())),
+            ("not valid yet", signed("nbf", (seconds + 300).into())),
+            ("without exp", signed("exp", Value::Null)),
+            ("with a sub that is no user id", signed("sub", "b ob".into())),
+        ];
+        let mut hello = self.world.hello("bad-token", "phone");
+        for (what, token) in wrong {
+            hello["token"] = token.into();
+            let mut client = self.world.connect(0).await?;
+            client.send(&hello).await?;
+            let refused = self.refused(&mut client, Some(&hello), "bad_token", None).await;
+            refused.map_err(|error| format!("{error}\n  a token {what}"))?;
+        }
+        // What was broken above is the only thing wrong.
+        hello["token"] = signed("sub", "bad-token".into()).into();
+        let mut client = self.world.connect(0).await?;
+        self.taken(&mut client, &hello).await.map(drop)
+    }
+
+    async fn expired_tokens(&self) -> Result<(), String> {
+        let mut hello = self.world.hello("expired", "phone");
+        let exp = now() / 1000 - 5;
+        let audience = self.world.document.quoted_after("gateway's audience (");
+        let claims = json!({"sub": "expired", "aud": audience, "exp": exp});
+        hello["token"] = self.world.cluster.signed(&claims).into();
+        let mut client = self.world.connect(0).await?;
+        client.send(&hello).await?;
+        self.refused(&mut client, Some(&hello), "token_expired", None).await?;
+
+        hello["token"] = self.world.cluster.token("expired", "3s").into();
+        let mut client = self.world.connect(0).await?;
+        client.send(&hello).await?;
+        client.expect("welcome").await?;
+        // Pushes may announce it.
+        loop {
+            match client.next().await? {
+                Came::Frame(push) if push["type"] != "error" => {}
+                last => {
+                    client.came.push_front(last);
+                    return self.refused(&mut client, None, "token_expired", None).await;
+                }
+            }
+        }
+    }
+
+    async fn conversation_of_others(&self) -> Result<(), String> {
+        let mut one = self.world.session(0, "others", "phone").await?;
+        let sent = self.taken(&mut one, &self.request("send")).await?;
+        let mut history = self.request("history");
+        let members = history.as_object_mut().ok_or("a frame is an object")?;
+        members.shift_remove("user");
+        history["conversation"] = sent["conversation"].clone();
+        self.taken(&mut one, &history).await?;
+        let mut eve = self.world.session(1, "eve", "phone").await?;
+        eve.send(&history).await?;
+        self.refused(&mut eve, Some(&history), "forbidden", None).await
+    }
+
+    async fn reused_reference(&self) -> Result<(), String> {
+        let mut client = self.world.session(0, "reused", "phone").await?;
+        let send = self.request("send");
+        let sent = self.taken(&mut client, &send).await?;
+        let again = self.taken(&mut client, &send).await?;
+        if again["message"] != sent["message"] {
+            return Err(format!("repeating a reference made a second message: {sent}, {again}"));
+        }
+        for (field, value) in [("content", json!({"body": "?"})), ("to", json!({"user": "carol"}))]
+        {
+            let mut other = send.clone();
+            other[field] = value;
+            client.send(&other).await?;
+            self.refused(&mut client, Some(&other), "reference_conflict", None).await?;
+        }
+        Ok(())
+    }
+
+    async fn replaced_connection(&self) -> Result<(), String> {
+        for gateway in [0, 1] {
+            let mut older = self.world.session(0, "replaced", "phone").await?;
+            let mut newer = self.world.session(gateway, "replaced", "phone").await?;
+            self.replaced(&mut older, &mut newer).await?;
+        }
+        Ok(())
+    }
+}

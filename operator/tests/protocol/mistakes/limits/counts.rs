@@ -1,0 +1,103 @@
+//! How many there may be: messages on a page, requests on their way, devices.
+
+use serde_json::Value;
+
+use super::Mistakes;
+use crate::mistakes::row::Limit;
+
+impl Mistakes<'_> {
+    pub(super) async fn history_limit(&self, limit: &Limit) -> Result<(), String> {
+        let (least, most, default) = (limit.number(0)?, limit.number(1)?, limit.number(2)?);
+        let mut client = self.world.session(0, "history-limit", "phone").await?;
+        for number in 0..=default {
+            let mut send = self.request("send");
+            send["ref"] = format!("history-{number}").into();
+            client.send(&send).await?;
+        }
+        for _ in 0..=default {
+            client.expect("sent").await?;
+        }
+        let with = |count: Option<u64>| {
+            let mut history = self.request("history");
+            let members = history.as_object_mut().expect("a frame is an object");
+            match count {
+                Some(count) => _ = members.insert("limit".into(), count.into()),
+                None => _ = members.shift_remove("limit"),
+            }
+            history
+        };
+        let all = default + 1;
+        for (count, messages) in
+            [(Some(least), least), (Some(most), all.min(most)), (None, default)]
+        {
+            let page = self.taken(&mut client, &with(count)).await?;
+            let came = page["messages"].as_array().map_or(0, Vec::len) as u64;
+            if came != messages || page.get("next").is_some() != (messages < all) {
+                return Err(format!(
+                    "{count:?} of {all} messages gave {came}, next {}",
+                    page["next"]
+                ));
+            }
+        }
+        for count in [least - 1, most + 1] {
+            self.beyond(&mut client, limit, &with(Some(count)), Some("limit")).await?;
+        }
+        Ok(())
+    }
+
+    /// As many requests as may be without an answer, and one more, which is not taken.
+    async fn in_flight(
+        &self,
+        user: &str,
+        limit: &Limit,
+        request: impl Fn(u64) -> Value,
+    ) -> Result<(), String> {
+        let most = limit.number(0)?;
+        let mut client = self.world.session(1, user, "phone").await?;
+        let requests: Vec<_> = (0..most).map(&request).collect();
+        let one_more = request(most);
+        let refused = async {
+            client.send_all(&requests).await?;
+            self.beyond(&mut client, limit, &one_more, None).await
+        };
+        self.paused(refused).await?;
+        let answer = if one_more["type"] == "send" { "sent" } else { "history" };
+        for _ in 0..most {
+            client.expect(answer).await?;
+        }
+        // It was temporary.
+        self.taken(&mut client, &one_more).await.map(drop)
+    }
+
+    pub(super) async fn sends_in_flight(&self, limit: &Limit) -> Result<(), String> {
+        let request = |number: u64| {
+            let mut send = self.request("send");
+            send["id"] = (100 + number).into();
+            send["ref"] = format!("flying-{number}").into();
+            send
+        };
+        self.in_flight("sends", limit, request).await
+    }
+
+    pub(super) async fn histories_in_flight(&self, limit: &Limit) -> Result<(), String> {
+        let request = |number: u64| {
+            let mut history = self.request("history");
+            history["id"] = (100 + number).into();
+            history
+        };
+        self.in_flight("histories", limit, request).await
+    }
+
+    pub(super) async fn devices_of_a_user(&self, limit: &Limit) -> Result<(), String> {
+        let most = limit.number(0)?;
+        self.same_close(limit)?;
+        for number in 0..most {
+            self.world.session(0, "many-devices", &format!("device-{number}")).await?;
+        }
+        let mut client = self.world.connect(0).await?;
+        let hello = self.world.hello("many-devices", "one-more");
+        self.beyond(&mut client, limit, &hello, None).await?;
+        // One that the user has may still come.
+        self.world.session(0, "many-devices", "device-0").await.map(drop)
+    }
+}
