@@ -39,7 +39,7 @@ e2e-full: ## The same with dying nodes and mistakes that people make
 
 sim: ## Play whole fleets from seeds, in one thread each (SEEDS=n; SEED=x tells what happened; BUGS=1 looks for planted bugs)
 	@scripts/need rust
-	$(ENV) cargo run --locked --quiet --profile sim -p chatcluster-simulation $(if $(BUGS),--features planted) -- $(if $(BUGS),--bugs,$(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),300)))
+	$(ENV) cargo run --locked --quiet -p chatcluster-simulation $(if $(BUGS),--features planted) -- $(if $(BUGS),--bugs,$(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),300)))
 
 bench: ## Measure the shipped programs against floors of the same run
 	@scripts/need rust redis
