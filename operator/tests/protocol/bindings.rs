@@ -20,6 +20,12 @@ impl Bindings {
         self.0.push((example.clone(), real.clone()));
     }
 
+    /// From now on `example` means something else.
+    pub(crate) fn rebind(&mut self, example: &Value, real: &Value) {
+        self.0.retain(|(known, _)| known != example);
+        self.bind(example, real);
+    }
+
     /// A documented frame with the values that are meant. An example of what nobody said stays.
     pub(crate) fn fill(&self, documented: &Value) -> Value {
         match documented {

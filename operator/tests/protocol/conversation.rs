@@ -56,6 +56,8 @@ struct Play<'a> {
 
 struct Speaker {
     user: String,
+    /// As it was said, with its token.
+    hello: Value,
     client: Client,
 }
 
@@ -92,12 +94,14 @@ impl Play<'_> {
     }
 
     async fn say(&mut self, frame: &Frame) -> Result<(), String> {
+        let mut said = self.bindings.fill(&frame.whole);
         if frame.kind() == "hello" {
+            let user = self.user_of(frame);
+            self.give_token(&mut said, &user);
             let client = self.world.connect(self.speakers.len() % GATEWAYS).await?;
-            self.speakers.push(Speaker { user: self.user_of(frame), client });
+            self.speakers.push(Speaker { user, hello: said.clone(), client });
             self.current = self.speakers.len() - 1;
         }
-        let mut said = self.bindings.fill(&frame.whole);
         let current = self.speakers.get(self.current).ok_or("nobody has said hello yet")?;
         self.give_token(&mut said, &current.user);
         self.world.schemas.client.check(&said)?;
@@ -105,7 +109,7 @@ impl Play<'_> {
     }
 
     async fn hear(&mut self, frame: &Frame) -> Result<(), String> {
-        self.provoke(frame);
+        self.provoke(frame).await?;
         let end = Instant::now() + DEADLINE;
         loop {
             if let Some(came) = self.take(frame.kind())? {
@@ -120,11 +124,32 @@ impl Play<'_> {
     }
 
     /// What has to happen for a frame that nobody asks for.
-    fn provoke(&self, frame: &Frame) {
-        if frame.kind() == "reconnect" {
-            let gateway = self.speakers[self.current].client.gateway;
-            self.world.cluster.signal(&format!("gateway-{gateway}"), Signal::SIGTERM);
+    async fn provoke(&mut self, frame: &Frame) -> Result<(), String> {
+        match frame.kind() {
+            "reconnect" => {
+                let gateway = self.speakers[self.current].client.gateway;
+                self.world.cluster.signal(&format!("gateway-{gateway}"), Signal::SIGTERM);
+                Ok(())
+            }
+            "expiring" => self.move_for_a_while(frame).await,
+            _ => Ok(()),
         }
+    }
+
+    /// Moves the session to the other gateway, with a token of which it is told within seconds that it
+    /// expires.
+    async fn move_for_a_while(&mut self, expiring: &Frame) -> Result<(), String> {
+        let current = &mut self.speakers[self.current];
+        let mut hello = current.hello.clone();
+        hello["token"] = self.world.cluster.token(&current.user, "6s").into();
+        let mut client = self.world.connect((current.client.gateway + 1) % GATEWAYS).await?;
+        client.send(&hello).await?;
+        let welcome = client.expect("welcome").await?;
+        client.expect("caught_up").await?;
+        let expires = &expiring.whole["expires"];
+        self.bindings.rebind(expires, &welcome["expires"]);
+        current.client = client;
+        Ok(())
     }
 
     /// A frame of this type that is next on a connection, the current one first.
@@ -160,7 +185,7 @@ impl Play<'_> {
     /// Nothing has come that is not documented: a last request is answered next on every connection.
     async fn nothing_more(mut self) -> Result<(), String> {
         let ping = self.world.document.request("ping");
-        for Speaker { user, client } in &mut self.speakers {
+        for Speaker { user, client, .. } in &mut self.speakers {
             client.send(&ping).await?;
             let more =
                 |error| format!("after the conversation, on the connection of {user}: {error}");

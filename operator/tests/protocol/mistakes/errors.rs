@@ -22,6 +22,7 @@ pub(crate) fn checks<'a>(
         ("hello_repeated", mistakes.second_hello().boxed_local()),
         ("bad_token", mistakes.bad_tokens().boxed_local()),
         ("token_expired", mistakes.expired_tokens().boxed_local()),
+        ("bad_token", mistakes.bad_refreshes().boxed_local()),
         ("forbidden", mistakes.conversation_of_others().boxed_local()),
         ("reference_conflict", mistakes.reused_reference().boxed_local()),
     ];
@@ -158,6 +159,27 @@ impl Mistakes<'_> {
                 }
             }
         }
+    }
+
+    /// They close nothing: the session goes on with the token that it has.
+    async fn bad_refreshes(&self) -> Result<(), String> {
+        let mut client = self.world.session(1, "refresher", "phone").await?;
+        let audience = self.world.document.quoted_after("gateway's audience (");
+        let exp = now() / 1000 - 5;
+        let expired = json!({"sub": "refresher", "aud": audience, "exp": exp});
+        let wrong = [
+            ("bad_token", "x.y.z".to_owned()),
+            ("bad_token", self.world.token("another")),
+            ("token_expired", self.world.cluster.signed(&expired)),
+        ];
+        let mut refresh = self.request("refresh");
+        for (code, token) in wrong {
+            refresh["token"] = token.into();
+            client.send(&refresh).await?;
+            self.refused(&mut client, Some(&refresh), code, Some("token")).await?;
+        }
+        refresh["token"] = self.world.token("refresher").into();
+        self.taken(&mut client, &refresh).await.map(drop)
     }
 
     async fn conversation_of_others(&self) -> Result<(), String> {

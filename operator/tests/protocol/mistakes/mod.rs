@@ -26,6 +26,10 @@ use row::{CloseRow, ErrorRow};
 /// Errors that no test can provoke, and why.
 const ERRORS: [(&str, &str); 1] = [("overloaded", "no gateway of this version says so")];
 
+/// Limits that no test can break, and why.
+const LIMITS: [(&str, &str); 1] =
+    [("refresh without an answer", "it is answered before the next frame is read")];
+
 /// Close codes that no test can provoke within seconds, and why.
 const CLOSE_CODES: [(u16, &str); 4] = [
     (4001, "a lease has to lapse while the device moves; gateway-core tests it"),
@@ -98,14 +102,14 @@ impl<'a> Mistakes<'a> {
         let Came::Frame(error) = &came else {
             return Err(after(format!("the answer is {came}")));
         };
-        let hello = request.is_none_or(|request| request["type"] == "hello");
-        let close = row.close(hello);
+        let kind = request.map_or("hello", |request| request["type"].as_str().unwrap_or_default());
+        let close = row.close(kind);
         let wanted = Wanted { row, request, field, ends: close.is_some() };
         wanted.compare(&self.example, error).map_err(after)?;
         match close {
             Some(close) => self.ends(client, close).await.map_err(after)?,
             // Before its welcome a client must not send a ping.
-            None if hello => {}
+            None if kind == "hello" => {}
             None => self.alive(client).await.map_err(after)?,
         }
         self.provoked.borrow_mut().insert(code.to_owned());

@@ -8,14 +8,17 @@ pub(crate) struct ErrorRow {
     pub(crate) code: String,
     pub(crate) temporary: bool,
     close: Option<u16>,
-    /// Whether the connection ends only where the error answers `hello`.
-    only_hello: bool,
+    /// The request whose answer alone ends the connection, if the row names one.
+    only: Option<String>,
+    /// The request whose answer does not.
+    never: Option<String>,
 }
 
 impl ErrorRow {
-    /// The close code that follows, given whether it answers `hello`.
-    pub(crate) fn close(&self, hello: bool) -> Option<u16> {
-        self.close.filter(|_| hello || !self.only_hello)
+    /// The close code that follows where it answers a request of this type.
+    pub(crate) fn close(&self, request: &str) -> Option<u16> {
+        let only = self.only.as_deref().is_none_or(|only| only == request);
+        self.close.filter(|_| only && self.never.as_deref() != Some(request))
     }
 }
 
@@ -50,7 +53,8 @@ pub(crate) fn errors(document: &Document) -> Vec<ErrorRow> {
             code: unquoted(&cells[0]),
             temporary: then.contains("temporary"),
             close: close_in(then),
-            only_hello: then.contains("after `hello`"),
+            never: quoted_after(then, "nothing after "),
+            only: quoted_after(then, "; after "),
         }
     };
     document.table("Errors").into_iter().map(row).collect()
@@ -120,6 +124,12 @@ impl Limit {
 
 fn unquoted(cell: &str) -> String {
     cell.replace('`', "")
+}
+
+/// What stands in backticks after these words.
+fn quoted_after(cell: &str, words: &str) -> Option<String> {
+    let (_, after) = cell.split_once(&format!("{words}`"))?;
+    after.split('`').next().map(ToOwned::to_owned)
 }
 
 /// The number after the word `close`.

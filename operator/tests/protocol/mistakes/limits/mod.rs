@@ -8,7 +8,7 @@ mod times;
 
 use serde_json::Value;
 
-use super::{Mistakes, row::Limit};
+use super::{LIMITS, Mistakes, row::Limit};
 use crate::{
     client::Client,
     document::{Row, at},
@@ -29,7 +29,7 @@ async fn one(mistakes: &Mistakes<'_>, limit: &Limit, what: &str) -> Result<(), S
         "client frame" => mistakes.frame_size(limit).await,
         "text of frames" => mistakes.utf8(limit).await,
         "hello" => mistakes.hello_in_time(limit).await,
-        "token" => mistakes.token_size(limit).await,
+        "token of hello and refresh" => mistakes.token_size(limit).await,
         "user id" => mistakes.user_ids(limit).await,
         "device" => mistakes.devices(limit).await,
         "ref" => mistakes.references(limit).await,
@@ -42,6 +42,7 @@ async fn one(mistakes: &Mistakes<'_>, limit: &Limit, what: &str) -> Result<(), S
         "devices of a user" => mistakes.devices_of_a_user(limit).await,
         "resume.highest" => mistakes.highest(limit).await,
         "seen" => mistakes.seen(limit).await,
+        excused if LIMITS.iter().any(|(limit, _)| *limit == excused) => Ok(()),
         _ => Err(format!("nothing provokes this limit; see {}", file!())),
     }
 }
@@ -68,7 +69,7 @@ impl Mistakes<'_> {
     fn same_close(&self, limit: &Limit) -> Result<(), String> {
         let code = limit.code.as_deref().unwrap_or_default();
         let row = self.errors.iter().find(|row| row.code == code);
-        let close = row.and_then(|row| row.close(true));
+        let close = row.and_then(|row| row.close("hello"));
         if close == limit.close {
             return Ok(());
         }

@@ -42,7 +42,15 @@ impl Mistakes<'_> {
         // It is looked at, and is none.
         hello["token"] = text_of(most).into();
         client.send(&hello).await?;
-        self.refused(&mut client, Some(&hello), "bad_token", None).await
+        self.refused(&mut client, Some(&hello), "bad_token", None).await?;
+
+        let mut client = self.world.session(0, "token-size", "phone").await?;
+        let mut refresh = self.request("refresh");
+        refresh["token"] = text_of(most + 1).into();
+        self.beyond(&mut client, limit, &refresh, Some("token")).await?;
+        refresh["token"] = text_of(most).into();
+        client.send(&refresh).await?;
+        self.refused(&mut client, Some(&refresh), "bad_token", Some("token")).await
     }
 
     pub(super) async fn content_body(&self, limit: &Limit) -> Result<(), String> {
