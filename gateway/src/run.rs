@@ -167,7 +167,8 @@ fn settings(config: &GatewayConfig, ports: &Ports) -> Settings {
     }
 }
 
-/// Lets the last frames leave, then ends the lease, so that nobody has to probe for what was here.
+/// Lets the last frames leave, then ends the lease, so that nobody has to probe for what was here; unless
+/// there is something that was not delivered.
 async fn leave<M: Manager>(hub: &Hub<M>) {
     let empty = async {
         while hub.open_connections() > 0 {
@@ -175,6 +176,11 @@ async fn leave<M: Manager>(hub: &Hub<M>) {
         }
     };
     let _ = tokio::time::timeout(LAST_WORDS, empty).await;
+    let undelivered = hub.undelivered();
+    if undelivered > 0 {
+        tracing::info!(undelivered, "the lease runs out by itself, so that others probe");
+        return;
+    }
     let end = hub.manager().end(hub.lease().incarnation);
     match tokio::time::timeout(LAST_WORDS, end).await {
         Ok(Ok(())) => {}

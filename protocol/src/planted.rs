@@ -55,6 +55,8 @@ bugs! {
     UnknownIsQueued = 5,
     /// A session without room drops what is delivered, and goes on.
     OverloadIgnored = 5,
+    /// A session ends with pushes that were not acknowledged, and nobody looks for them.
+    UnacknowledgedLost = 5,
     /// No session is ever probed.
     NoProbes = 6,
     /// The loss of a gateway leads to no probe.

@@ -10,6 +10,8 @@ use std::{
     time::Instant,
 };
 
+#[cfg(feature = "planted")]
+use anyhow::Context as _;
 use chatcluster_simulation::{Shape, World, campaign::Campaign, shrink::shrink};
 use clap::Parser;
 
@@ -34,6 +36,10 @@ struct Arguments {
     /// Look for each planted bug with up to 500 seeds (in a build with the feature `planted`)
     #[arg(long)]
     bugs: bool,
+    /// With `--seed`: plant this bug, by its name in protocol/src/planted.rs
+    #[cfg(feature = "planted")]
+    #[arg(long, requires = "seed")]
+    bug: Option<String>,
     /// Worlds at the same time
     #[arg(long, default_value_t = 2)]
     threads: usize,
@@ -126,7 +132,23 @@ fn many(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+#[cfg(feature = "planted")]
+fn plant(arguments: &Arguments) -> anyhow::Result<()> {
+    use chatcluster_protocol::planted::{Bug, plant};
+
+    let Some(name) = &arguments.bug else { return Ok(()) };
+    let known = Bug::ALL.iter().find(|bug| format!("{bug:?}") == *name);
+    plant(Some(*known.with_context(|| format!("--bug {name}: there is no such bug"))?));
+    Ok(())
+}
+
+#[cfg(not(feature = "planted"))]
+fn plant(_: &Arguments) -> anyhow::Result<()> {
+    Ok(())
+}
+
 fn one(seed: u64, arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    plant(arguments)?;
     let mut shape = Shape::of(seed);
     let first = World::play(shape.clone(), false);
     if let Some(violation) = first.violation.as_ref().filter(|_| !arguments.whole) {

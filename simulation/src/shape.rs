@@ -25,10 +25,44 @@ pub struct Shape {
     pub bursts: usize,
     /// How long things go wrong.
     pub trouble: Time,
-    /// Only clients come and go, and gateways are drained: nothing may wait for a probe.
-    pub gentle: bool,
+    /// How little goes wrong.
+    pub mood: Mood,
     /// The faults, by time.
     pub faults: Vec<Fault>,
+}
+
+/// How little goes wrong in a world. Where little does, nothing excuses a delay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mood {
+    /// Anything may.
+    Rough,
+    /// Network and storage do their work: clients come and go, gateways are drained and die, and the
+    /// manager fails.
+    Fair,
+    /// So do gateways and the manager, though it may be slow: clients come and go.
+    Gentle,
+}
+
+impl Mood {
+    fn of(seed: u64) -> Self {
+        match Chance::new(seed, 5).between(0, 9) {
+            0 => Self::Fair,
+            1 | 2 => Self::Gentle,
+            _ => Self::Rough,
+        }
+    }
+
+    /// How long a message may be on its way to a device that is connected, where that is bounded. A fresh
+    /// route is looked at after 30 s, and a session whose client has left in silence ends after 35 s. The
+    /// lease of a gateway that died has to end, and then the others probe for what it may have had. The
+    /// backstop comes after five minutes.
+    pub(crate) fn within(self) -> Option<Time> {
+        match self {
+            Self::Rough => None,
+            Self::Fair => Some(75 * S),
+            Self::Gentle => Some(40 * S),
+        }
+    }
 }
 
 impl Shape {
@@ -54,7 +88,7 @@ impl Shape {
             sends,
             bursts,
             trouble,
-            gentle: Chance::new(seed, 5).one_in(5),
+            mood: Mood::of(seed),
             faults: Vec::new(),
         };
         shape.faults = plan(&shape, &mut Chance::new(seed, 1));
@@ -64,7 +98,7 @@ impl Shape {
     /// How far the gateways' clocks may be apart, in milliseconds.
     pub(crate) fn clocks_apart(&self) -> i64 {
         let jumps = self.faults.iter().map(|fault| match fault.kind {
-            Kind::Clock(_, ahead) => ahead,
+            Kind::Clock(_, ahead) | Kind::Boot(_, ahead) => ahead,
             _ => 0,
         });
         let (least, most) = jumps

@@ -127,8 +127,8 @@ impl World {
         }
         self.plan_manager_copies();
         self.audit();
-        if self.shape.gentle {
-            self.check_prompt();
+        if let Some(within) = self.shape.mood.within() {
+            self.check_prompt(within);
         }
         self.plan_faults();
         let healed = self.shape.trouble;

@@ -15,6 +15,10 @@ const STEP_JITTER: Duration = STEP;
 /// Clients that are left at the end come back spread over this.
 const LEFTOVER_JITTER: Duration = Duration::from_secs(30);
 
+/// How long an empty gateway waits for what it has not delivered yet: until the others' leases have been
+/// read again, and a little more.
+const SETTLE: Duration = Duration::from_secs(10);
+
 /// What the shell does for the drainer, in the order given.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
@@ -41,7 +45,8 @@ pub enum Effect {
         /// How long the client waits before it opens another.
         after: Duration,
     },
-    /// Nothing is left, or time is up: end the lease in good order, flush and exit.
+    /// Nothing is left, or time is up: flush, end the lease and exit. Where deliveries are left
+    /// ([`crate::Router::pending`]), the lease is to run out instead, which makes the others probe.
     Finished,
 }
 
@@ -76,6 +81,8 @@ enum State {
         asked: BTreeSet<ConnectionId>,
         /// When tokens are taken next; none while they are being taken.
         step: Option<Duration>,
+        /// Since when nobody is connected.
+        empty: Option<Duration>,
     },
     /// Empty, or out of time.
     Finished,
@@ -121,11 +128,12 @@ impl Drainer {
     }
 
     /// Time has passed. Wanted every second once started. `open` counts all connections, also those
-    /// without a session.
+    /// without a session; `pending` the deliveries that have not ended.
     pub fn tick(
         &mut self,
         now: Now,
         open: usize,
+        pending: impl Fn() -> usize,
         locals: &Locals,
         rng: &mut dyn Rng,
         effects: &mut Vec<Effect>,
@@ -136,10 +144,12 @@ impl Drainer {
         {
             effects.push(Effect::Refuse);
             let (until, asked) = (now + self.settings.timeout, BTreeSet::new());
-            self.state = State::Draining { until, asked, step: Some(now) };
+            self.state = State::Draining { until, asked, step: Some(now), empty: None };
         }
-        let State::Draining { until, asked, step } = &mut self.state else { return };
-        if open == 0 || *until <= now {
+        let State::Draining { until, asked, step, empty } = &mut self.state else { return };
+        let since = if open == 0 { *empty.get_or_insert(now) } else { now };
+        let settled = open == 0 && (pending() == 0 || since + SETTLE <= now);
+        if settled || *until <= now {
             let after = |connection| (connection, jitter(LEFTOVER_JITTER, rng));
             let left = locals.connections().map(after);
             effects.extend(left.map(|(connection, after)| Effect::DrainNow { connection, after }));

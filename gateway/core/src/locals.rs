@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 
 use crate::{ConnectionId, Device};
 
-/// The welcomed sessions of this gateway, by device. Of two sessions of one device the later counts.
+/// The welcomed sessions of this gateway, by device. Of several sessions of one device the later counts,
+/// but it may be the one whose client is gone, so the earlier ones are known until they end.
 #[derive(Debug, Default)]
 pub struct Locals {
     sessions: BTreeMap<Device, Local>,
+    /// By epoch. Seldom there is one, and not for long.
+    earlier: BTreeMap<Device, Vec<Local>>,
 }
 
 /// A session as the other machines see it.
@@ -22,33 +25,52 @@ pub struct Local {
 }
 
 impl Locals {
-    /// Carries out [`crate::session::Effect::Hold`]. A later session of the device stays: one with a
-    /// higher epoch, whichever connection was accepted first.
+    /// Carries out [`crate::session::Effect::Hold`]. The later of two sessions is the one with the higher
+    /// epoch, whichever connection was accepted first.
     pub fn hold(&mut self, device: Device, local: Local) {
-        let held = self.sessions.entry(device).or_insert(local);
-        if held.connection == local.connection || held.epoch <= local.epoch {
-            *held = local;
-        }
+        let mut all: Vec<_> = self.of(&device).collect();
+        all.retain(|other| other.connection != local.connection);
+        let place = all.partition_point(|other| other.epoch > local.epoch);
+        all.insert(place, local);
+        self.put(device, all);
     }
 
-    /// Carries out [`crate::session::Effect::Unhold`]. A later session of the device stays.
+    /// Carries out [`crate::session::Effect::Unhold`]. Other sessions of the device stay.
     pub fn remove(&mut self, device: &Device, connection: ConnectionId) {
-        if self.sessions.get(device).is_some_and(|local| local.connection == connection) {
-            self.sessions.remove(device);
-        }
+        let others = self.of(device).filter(|local| local.connection != connection).collect();
+        self.put(device.clone(), others);
     }
 
-    /// The session of a device.
+    /// These are the sessions of a device, the latest first.
+    fn put(&mut self, device: Device, mut all: Vec<Local>) {
+        let earlier = all.split_off(all.len().min(1));
+        if earlier.is_empty() {
+            self.earlier.remove(&device);
+        } else {
+            self.earlier.insert(device.clone(), earlier);
+        }
+        match all.pop() {
+            Some(latest) => self.sessions.insert(device, latest),
+            None => self.sessions.remove(&device),
+        };
+    }
+
+    /// The sessions of a device, the latest first.
+    pub(crate) fn of(&self, device: &Device) -> impl Iterator<Item = Local> {
+        self.get(device).into_iter().chain(self.earlier.get(device).into_iter().flatten().copied())
+    }
+
+    /// The latest session of a device.
     pub fn get(&self, device: &Device) -> Option<Local> {
         self.sessions.get(device).copied()
     }
 
     /// The connections of all, in the order of their devices.
     pub(crate) fn connections(&self) -> impl Iterator<Item = ConnectionId> {
-        self.sessions.values().map(|local| local.connection)
+        self.after(None).map(|(_, local)| local.connection)
     }
 
-    /// How many there are.
+    /// How many devices there are.
     pub fn len(&self) -> usize {
         self.sessions.len()
     }
@@ -58,14 +80,18 @@ impl Locals {
         self.sessions.is_empty()
     }
 
-    /// All after `device` (from the first where `None`), in order.
+    /// All sessions of the devices after `device` (from the first where `None`), in order.
     pub(crate) fn after<'a>(
         &'a self,
         device: Option<&'a Device>,
     ) -> impl Iterator<Item = (&'a Device, Local)> {
         use std::ops::Bound::{Excluded, Unbounded};
         let start = device.map_or(Unbounded, Excluded);
-        self.sessions.range::<Device, _>((start, Unbounded)).map(|(device, local)| (device, *local))
+        let devices = self.sessions.range::<Device, _>((start, Unbounded));
+        devices.flat_map(|(device, latest)| {
+            let earlier = self.earlier.get(device).into_iter().flatten();
+            std::iter::once(latest).chain(earlier).map(move |local| (device, *local))
+        })
     }
 }
 
@@ -75,25 +101,35 @@ mod tests {
     use crate::testing::{claimed, device};
 
     #[test]
-    fn of_two_sessions_of_a_device_the_later_counts() {
-        let (mut locals, bob) = (Locals::default(), device("bob", "phone"));
-        locals.hold(bob.clone(), claimed(2, 20));
-        // The earlier one is told that its claim failed, and then ends.
-        locals.hold(bob.clone(), Local { claimed: false, ..claimed(1, 10) });
-        locals.remove(&bob, ConnectionId(1));
-        assert_eq!(locals.get(&bob), Some(claimed(2, 20)));
-        locals.hold(bob.clone(), claimed(2, 30));
-        assert_eq!(locals.get(&bob), Some(claimed(2, 30)));
-        locals.remove(&bob, ConnectionId(2));
-        assert!(locals.is_empty());
+    fn of_two_sessions_of_a_device_the_one_with_the_higher_epoch_counts() {
+        for connections in [[1, 2], [2, 1]] {
+            let (mut locals, bob) = (Locals::default(), device("bob", "phone"));
+            let [earlier, later] = connections;
+            locals.hold(bob.clone(), claimed(later, 20));
+            // The earlier one is told that its claim failed, and then ends.
+            locals.hold(bob.clone(), Local { claimed: false, ..claimed(earlier, 10) });
+            assert_eq!((locals.get(&bob), locals.len()), (Some(claimed(later, 20)), 1));
+            locals.remove(&bob, ConnectionId(earlier));
+            assert_eq!(locals.get(&bob), Some(claimed(later, 20)));
+            locals.hold(bob.clone(), claimed(later, 30));
+            assert_eq!(locals.get(&bob), Some(claimed(later, 30)));
+            locals.remove(&bob, ConnectionId(later));
+            assert!(locals.is_empty() && locals.connections().next().is_none());
+        }
     }
 
     #[test]
-    fn a_connection_that_was_accepted_late_is_not_the_later_session() {
+    fn an_earlier_session_counts_again_when_the_later_one_has_ended() {
         let (mut locals, bob) = (Locals::default(), device("bob", "phone"));
-        locals.hold(bob.clone(), claimed(8, 10));
-        locals.hold(bob.clone(), claimed(7, 20));
-        locals.remove(&bob, ConnectionId(8));
-        assert_eq!(locals.get(&bob), Some(claimed(7, 20)));
+        locals.hold(device("alice", "phone"), claimed(3, 1));
+        for (connection, epoch) in [(1, 10), (5, 30), (2, 20)] {
+            locals.hold(bob.clone(), claimed(connection, epoch));
+        }
+        let connections: Vec<_> = locals.connections().map(|connection| connection.0).collect();
+        assert_eq!(connections, [3, 5, 2, 1]);
+        locals.remove(&bob, ConnectionId(5));
+        assert_eq!(locals.get(&bob), Some(claimed(2, 20)));
+        locals.hold(bob.clone(), claimed(1, 40));
+        assert_eq!(locals.of(&bob).collect::<Vec<_>>(), [claimed(1, 40), claimed(2, 20)]);
     }
 }

@@ -65,7 +65,8 @@ impl Machines {
         self.lease.tick(now, &self.locals, &mut effects.lease);
         self.prober.tick(now, &self.locals, &mut effects.prober);
         self.evictions.tick(now, &mut effects.evictions);
-        self.drainer.tick(now, open, &self.locals, rng, &mut effects.drainer);
+        let pending = || self.router.pending();
+        self.drainer.tick(now, open, pending, &self.locals, rng, &mut effects.drainer);
     }
 
     /// Time has passed, less than a second maybe: what the router waits for may be due.

@@ -101,7 +101,7 @@ impl Prober {
         match waiting {
             Ok(positions) => {
                 let devices = positions.iter().filter_map(|at| asked.devices.get(*at as usize));
-                let sessions = devices.filter_map(|device| locals.get(device));
+                let sessions = devices.flat_map(|device| locals.of(device));
                 effects.extend(sessions.map(|local| Effect::ReadAgain(local.connection)));
             }
             Err(Away) if asked.tries < TRIES => {

@@ -2,18 +2,19 @@
 
 use bytes::Bytes;
 use chatcluster_protocol::{
+    Millis,
     client::{Message, Receipt, ServerFrame},
     id::{Identity, MessageId},
 };
 
-/// A `message` or `receipt` push. Cloning it shares the text.
+/// A `message` or `receipt` push; or a [`Push::look`]. Cloning it shares the text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Push {
     /// Id of the message or receipt.
     pub id: MessageId,
     /// It is a receipt and not a message.
     pub receipt: bool,
-    /// The frame as JSON text (UTF-8).
+    /// The frame as JSON text (UTF-8), empty for a look.
     pub frame: Bytes,
 }
 
@@ -28,6 +29,16 @@ impl Push {
     pub fn receipt(receipt: Receipt) -> Self {
         let id = receipt.receipt;
         Self { id, receipt: true, frame: ServerFrame::Receipt(receipt).encode().into() }
+    }
+
+    /// For a device whose session has ended with something that its client may not have: whichever session
+    /// the device has now reads its inbox again.
+    pub fn look(now: Millis) -> Self {
+        Self { id: MessageId::floor(now), receipt: false, frame: Bytes::new() }
+    }
+
+    pub(crate) fn is_look(&self) -> bool {
+        self.frame.is_empty()
     }
 
     pub(crate) fn key(&self) -> Key {

@@ -53,6 +53,13 @@ impl<M: Manager> Hub<M> {
         self.tell(|machines, now, _| machines.drainer.start(now));
     }
 
+    /// How many deliveries have not ended.
+    pub fn undelivered(&self) -> usize {
+        let mut undelivered = 0;
+        self.tell(|machines, _, _| undelivered = machines.router.pending());
+        undelivered
+    }
+
     fn tick(&self) {
         let open = self.open_connections();
         self.tell_with_chance(|machines, now, rng, out| machines.tick(now, open, rng, out));

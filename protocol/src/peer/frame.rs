@@ -77,7 +77,9 @@ pub struct Deliver {
     /// Id of the message or receipt, 16 bytes.
     #[prost(bytes = "bytes", tag = "2")]
     pub id: Bytes,
-    /// The `message` or `receipt` push as JSON text, encoded once and given to each client as it is.
+    /// The `message` or `receipt` push as JSON text, encoded once and given to each client as it is. Where it
+    /// is empty, the session reads its inbox again: another one of the device has ended with something that
+    /// its client may not have, and the id says nothing but when.
     #[prost(bytes = "bytes", tag = "3")]
     pub frame: Bytes,
     /// Which devices get it.

@@ -190,8 +190,6 @@ impl World {
         client.epoch = Some(epoch);
         client.failures = 0;
         client.acks.clear();
-        client.welcomes.rotate_right(1);
-        client.welcomes[0] = Some(self.now);
         let Some(link) = &mut client.link else { return };
         link.welcomed_at = Some(self.now);
         if let Some(before) = link.before.take() {

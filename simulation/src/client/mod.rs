@@ -38,8 +38,6 @@ pub(crate) struct Client {
     pub(crate) link: Option<Link>,
     /// It wants to be connected.
     pub(crate) online: bool,
-    /// When it was welcomed the last times: now, before, and before that.
-    pub(crate) welcomes: [Option<Time>; 3],
     failures: u32,
     dials: u64,
     next_request: u64,
@@ -93,7 +91,6 @@ impl Client {
             next_reference: 0,
             link: None,
             online: false,
-            welcomes: [None; 3],
             failures: 0,
             dials: 0,
             next_request: 0,

@@ -14,6 +14,9 @@ use crate::{
 /// How long syncs take when nothing is wrong.
 const SYNC: Time = 4 * MS;
 
+/// How long a machine takes to boot.
+const BOOT: Time = 2 * S;
+
 impl World {
     /// Everything that the seed has planned: faults, sends, bursts.
     pub(crate) fn plan_faults(&mut self) {
@@ -100,11 +103,19 @@ impl World {
             Kind::Cut(device) => self.of_link(device, |world, stream| world.break_stream(stream)),
             Kind::HalfOpen(device, both) => self.of_link(device, move |world, stream| {
                 if let Some(stream) = world.network.streams.get_mut(&stream) {
-                    stream.deaf = [true, both];
+                    // What was lost once is followed by nothing.
+                    stream.deaf = [true, both || stream.deaf[1]];
                 }
             }),
             Kind::DeafLinks => self.deafen_links(),
             Kind::Clock(gateway, ahead) => self.gateways[gateway].clock.ahead = ahead,
+            Kind::Boot(gateway, ahead) => {
+                self.gateways[gateway].clock.ahead = ahead;
+                if self.processes.is_up(Node::Gateway(gateway)) {
+                    self.crash_gateway(gateway, true);
+                }
+                self.at(self.now + BOOT, move |world| world.revive_gateway(gateway));
+            }
             Kind::Drain(gateway) => {
                 let up = self.processes.is_up(Node::Gateway(gateway));
                 if up && !self.gateways[gateway].draining {
@@ -139,7 +150,9 @@ impl World {
                 self.network.mend(number);
                 self.release_held();
             }
-            Kind::Clock(gateway, _) => self.gateways[gateway].clock.ahead = 0,
+            Kind::Clock(gateway, _) | Kind::Boot(gateway, _) => {
+                self.gateways[gateway].clock.ahead = 0
+            }
             Kind::ManagerAway => self.manager_away(false),
             Kind::ManagerLate(_) => self.directory.late = 0,
             Kind::SlowDisk(replica, _) => self.replicas[replica].sync = SYNC,

@@ -56,6 +56,8 @@ pub enum Kind {
     DeafLinks,
     /// A gateway's wall clock is set off by so many milliseconds, then mended.
     Clock(usize, i64),
+    /// A gateway's machine starts anew with its clock off by so many milliseconds; it is mended later.
+    Boot(usize, i64),
     /// A gateway is told to stop.
     Drain(usize),
     /// The manager's masters fail over to copies that missed the last while.
@@ -101,6 +103,7 @@ impl Kind {
             Self::HalfOpen(..) => "fault: half-open connection",
             Self::DeafLinks => "fault: half-open links",
             Self::Clock(..) => "fault: clock jumps",
+            Self::Boot(..) => "fault: boot with a wrong clock",
             Self::Drain(_) => "fault: drain",
             Self::FailOver(_) => "fault: manager fails over",
             Self::LoseManager => "fault: manager loses everything",
@@ -123,6 +126,7 @@ impl Kind {
         "fault: pod dies",
         "fault: replica dies",
         "fault: power cut",
+        "fault: boot with a wrong clock",
         "fault: gateway pauses",
         "fault: device sleeps",
         "fault: service pauses",

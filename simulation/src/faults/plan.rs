@@ -6,7 +6,7 @@ use crate::{
     chance::Chance,
     clock::{MS, S, Time},
     network::Node,
-    shape::Shape,
+    shape::{Mood, Shape},
 };
 
 /// Nothing goes wrong before this.
@@ -15,15 +15,21 @@ const FROM: Time = 4 * S;
 /// How many kinds there are to draw from.
 const KINDS: u64 = 24;
 
-/// Those of clients and drains.
-const GENTLE: &[u64] = &[11, 15, 22, 22];
+/// Those of clients, gateways and the manager, in the proportion in which they are drawn.
+const FAIR: &[u64] = &[0, 11, 15, 16, 17, 18, 19, 22, 22, 22];
+
+/// Those of clients, and of a manager that is slow and answers in time.
+const GENTLE: &[u64] = &[11, 22, 22, 22, SLOW_MANAGER];
+const SLOW_MANAGER: u64 = KINDS;
 
 /// The faults, by time.
 pub(crate) fn plan(shape: &Shape, chance: &mut Chance) -> Vec<Fault> {
     let count = chance.between(10, 40);
     let mut allowed: Vec<u64> = (0..KINDS).filter(|_| !chance.one_in(3)).collect();
-    if shape.gentle {
-        allowed = GENTLE.to_vec();
+    match shape.mood {
+        Mood::Rough => {}
+        Mood::Fair => allowed = FAIR.to_vec(),
+        Mood::Gentle => allowed = GENTLE.to_vec(),
     }
     let mut faults: Vec<Fault> = (0..count)
         .map(|number| {
@@ -77,11 +83,7 @@ fn kind(drawn: u64, shape: &Shape, chance: &mut Chance) -> (Kind, Time) {
         11 => (Kind::Cut(device), 0),
         12 => (Kind::HalfOpen(device, coin), 0),
         13 => (Kind::DeafLinks, 0),
-        14 => {
-            let far = if chance.one_in(4) { 100_000 } else { 12_000 };
-            let ahead = chance.between(0, 2 * far) as i64 - far as i64;
-            (Kind::Clock(gateway, ahead), long)
-        }
+        14 => (wrong_clock(gateway, chance), long),
         15 => (Kind::Drain(gateway), 15 * S),
         16 => (Kind::FailOver(chance.between(0, 5 * S)), 0),
         17 => (Kind::LoseManager, 0),
@@ -97,7 +99,20 @@ fn kind(drawn: u64, shape: &Shape, chance: &mut Chance) -> (Kind, Time) {
             0 => (Kind::Restart(device), 0),
             _ => (Kind::Offline(device, coin), long),
         },
+        SLOW_MANAGER => (Kind::ManagerLate(chance.between(200 * MS, S)), long),
         _ => (Kind::ReadsLate(device), if coin { middle } else { long }),
+    }
+}
+
+/// Most clocks are off by little. What is far behind is taken from a process that has just started alone,
+/// since its ids never go back; and what is ahead of what a device has seen is followed by 30 s only.
+fn wrong_clock(gateway: usize, chance: &mut Chance) -> Kind {
+    let mut within = |from: u64, to: u64| chance.between(from, to) as i64;
+    match within(0, 7) {
+        0 => Kind::Clock(gateway, within(0, 200_000) - 100_000),
+        1 => Kind::Clock(gateway, within(35_000, 55_000)),
+        2 => Kind::Boot(gateway, -within(80_000, 130_000)),
+        _ => Kind::Clock(gateway, within(0, 24_000) - 12_000),
     }
 }
 

@@ -150,6 +150,11 @@ impl World {
     }
 
     fn leave(&mut self, at: usize) {
+        if self.gateways[at].machines.router.pending() > 0 {
+            hit("drain: deliveries left");
+            self.crash_gateway(at, false);
+            return self.at(self.now + REPLACED, move |world| world.revive_gateway(at));
+        }
         let present = self.gateways[at].present();
         let ask = async move |manager: MemoryManager| manager.end(Id(present.0)).await;
         self.ask_manager(at, ask, move |world, ended| {

@@ -1,10 +1,11 @@
 //! What must be true once all is healed.
 
 use chatcluster_manager::Manager;
+use chatcluster_protocol::id::{ConversationId, MessageId};
 use futures_util::FutureExt;
 use gateway_core::session::Phase;
 
-use crate::{client::Client, world::World};
+use crate::{client::Client, clock::Time, world::World};
 
 impl World {
     /// P7: each device that is connected has its route, whatever the manager has lost.
@@ -151,13 +152,10 @@ impl World {
     fn history_lacks(&self, client: &Client) -> Option<(&'static str, String)> {
         let look = client.look.as_ref()?;
         let with = crate::client::user_id(look.with);
-        let conversation =
-            chatcluster_protocol::id::ConversationId::between(&client.home.user, &with);
+        let conversation = ConversationId::between(&client.home.user, &with);
         let said = self.oracle.messages.iter().enumerate();
         let mut said = said.filter(|(_, message)| message.conversation == conversation);
-        let lacks = |id: chatcluster_protocol::id::MessageId| {
-            id.millis() < look.complete && !look.seen.contains(&id)
-        };
+        let lacks = |id: MessageId| id.millis() < look.complete && !look.seen.contains(&id);
         let (number, _) = said.find(|(_, message)| message.id.is_some_and(lacks))?;
         let what = format!("the history that {:?} has read lacks m{number}", client.home);
         Some(("rule 10", what))
@@ -175,9 +173,20 @@ impl World {
             if message.to == message.from.user {
                 continue;
             }
-            let told = self.oracle.told.get(&(*by, *conversation, message.to.clone()));
-            if told.is_none_or(|told| *told < id) {
-                let what = format!("{:?} was told of {told:?}, not of {id}", message.from);
+            let told = |by: usize| self.oracle.told.get(&(by, *conversation, message.to.clone()));
+            let up_to = told(*by).and_then(|told| told.keys().next_back());
+            if up_to.is_some_and(|up_to| *up_to >= id) {
+                continue;
+            }
+            // With clocks apart, what another device of the user was told before may cover it. Then nothing
+            // follows, and this device may have been registered after that.
+            let covers = |(up_to, placed): (&MessageId, &Time)| {
+                *up_to >= id && message.stored.is_some_and(|stored| *placed < stored)
+            };
+            let clients = self.clients.iter().enumerate();
+            let mut others = clients.filter(|(_, other)| other.home.user == message.from.user);
+            if !others.any(|(other, _)| told(other).is_some_and(|told| told.iter().any(covers))) {
+                let what = format!("{:?} was told of {up_to:?}, not of {id}", message.from);
                 return Some(("receipts", what));
             }
         }

@@ -151,8 +151,7 @@ impl World {
             return self.violated("receipts", what);
         }
         let told = (device, *conversation, user.clone());
-        let highest = self.oracle.told.entry(told).or_insert(*up_to);
-        *highest = (*highest).max(*up_to);
+        self.oracle.told.entry(told).or_default().insert(*up_to, placed);
     }
 
     /// Only what a device has left behind is closed for good.

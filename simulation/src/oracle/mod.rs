@@ -3,7 +3,7 @@
 //! - [`stored`]: P1 when a message is stored, P4 whenever an entry leaves an inbox
 //! - [`audit`]: now and then, what a read of an inbox gives against what replicas have
 //! - [`heard`]: P2, P3 and what clients are told, as they are told
-//! - [`prompt`]: in worlds where only clients come and go, that nothing waits
+//! - [`prompt`]: in worlds in which little goes wrong, that nothing waits for minutes
 //! - [`finals`]: routes and fresh messages once all is healed; and in the end everything
 
 mod audit;
@@ -52,8 +52,8 @@ pub(crate) struct Oracle {
     acknowledged: BTreeMap<usize, BTreeSet<Identity>>,
     /// Each device's messages in each conversation, in the order written.
     order: BTreeMap<(usize, ConversationId), Vec<usize>>,
-    /// The highest receipt of each device: of whom, in which conversation, up to where.
-    told: BTreeMap<(usize, ConversationId, UserId), MessageId>,
+    /// The receipts of each device: of whom, in which conversation, up to where, and when it was placed.
+    told: BTreeMap<(usize, ConversationId, UserId), BTreeMap<MessageId, Time>>,
     /// What each replica has removed from inboxes.
     removed: BTreeSet<(usize, Vec<u8>)>,
     /// When each receipt was placed.

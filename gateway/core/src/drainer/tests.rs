@@ -10,6 +10,7 @@ struct World {
     drainer: Drainer,
     locals: Locals,
     rng: StdRng,
+    pending: usize,
     now: Now,
     effects: Vec<Effect>,
 }
@@ -26,7 +27,7 @@ impl World {
             locals.hold(device(&format!("user{n:04}"), "phone"), claimed(n, 1));
         }
         let (drainer, rng) = (Drainer::new(settings), StdRng::seed_from_u64(1));
-        Self { drainer, locals, rng, now: seconds(100), effects: Vec::new() }
+        Self { drainer, locals, rng, pending: 0, now: seconds(100), effects: Vec::new() }
     }
 
     /// Told to stop, past the grace.
@@ -41,7 +42,7 @@ impl World {
     fn wait(&mut self, seconds: u64) {
         self.now = at(self.now.monotonic + Duration::from_secs(seconds));
         let (open, effects) = (self.locals.len(), &mut self.effects);
-        self.drainer.tick(self.now, open, &self.locals, &mut self.rng, effects);
+        self.drainer.tick(self.now, open, || self.pending, &self.locals, &mut self.rng, effects);
     }
 
     fn tokens(&mut self, taken: Result<u32, Away>) {
@@ -120,6 +121,30 @@ fn an_empty_gateway_is_finished() {
     assert_eq!(w.effects(), [Effect::Finished]);
     w.wait(1_000);
     assert!(w.effects().is_empty());
+}
+
+#[test]
+fn an_empty_gateway_waits_a_little_for_its_deliveries() {
+    let drained_with_a_delivery = || {
+        let mut w = World::new(0);
+        w.pending = 1;
+        w.drainer.start(w.now);
+        w.wait(10);
+        assert_eq!(w.effects(), [Effect::Refuse]);
+        w
+    };
+    let mut w = drained_with_a_delivery();
+    w.wait(3);
+    assert!(w.effects().is_empty());
+    w.pending = 0;
+    w.wait(1);
+    assert_eq!(w.effects(), [Effect::Finished]);
+
+    let mut w = drained_with_a_delivery();
+    w.wait(9);
+    assert!(w.effects().is_empty());
+    w.wait(1);
+    assert_eq!(w.effects(), [Effect::Finished]);
 }
 
 #[test]

@@ -110,11 +110,11 @@ pub enum Effect {
         /// What; its limits have been checked.
         request: History,
     },
-    /// A message is stored: [`crate::Router::route`]. Not answered.
+    /// A message is stored, or a device is to look into its inbox: [`crate::Router::route`]. Not answered.
     Route {
-        /// The message.
+        /// The message, or a look.
         push: Push,
-        /// The devices in whose inboxes it is.
+        /// The devices that it is for.
         devices: Vec<Device>,
     },
 }

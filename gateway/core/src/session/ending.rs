@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use chatcluster_protocol::client::{
-    CloseCode, Error, ErrorCode, Reconnect, ReconnectReason, ServerFrame,
+use chatcluster_protocol::{
+    client::{CloseCode, Error, ErrorCode, Reconnect, ReconnectReason, ServerFrame},
+    planted::{Bug, planted},
 };
 
-use super::{Effect, Env, Session, State, route::Holding, window::Window};
+use super::{Effect, Env, Opening, Session, State, route::Holding, window::Window};
+use crate::Push;
 
 /// How long a client that was asked to move may take to close by itself.
 const MOVE: Duration = Duration::from_secs(5);
@@ -51,7 +53,9 @@ impl Session {
     pub(super) fn close(&mut self, code: CloseCode, env: &mut Env<'_>) {
         if !matches!(self.state, State::Closing) {
             env.effects.push(Effect::Close(code));
-            self.leave(env);
+            // Whoever evicts reads the inbox afterwards.
+            let owes = code != CloseCode::Replaced && self.owes();
+            self.leave(owes, env);
         }
     }
 
@@ -59,20 +63,34 @@ impl Session {
     pub(super) fn closed(&mut self, env: &mut Env<'_>) {
         self.socket_gone = true;
         if !matches!(self.state, State::Closing) {
-            self.leave(env);
+            self.leave(self.owes(), env);
+        }
+    }
+
+    /// Something was delivered to this session, or left to its reading of the inbox, that its client is not
+    /// known to have. The device may be elsewhere by now, and have read its inbox before.
+    fn owes(&self) -> bool {
+        match self.state {
+            State::AwaitHello(Opening::Claiming(_)) | State::CatchingUp(_) => true,
+            State::Live => !self.window.is_empty() && !planted(Bug::UnacknowledgedLost),
+            State::AwaitHello(_) | State::Closing => false,
         }
     }
 
     /// Gives up the device, and all that only a listening client is worth. What the message service
     /// was asked for stays, and so do the acks of a client that has gone.
-    fn leave(&mut self, env: &mut Env<'_>) {
+    fn leave(&mut self, owes: bool, env: &mut Env<'_>) {
         if let Some(device) = &self.device {
             let (device, epoch) = (device.clone(), self.epoch);
             // Where another claim has replaced the route, its epoch differs and this does nothing.
             if matches!(self.holding, Holding::Held(_) | Holding::Touching) {
                 env.effects.push(Effect::Release { device: device.clone(), epoch });
             }
-            env.effects.push(Effect::Unhold(device));
+            env.effects.push(Effect::Unhold(device.clone()));
+            if owes {
+                let (push, devices) = (Push::look(env.now.wall), vec![device]);
+                env.effects.push(Effect::Route { push, devices });
+            }
         }
         if !matches!(self.holding, Holding::Claiming(_)) {
             self.holding = Holding::Nothing;

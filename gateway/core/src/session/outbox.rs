@@ -85,10 +85,25 @@ impl Outbox {
     ) {
         if let Some(sends) = &mut self.0 {
             sends.settle(conversation, results, stamper, effects);
-            if sends.lanes.is_empty() && sends.owed.is_empty() {
+            if sends.is_idle() {
                 self.0 = None;
             }
         }
+    }
+
+    /// Time has passed.
+    pub(super) fn tick(&mut self, now: Duration) {
+        if let Some(sends) = &mut self.0 {
+            sends.owed.tick(now);
+            if sends.is_idle() {
+                self.0 = None;
+            }
+        }
+    }
+
+    /// When the next tick is due, if one is.
+    pub(super) fn deadline(&self) -> Option<Duration> {
+        self.0.as_ref().and_then(|sends| sends.owed.deadline())
     }
 
     /// The client is gone. Nothing more is answered or appended, so clients send it again; what the
@@ -105,6 +120,12 @@ impl Outbox {
         self.0.as_ref().map_or(0, |sends| sends.requests)
     }
 
+    /// Something was sent lately.
+    #[cfg(test)]
+    pub(super) fn has_memory(&self) -> bool {
+        self.0.is_some()
+    }
+
     /// Nothing waits for the message service.
     pub(super) fn is_empty(&self) -> bool {
         self.0.as_ref().is_none_or(|sends| sends.lanes.is_empty())
@@ -112,6 +133,10 @@ impl Outbox {
 }
 
 impl Sends {
+    fn is_idle(&self) -> bool {
+        self.lanes.is_empty() && self.owed.is_empty()
+    }
+
     fn send(
         &mut self,
         sender: &Device,

@@ -29,12 +29,19 @@ const UNREAD: Duration = Duration::from_secs(60);
 /// for [`UNREAD`].
 const MOST: usize = 4 * SENDS_IN_FLIGHT;
 
+/// How often it is looked while something is waited for. Where twice as much has passed since the last look,
+/// the gateway was paused and could not read what the client had sent: only that much counts.
+const LOOK: Duration = Duration::from_secs(1);
+
 /// Per conversation what failed, in the order sent. Empty but for a while after a failure.
 #[derive(Debug, Default)]
 pub(super) struct Owed {
     conversations: BTreeMap<ConversationId, Repetitions>,
     /// More has failed than is remembered: what is not remembered waits until then.
     forgetful: Option<Duration>,
+    /// The last look, and how much time has counted by then: [`Repetitions::until`] is in that time.
+    looked: Duration,
+    counted: Duration,
 }
 
 #[derive(Debug)]
@@ -58,6 +65,25 @@ impl Owed {
         self.conversations.is_empty() && self.forgetful.is_none()
     }
 
+    /// Time has passed; what has been waited for long enough is forgotten.
+    pub(super) fn tick(&mut self, now: Duration) {
+        let now = self.count(now);
+        self.conversations.retain(|_, owed| owed.until > now);
+        self.forgetful.take_if(|until| *until <= now);
+    }
+
+    /// When the next tick is due, while something is waited for.
+    pub(super) fn deadline(&self) -> Option<Duration> {
+        (!self.is_empty()).then_some(self.looked + LOOK)
+    }
+
+    /// The time that has counted so far.
+    fn count(&mut self, now: Duration) -> Duration {
+        self.counted += now.saturating_sub(self.looked).min(2 * LOOK);
+        self.looked = now;
+        self.counted
+    }
+
     /// These sends had been admitted and have failed, in this order. What is waited for already was sent
     /// after them.
     pub(super) fn failed(
@@ -66,6 +92,7 @@ impl Owed {
         references: impl DoubleEndedIterator<Item = Reference>,
         now: Duration,
     ) {
+        let now = self.count(now);
         let owed = self.owed(conversation, now);
         owed.waited.iter_mut().for_each(|waited| waited.told = false);
         for reference in references.rev() {
@@ -75,17 +102,21 @@ impl Owed {
         self.bound(conversation, now);
     }
 
-    /// This send was not admitted. One that was waited for keeps its place.
+    /// This send was not admitted. One that was waited for keeps its place; the first of them has come, and
+    /// is refused for want of room alone.
     pub(super) fn refused(
         &mut self,
         conversation: ConversationId,
         reference: Reference,
         now: Duration,
     ) {
+        let now = self.count(now);
         let owed = self.owed(conversation, now);
-        match owed.waited.iter_mut().find(|waited| waited.reference == reference) {
-            Some(waited) if waited.told => owed.until = owed.until.min(now + WITHIN),
-            Some(waited) => waited.told = true,
+        let mut waited = owed.waited.iter_mut().enumerate();
+        match waited.find(|(_, waited)| waited.reference == reference) {
+            Some((0, _)) => owed.until = now + UNREAD,
+            Some((_, waited)) if waited.told => owed.until = owed.until.min(now + WITHIN),
+            Some((_, waited)) => waited.told = true,
             None => owed.waited.push_back(Waited { reference, told: true }),
         }
         self.bound(conversation, now);
@@ -125,6 +156,7 @@ impl Owed {
         if planted(Bug::LaterSendsGoOn) {
             return true;
         }
+        let now = self.count(now);
         let Some(owed) = self.conversations.get_mut(&conversation).filter(|owed| owed.until > now)
         else {
             self.conversations.remove(&conversation);
@@ -164,7 +196,15 @@ mod tests {
         owed
     }
 
+    /// Until then, with a look every second.
+    fn wait(owed: &mut Owed, seconds: u64) {
+        for second in owed.looked.as_secs()..seconds {
+            owed.tick(Duration::from_secs(second + 1));
+        }
+    }
+
     fn admits(owed: &mut Owed, name: &str, seconds: u64) -> bool {
+        wait(owed, seconds);
         owed.admits(conversation(), &reference(name), Duration::from_secs(seconds))
     }
 
@@ -235,6 +275,36 @@ mod tests {
         let mut owed = owing(&["r1"]);
         assert!(!admits(&mut owed, "r2", 59));
         assert!(admits(&mut owed, "r2", 60), "it repeats nothing");
+    }
+
+    #[test]
+    fn time_in_which_nothing_could_be_read_does_not_count() {
+        let mut owed = owing(&["r1", "r2"]);
+        assert!(!sends(&mut owed, "r2", 1));
+        let after_a_pause = Duration::from_secs(100);
+        owed.tick(after_a_pause);
+        assert_eq!(owed.deadline(), Some(after_a_pause + LOOK));
+        assert!(!owed.admits(conversation(), &reference("r2"), after_a_pause));
+        assert!(owed.admits(conversation(), &reference("r1"), after_a_pause));
+
+        let mut owed = owing(&["r1"]);
+        wait(&mut owed, 59);
+        assert!(!owed.is_empty());
+        wait(&mut owed, 60);
+        assert!(owed.is_empty());
+        assert_eq!(owed.deadline(), None);
+    }
+
+    #[test]
+    fn one_that_comes_again_and_finds_no_room_is_waited_for_anew() {
+        let mut owed = owing(&["r1", "r2"]);
+        for second in 1..30 {
+            for name in ["r1", "r2"] {
+                owed.refused(conversation(), reference(name), Duration::from_secs(second));
+            }
+        }
+        assert!(!sends(&mut owed, "r2", 30));
+        assert!(sends(&mut owed, "r1", 31) && sends(&mut owed, "r2", 31));
     }
 
     #[test]

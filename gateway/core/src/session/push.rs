@@ -28,6 +28,10 @@ impl Session {
             State::CatchingUp(_) | State::Live if epoch > self.epoch => {}
             _ => return Outcome::NotHere,
         }
+        if push.is_look() {
+            self.read_again(env);
+            return Outcome::Queued;
+        }
         if self.is_known(&push, env) {
             return Outcome::Queued;
         }

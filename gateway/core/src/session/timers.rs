@@ -49,6 +49,7 @@ impl Session {
                 self.acks = None;
             }
         }
+        self.outbox.tick(now);
         self.call_acks(env);
         self.advance(env);
     }
@@ -82,6 +83,7 @@ impl Session {
         let heard = self.pinged.map_or(self.heard + heartbeat, |pinged| pinged + PONG_WITHIN);
         let acks = self.acks.as_ref().map(|acks| acks.deadline());
         let token = self.token.as_ref().map(|token| token.deadline(self.is_welcomed()));
-        [Some(heard), page, route, acks, token, self.drained].into_iter().flatten().min()
+        let sends = self.outbox.deadline();
+        [Some(heard), page, route, acks, sends, token, self.drained].into_iter().flatten().min()
     }
 }

@@ -37,6 +37,11 @@ impl Window {
         if self.bytes >= BYTES { 0 } else { ENTRIES - self.pushed.len() }
     }
 
+    /// Everything that was pushed has been acknowledged.
+    pub(super) fn is_empty(&self) -> bool {
+        self.pushed.is_empty()
+    }
+
     /// Remembers a push. The caller has seen that there is room and that it is no copy.
     pub(super) fn insert(&mut self, push: &Push) {
         let bytes = push.frame.len();

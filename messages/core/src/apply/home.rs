@@ -22,22 +22,21 @@ pub(super) fn store(
     supersede: bool,
     now: Millis,
 ) -> Applied {
-    let conversation = message.conversation();
-    let moved = key::moved(&message.from, &message.device, conversation);
-    let overtaken = |Id(moved): Id, id: MessageId| id < moved && !planted(Bug::OvertakenCompleted);
-    let floor = read::<Id>(view, &moved)?.unwrap_or(Id(MessageId::MIN));
     // The reference comes first: a repeat of what is stored is never out of order.
-    let before = match known(view, message, now)? {
-        Known::Not => None,
+    let is_pending = match known(view, message, now)? {
+        Known::Not => false,
         Known::Stop(stop) => return Ok(Err(stop)),
-        // An earlier message of the device has moved up above this one, which has to follow.
-        Known::Pending(before) if supersede || overtaken(floor, before) => Some(before),
-        Known::Pending(before) if before == id => Some(before),
+        Known::Pending(before)
+            if supersede || before == id || is_overtaken(view, message, before)? =>
+        {
+            true
+        }
         Known::Pending(before) => return Ok(Err(Stop::Pending(before))),
     };
+    let conversation = message.conversation();
     let archive = key::archive(conversation, id);
     // What is here already was checked when it came; now its unit goes on where it ended.
-    if read::<Archived>(view, &archive)?.is_some() && !overtaken(floor, id) {
+    if read::<Archived>(view, &archive)?.is_some() && !is_overtaken(view, message, id)? {
         return Ok(Ok(Effect::Applied));
     }
     if id.millis().saturating_add(APPEND_WINDOW) < now && !planted(Bug::OldTaken) {
@@ -61,13 +60,19 @@ pub(super) fn store(
     view.put(reference(message), encode(pending))?;
     view.put(order, encode(Id(id)))?;
     view.put(key::fan_out(id), encode(conversation))?;
-    if supersede || before.is_some() {
-        view.put(moved, encode(Id(id)))?;
+    if supersede || is_pending {
+        view.put(moved(message), encode(Id(id)))?;
     }
     for key in joined {
         view.put(key, encode(Id(id)))?;
     }
     Ok(Ok(Effect::Applied))
+}
+
+/// Whether an earlier message of the device has moved up above this id, so that the message has to follow.
+fn is_overtaken(view: &impl ViewMut, message: &Archived, id: MessageId) -> Result<bool, ViewError> {
+    let floor = read::<Id>(view, &moved(message))?;
+    Ok(floor.is_some_and(|Id(floor)| id < floor) && !planted(Bug::OvertakenCompleted))
 }
 
 /// What is known of a message's reference.
@@ -135,6 +140,10 @@ pub(super) fn complete(
     }
     view.remove(&key::fan_out(id), now)?;
     Ok(Ok(Effect::Applied))
+}
+
+fn moved(message: &Archived) -> key::Key {
+    key::moved(&message.from, &message.device, message.conversation())
 }
 
 fn reference(message: &Archived) -> key::Key {

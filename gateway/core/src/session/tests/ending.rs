@@ -97,3 +97,64 @@ fn a_connection_that_never_said_hello_just_goes() {
     bob.handle(Input::Closed);
     assert!(bob.effects().is_empty() && bob.session.finished());
 }
+
+/// The devices that are to look into their inboxes.
+fn looks(effects: &[Effect]) -> Vec<Device> {
+    let look = |effect: &Effect| match effect {
+        Effect::Route { push, devices } if push.is_look() => Some(devices.clone()),
+        _ => None,
+    };
+    effects.iter().filter_map(look).flatten().collect()
+}
+
+#[test]
+fn what_a_client_that_left_may_not_have_is_looked_for_by_its_next_session() {
+    let mut bob = Bob::live();
+    bob.deliver(&nth(1));
+    bob.effects();
+    bob.handle(Input::Closed);
+    let effects = bob.effects();
+    assert_eq!(looks(&effects), [bobs_phone()]);
+    assert_eq!(effects[..2], gone(), "a look of one that still holds the device would find itself");
+
+    let mut bob = Bob::welcomed();
+    bob.handle(Input::Drain(Duration::ZERO));
+    bob.wait_seconds(5);
+    assert_eq!(looks(&bob.effects()), [bobs_phone()], "its inbox was not read to the end");
+
+    let mut bob = Bob::connected();
+    bob.hello();
+    assert_eq!(bob.deliver(&nth(1)), Outcome::Overloaded);
+    bob.handle(Input::Closed);
+    assert_eq!(looks(&bob.effects()), [bobs_phone()], "it was going to read its inbox");
+}
+
+#[test]
+fn nobody_looks_where_nothing_was_missed_or_who_evicts_does() {
+    let mut bob = Bob::live();
+    bob.deliver(&nth(1));
+    bob.acks(&[nth(1)]);
+    bob.handle(Input::Closed);
+    assert!(looks(&bob.effects()).is_empty());
+
+    let mut bob = Bob::live();
+    bob.deliver(&nth(1));
+    bob.handle(Input::Evict(70));
+    assert!(looks(&bob.effects()).is_empty());
+
+    let mut bob = Bob::connected();
+    bob.handle(Input::Closed);
+    assert!(bob.effects().is_empty());
+}
+
+#[test]
+fn a_session_that_is_to_look_reads_its_inbox_again() {
+    let mut bob = Bob::live();
+    assert_eq!(bob.deliver(&Push::look(0)), Outcome::Queued);
+    assert_eq!(bob.effects(), [read(None)]);
+    assert_eq!(bob.deliver(&Push::look(0)), Outcome::Queued);
+    bob.page(&[nth(1)], None);
+    assert_eq!(bob.pushed(), [nth(1).id], "a pass that had begun may have missed it");
+    assert_eq!(bob.session.phase(), Phase::CatchingUp);
+    assert_eq!(bob.deliver_for(69, &Push::look(0)), Outcome::NotHere);
+}

@@ -245,6 +245,39 @@ fn what_was_on_the_wire_behind_a_failure_waits_for_its_repetition() {
 }
 
 #[test]
+fn a_pause_of_the_gateway_does_not_let_later_sends_overtake() {
+    let mut bob = Bob::live();
+    bob.sends(&send(1, "r1", "alice", "a"));
+    bob.appended();
+    bob.answers("alice", vec![AppendResult::Unavailable]);
+    bob.sends(&send(2, "r2", "alice", "b"));
+    bob.effects();
+
+    bob.now += Duration::from_secs(100);
+    bob.handle(Input::Heard);
+    bob.handle(Input::Tick);
+    bob.effects();
+    bob.sends(&send(3, "r2", "alice", "b"));
+    assert_eq!(bob.errors(), [(3, ErrorCode::Unavailable)]);
+    bob.sends(&send(4, "r1", "alice", "a"));
+    bob.sends(&send(5, "r2", "alice", "b"));
+    assert!(matches!(&bob.effects()[..], [Effect::Append { .. }]));
+}
+
+#[test]
+fn what_never_comes_again_is_forgotten_and_takes_no_memory() {
+    let mut bob = Bob::live();
+    bob.sends(&send(1, "r1", "alice", "a"));
+    bob.appended();
+    bob.answers("alice", vec![AppendResult::Unavailable]);
+    for _ in 0..6 {
+        bob.wait_seconds(10);
+        bob.handle(Input::Heard);
+    }
+    assert!(!bob.session.outbox.has_memory());
+}
+
+#[test]
 fn what_was_on_the_wire_behind_one_too_many_waits_for_its_repetition() {
     let mut bob = Bob::live();
     for n in 0..64 {
