@@ -33,18 +33,12 @@ bugs! {
     IncarnationKept = 2,
     /// Other masters of a shard change nothing.
     ShardChangeIgnored = 2,
-    /// Sessions that have long been silent claim again, too.
-    SilentReassert = 2,
-    /// A cached route is trusted after its gateway's lease has ended.
-    DeadGatewayTrusted = 3,
     /// A cached route that turned out to be wrong is kept, and not looked up again.
     WrongRouteKept = 3,
     /// The previous holder of a device is left alone.
     NobodyEvicted = 4,
     /// The inbox is not read again after an eviction.
     EvictionWithoutRead = 4,
-    /// A claim that was carried out twice counts as one that displaced nobody.
-    RepeatedClaimTrusted = 4,
     /// The previous holder is evicted before the new one's client is known to be there.
     EvictionUnproven = 4,
     /// An eviction ends the session whatever epoch it means.

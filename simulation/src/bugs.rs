@@ -11,10 +11,18 @@ use std::{
 
 use chatcluster_protocol::planted::{Bug, plant};
 
-use crate::{Shape, World, oracle::Violation};
+use crate::{Shape, World, coverage, oracle::Violation};
 
-/// The seed that found a bug, and how; `None` for a bug that none of the seeds has found.
-pub type Found = Option<(u64, Violation)>;
+/// How a bug was found.
+#[derive(Debug, Clone)]
+pub enum Found {
+    /// A seed breaks a promise.
+    Seed(u64, Violation),
+    /// No seed does, but what all of them together have to take was never taken, which fails a run, too.
+    Untaken(Vec<&'static str>),
+    /// Nothing shows it.
+    Not,
+}
 
 /// Seeds whose worlds break a promise without any bug of ours say nothing.
 type Sound = Mutex<BTreeMap<u64, bool>>;
@@ -29,7 +37,13 @@ pub fn find(
     let (next, all, sound) = (AtomicUsize::new(0), Mutex::default(), Sound::default());
     let work = || {
         while let Some(bug) = bugs.get(next.fetch_add(1, Relaxed)) {
-            let found = (0..seeds).find_map(|seed| finds(*bug, seed, &sound));
+            coverage::take();
+            let seed = (0..seeds).find_map(|seed| finds(*bug, seed, &sound));
+            let found = match (seed, coverage::untaken(&coverage::take())) {
+                (Some((seed, violation)), _) => Found::Seed(seed, violation),
+                (None, untaken) if untaken.is_empty() => Found::Not,
+                (None, untaken) => Found::Untaken(untaken),
+            };
             progress(*bug, &found);
             let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
             BTreeMap::insert(&mut all, *bug, found);
@@ -43,7 +57,7 @@ pub fn find(
     all.into_inner().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn finds(bug: Bug, seed: u64, sound: &Sound) -> Found {
+fn finds(bug: Bug, seed: u64, sound: &Sound) -> Option<(u64, Violation)> {
     plant(Some(bug));
     let violation = World::play(Shape::of(seed), false).violation;
     plant(None);

@@ -9,7 +9,7 @@ use std::{
     thread,
 };
 
-use crate::{Outcome, Shape, World, coverage, faults::Kind, oracle::Violation};
+use crate::{Outcome, Shape, World, coverage, oracle::Violation};
 
 /// What a run of many seeds came to.
 #[derive(Debug, Default)]
@@ -72,7 +72,6 @@ impl Campaign {
 
     /// The branches and faults that were never met.
     pub fn uncovered(&self) -> Vec<&'static str> {
-        let wanted = coverage::WANTED.iter().chain(Kind::NAMES).copied();
-        wanted.filter(|what| !self.covered.contains_key(what)).collect()
+        coverage::untaken(&self.covered)
     }
 }

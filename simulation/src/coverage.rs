@@ -2,6 +2,8 @@
 
 use std::{cell::RefCell, collections::BTreeMap};
 
+use crate::faults::Kind;
+
 thread_local! {
     static HITS: RefCell<BTreeMap<&'static str, u64>> = const { RefCell::new(BTreeMap::new()) };
 }
@@ -14,6 +16,12 @@ pub(crate) fn hit(what: &'static str) {
 /// What was counted in this thread since the last time.
 pub fn take() -> BTreeMap<&'static str, u64> {
     HITS.take()
+}
+
+/// What a run of many seeds has not reached of what it has to.
+pub fn untaken(taken: &BTreeMap<&'static str, u64>) -> Vec<&'static str> {
+    let wanted = WANTED.iter().chain(Kind::NAMES).copied();
+    wanted.filter(|what| !taken.contains_key(what)).collect()
 }
 
 /// What every run of many seeds has to reach.
@@ -71,6 +79,7 @@ pub const WANTED: &[&str] = &[
     "lookup: found",
     "lookup: none",
     "manager: call lost",
+    "manager: late answer",
     "manager: late call",
     "manager: same call twice",
     "network: half-open",

@@ -35,7 +35,7 @@ pub(crate) struct Directory {
     pub(crate) manager: MemoryManager,
     clock: Arc<AtomicU64>,
     copies: VecDeque<Snapshot>,
-    /// Some calls take up to this long.
+    /// Some calls, and some answers, take up to this long.
     pub(crate) late: Time,
 }
 
@@ -90,9 +90,16 @@ impl World {
             return;
         }
         let mut delay = self.network.delay(asker, Node::Manager);
+        let mut behind = 0;
         if self.directory.late > 0 && self.chance.one_in(3) {
-            hit("manager: late call");
-            delay += self.chance.between(0, self.directory.late);
+            let late = self.chance.between(0, self.directory.late);
+            if self.chance.one_in(2) {
+                hit("manager: late answer");
+                behind = late;
+            } else {
+                hit("manager: late call");
+                delay += late;
+            }
         }
         let twice = self.chance.one_in(50);
         self.later(Node::Manager, delay, move |world| {
@@ -110,7 +117,7 @@ impl World {
                 hit("manager: call lost");
                 return;
             }
-            let delay = world.network.delay(Node::Manager, asker);
+            let delay = world.network.delay(Node::Manager, asker) + behind;
             world.later_in(asker, life, delay, move |world| {
                 tell(world, &answer, found.map_err(|_| Away));
             });

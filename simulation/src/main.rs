@@ -2,6 +2,8 @@
 
 #![expect(clippy::print_stdout, reason = "it is what a person reads")]
 
+mod planting;
+
 use std::{
     io::Write as _,
     path::PathBuf,
@@ -10,8 +12,6 @@ use std::{
     time::Instant,
 };
 
-#[cfg(feature = "planted")]
-use anyhow::Context as _;
 use chatcluster_simulation::{Shape, World, campaign::Campaign, shrink::shrink};
 use clap::Parser;
 
@@ -36,9 +36,8 @@ struct Arguments {
     /// Look for each planted bug with up to 500 seeds (in a build with the feature `planted`)
     #[arg(long)]
     bugs: bool,
-    /// With `--seed`: plant this bug, by its name in protocol/src/planted.rs
-    #[cfg(feature = "planted")]
-    #[arg(long, requires = "seed")]
+    /// Look for this one alone, or plant it with `--seed`, by its name in protocol/src/planted.rs
+    #[arg(long)]
     bug: Option<String>,
     /// Worlds at the same time
     #[arg(long, default_value_t = 2)]
@@ -54,40 +53,12 @@ struct Arguments {
 fn main() -> anyhow::Result<ExitCode> {
     let arguments = Arguments::parse();
     if arguments.bugs {
-        return Ok(bugs(&arguments));
+        return planting::find(arguments.bug.as_deref(), arguments.threads);
     }
     match arguments.seed {
         Some(seed) => one(seed, &arguments),
         None => many(&arguments),
     }
-}
-
-#[cfg(not(feature = "planted"))]
-fn bugs(_: &Arguments) -> ExitCode {
-    println!("there are no bugs in this build: it lacks the feature `planted`");
-    ExitCode::FAILURE
-}
-
-#[cfg(feature = "planted")]
-fn bugs(arguments: &Arguments) -> ExitCode {
-    use chatcluster_protocol::planted::Bug;
-    use chatcluster_simulation::bugs::find;
-
-    /// Seeds that a bug has to be found by.
-    const WITHIN: u64 = 500;
-
-    let found = find(Bug::ALL, WITHIN, arguments.threads, |bug, found| match found {
-        Some((seed, violation)) => {
-            let name = format!("{bug:?}");
-            println!("rule {:>2}  {name:<22} seed {seed:>3}  {violation:.100}", bug.rule());
-        }
-        None => println!("rule {:>2}  {bug:?}: HOLE, not found by {WITHIN} seeds", bug.rule()),
-    });
-    let holes: Vec<_> = found.iter().filter(|(_, found)| found.is_none()).collect();
-    println!("\n{} of {} planted bugs were found", found.len() - holes.len(), found.len());
-    let holes: Vec<_> = holes.iter().map(|(bug, _)| **bug).collect();
-    println!("HOLES: {holes:?}");
-    if holes.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn many(arguments: &Arguments) -> anyhow::Result<ExitCode> {
@@ -132,23 +103,10 @@ fn many(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-#[cfg(feature = "planted")]
-fn plant(arguments: &Arguments) -> anyhow::Result<()> {
-    use chatcluster_protocol::planted::{Bug, plant};
-
-    let Some(name) = &arguments.bug else { return Ok(()) };
-    let known = Bug::ALL.iter().find(|bug| format!("{bug:?}") == *name);
-    plant(Some(*known.with_context(|| format!("--bug {name}: there is no such bug"))?));
-    Ok(())
-}
-
-#[cfg(not(feature = "planted"))]
-fn plant(_: &Arguments) -> anyhow::Result<()> {
-    Ok(())
-}
-
 fn one(seed: u64, arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    plant(arguments)?;
+    if let Some(bug) = &arguments.bug {
+        planting::plant(bug)?;
+    }
     let mut shape = Shape::of(seed);
     let first = World::play(shape.clone(), false);
     if let Some(violation) = first.violation.as_ref().filter(|_| !arguments.whole) {

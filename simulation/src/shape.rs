@@ -73,7 +73,10 @@ impl Shape {
         let replicas = if chance.one_in(3) { 1 } else { 3 };
         let pods = if replicas == 1 { 1 } else { 2 };
         let users = (0..chance.between(10, 24)).map(|_| chance.between(1, 4) as usize).collect();
-        let bursts = if chance.one_in(4) { chance.between(1, 2) as usize } else { 0 };
+        let mood = Mood::of(seed);
+        // Where little goes wrong, a full queue that is forgotten shows.
+        let often = if mood == Mood::Rough { 4 } else { 2 };
+        let bursts = if chance.one_in(often) { chance.between(1, 2) as usize } else { 0 };
         let sends = chance.between(200, 300) as usize;
         let trouble = chance.between(60, 120) * S;
         // Routes are looked at every five minutes: some worlds have to last that long.
@@ -88,7 +91,7 @@ impl Shape {
             sends,
             bursts,
             trouble,
-            mood: Mood::of(seed),
+            mood,
             faults: Vec::new(),
         };
         shape.faults = plan(&shape, &mut Chance::new(seed, 1));

@@ -4,7 +4,7 @@
 //! session read its inbox. So the new session reads again once the old one is known to be gone.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     time::Duration,
 };
 
@@ -63,6 +63,9 @@ struct Pending {
     connection: ConnectionId,
     /// When the device was claimed.
     since: Duration,
+    /// It is under way; otherwise it waits for [`Self::retry`].
+    asked: bool,
+    /// When it is sent again.
     retry: Duration,
     backoff: Backoff,
 }
@@ -100,6 +103,7 @@ impl Evictions {
             target: Target { device, connection: old, epoch },
             connection,
             since: now.monotonic,
+            asked: true,
             retry: now.monotonic + ANSWER_WITHIN,
             backoff: BACKOFF,
         };
@@ -120,6 +124,7 @@ impl Evictions {
     pub fn link_lost(&mut self, now: Now, gateway: Incarnation) {
         for pending in self.pending.values_mut() {
             if pending.gateway.incarnation == gateway {
+                pending.asked = false;
                 pending.retry = now.monotonic + pending.backoff.next();
             }
         }
@@ -136,11 +141,19 @@ impl Evictions {
         self.finish(effects, |pending| pending.since < asked && !alive.contains(&pending.gateway));
     }
 
+    /// The gateways that have left an eviction without an answer for too long: their links may be half-open,
+    /// and are to be dropped before the next [`Self::tick`].
+    pub fn silent(&self, now: Now) -> BTreeSet<Incarnation> {
+        let silent = self.pending.values().filter(|one| one.asked && one.retry <= now.monotonic);
+        silent.map(|one| one.gateway.incarnation).collect()
+    }
+
     /// Time has passed. Wanted every second.
     pub fn tick(&mut self, now: Now, effects: &mut Vec<Effect>) {
         for (eviction, pending) in &mut self.pending {
             if pending.retry <= now.monotonic {
-                pending.retry = now.monotonic + ANSWER_WITHIN.max(pending.backoff.next());
+                pending.asked = true;
+                pending.retry = now.monotonic + ANSWER_WITHIN;
                 effects.push(pending.effect(*eviction));
             }
         }

@@ -63,7 +63,12 @@ impl Machines {
     /// A second has passed. `open` counts the gateway's connections.
     pub fn tick(&mut self, now: Now, open: usize, rng: &mut dyn Rng, effects: &mut Effects) {
         self.lease.tick(now, &self.locals, &mut effects.lease);
-        self.prober.tick(now, &self.locals, &mut effects.prober);
+        let manager_away = !self.lease.is_proven(now);
+        self.prober.tick(now, manager_away, &self.locals, &mut effects.prober);
+        for gateway in self.evictions.silent(now) {
+            effects.router.push(router::Effect::DropLink(gateway));
+            self.link_lost(now, gateway);
+        }
         self.evictions.tick(now, &mut effects.evictions);
         let pending = || self.router.pending();
         self.drainer.tick(now, open, pending, &self.locals, rng, &mut effects.drainer);
@@ -105,5 +110,37 @@ impl Machines {
         self.router.gateways(now, alive, &mut effects.router);
         self.evictions.gateways(asked, alive, &mut effects.evictions);
         self.drainer.gateways(alive);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::{SeedableRng, rngs::StdRng};
+
+    use super::*;
+    use crate::{
+        ConnectionId,
+        testing::{device, route, seconds},
+    };
+
+    #[test]
+    fn the_link_that_an_eviction_has_no_answer_from_is_dropped() {
+        let mut rng = StdRng::seed_from_u64(1);
+        let drain = DrainSettings {
+            grace: Duration::from_secs(10),
+            rate_per_second: 100,
+            timeout: Duration::from_secs(60),
+        };
+        let mut machines = Machines::new(drain, seconds(100), &mut rng);
+        let (phone, out) = (device("bob", "phone"), &mut Vec::new());
+        let previous = route(2, 7, 70);
+        let gateway = previous.gateway.incarnation;
+        machines.evictions.displace(seconds(100), ConnectionId(9), phone, previous, out);
+        for (second, dropped) in [(104, false), (105, true), (106, false), (111, true)] {
+            let mut effects = Effects::default();
+            machines.tick(seconds(second), 1, &mut rng, &mut effects);
+            let drop = effects.router.contains(&router::Effect::DropLink(gateway));
+            assert_eq!(drop, dropped, "at {second} s");
+        }
     }
 }

@@ -13,7 +13,8 @@ const BATCH: usize = 1_000;
 /// How often each session is probed.
 const PERIOD: Duration = Duration::from_secs(5 * 60);
 
-/// How often each session without a claim is probed: nobody finds it to deliver.
+/// How often each session without a claim is probed, since nobody finds it to deliver; and each one while
+/// the manager is away, since a route that no cache has is not found either.
 const UNCLAIMED_PERIOD: Duration = Duration::from_secs(15);
 
 /// Over how long the probes are spread that follow the loss of a gateway.
@@ -42,8 +43,8 @@ pub enum Effect {
     ReadAgain(ConnectionId),
 }
 
-/// Probes all sessions every 5 minutes, those without a claim every 15 s, and all at once when
-/// something was lost.
+/// Probes all sessions every 5 minutes, those without a claim every 15 s (all of them while the manager is
+/// away), and all at once when something was lost.
 #[derive(Debug)]
 pub struct Prober {
     period: Sweep,
@@ -112,13 +113,19 @@ impl Prober {
         }
     }
 
-    /// Time has passed. Wanted every second.
-    pub fn tick(&mut self, now: Now, locals: &Locals, effects: &mut Vec<Effect>) {
+    /// Time has passed. Wanted every second. `manager_away`: the gateway's lease is not known to live.
+    pub fn tick(
+        &mut self,
+        now: Now,
+        manager_away: bool,
+        locals: &Locals,
+        effects: &mut Vec<Effect>,
+    ) {
         let at = now.monotonic;
         let mut due = Vec::new();
         due.push(named(self.period.due(at, locals), |_| true));
         due.push(named(self.unclaimed.due(at, locals), |local| {
-            !local.claimed && !planted(Bug::UnclaimedUnprobed)
+            (manager_away || !local.claimed) && !planted(Bug::UnclaimedUnprobed)
         }));
         if let Some(loss) = &mut self.loss {
             due.push(named(loss.due(at, locals), |_| true));

@@ -113,7 +113,7 @@ fn rank(stop: &Stop) -> (u8, Option<chatcluster_protocol::id::MessageId>) {
         Stop::Pending(id) => (7, Some(*id)),
         Stop::Conflict => (6, None),
         Stop::OutOfOrder(highest) => (5, Some(*highest)),
-        Stop::StaleRegistry => (4, None),
+        Stop::StaleRegistry | Stop::Held => (4, None),
         Stop::TooManyDevices => (3, None),
         Stop::TooOld => (2, None),
         Stop::TooNew => (1, None),

@@ -113,10 +113,10 @@ impl Archived {
         ConversationId::between(&self.from, to)
     }
 
-    /// Who takes part in the conversation.
-    pub fn participants(&self) -> [&UserId; 2] {
+    /// Who takes part in the conversation, each once, the sender last.
+    pub fn participants(&self) -> impl Iterator<Item = &UserId> {
         let To::User(to) = &self.to;
-        [&self.from, to]
+        [to, &self.from].into_iter().take(if *to == self.from { 1 } else { 2 })
     }
 
     /// What makes it the same thing as another one.
@@ -164,8 +164,8 @@ pub struct ReferenceRecord {
 pub enum ReferenceState {
     /// Some inboxes may not have it yet.
     Pending,
-    /// Every part is on its quorum, in the inboxes of these devices of the recipient.
-    Complete(Vec<DeviceId>),
+    /// Every part is on its quorum, in the inboxes of these devices.
+    Complete(Vec<(UserId, DeviceId)>),
 }
 
 /// A user's devices (rule 12).
@@ -193,6 +193,14 @@ pub struct InboxEntry {
     pub conversation: ConversationId,
     /// Who gets the receipt.
     pub from: UserId,
+}
+
+impl InboxEntry {
+    /// It tells a device of this user what another one of theirs has sent to somebody else. No receipt
+    /// follows from it.
+    pub fn is_own(&self, user: &UserId) -> bool {
+        self.from == *user && self.conversation != ConversationId::between(user, user)
+    }
 }
 
 /// A receipt that a device is owed: `peer` has everything up to `up_to` that this user sent.

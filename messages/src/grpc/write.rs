@@ -19,7 +19,7 @@ pub(super) fn append_result(outcome: Result<Stored, Refused>) -> v1::AppendResul
         Ok(stored) => Outcome::Stored(v1::Stored {
             id: id(stored.id),
             conversation: stored.conversation.to_bytes().to_vec().into(),
-            devices: devices(&stored.to, stored.devices),
+            devices: stored.devices.iter().map(|(user, one)| device(user, one)).collect(),
         }),
         Err(refused) => Outcome::Refused(self::refused(&refused)),
     };

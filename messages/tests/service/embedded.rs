@@ -65,11 +65,11 @@ fn batch(step: &Step) -> Option<Batch> {
             let message = said("alice", NAMES[*to], &reference.to_string(), "hi");
             let id = id_of(&message, NOW + u64::from(*millis));
             let (conversation, from) = (message.conversation(), message.from.clone());
-            let to = user(NAMES[*to]);
+            let (to, recipient) = (user(NAMES[*to]), user(NAMES[*to]));
             vec![
                 Part::Home { id, message: message.clone(), supersede: false },
                 Part::Deliver { id, conversation, from, to, devices: vec![device(0)], version: 1 },
-                Part::Complete { id, stored: id, message, devices: vec![device(0)] },
+                Part::Complete { id, stored: id, message, devices: vec![(recipient, device(0))] },
             ]
         }
         Step::Acknowledge { user: name, picked } => {

@@ -62,10 +62,39 @@ impl World {
             let until = self.now + self.chance.between(5 * S, 25 * S);
             self.read_late(reader, until);
         }
-        let count = self.chance.between(150, 400);
+        let count = self.chance.between(150, 600);
         for n in 0..count {
             let at = self.now + n * 10 * MS;
             self.at(at, move |world| _ = world.write_message(device, to));
+        }
+    }
+
+    /// Two devices write some messages to one user each, while something is wrong.
+    fn volleys(&mut self, lasts: Time) {
+        for _ in 0..2 {
+            let device = self.chance.index(self.clients.len());
+            let to = self.chance.index(self.shape.users.len());
+            let from = self.now + self.chance.between(0, lasts);
+            for n in 0..8 {
+                let wait = n * self.chance.between(0, 60 * MS);
+                self.at(from + wait, move |world| _ = world.write_message(device, to));
+            }
+        }
+    }
+
+    /// A device comes back at `back`, and around then another one writes to its user.
+    fn come_back(&mut self, device: usize, by: usize, restarts: bool, back: Time) {
+        if restarts {
+            let again = back + self.chance.between(20 * MS, 150 * MS);
+            self.at(back, move |world| world.restart_client(device));
+            self.at(again, move |world| world.restart_client(device));
+        } else {
+            self.client_offline(device, true);
+        }
+        let to = self.clients[device].user;
+        for n in 0..12 {
+            let at = (back + n * 250 * MS).saturating_sub(S).max(self.now);
+            self.at(at, move |world| _ = world.write_message(by, to));
         }
     }
 
@@ -73,6 +102,9 @@ impl World {
         hit(fault.kind.name());
         trace!(self, "FAULT", "{fault}");
         let number = fault.number;
+        if fault.kind.is_of_storage() {
+            self.volleys(fault.lasts);
+        }
         match fault.kind.clone() {
             Kind::Crash { node: Node::Gateway(at), machine } => {
                 if !self.processes.is_up(Node::Gateway(at)) {
@@ -130,6 +162,9 @@ impl World {
             Kind::FullDisk(replica) => self.replicas[replica].failing = true,
             Kind::Busy(replica) => self.replicas[replica].busy = true,
             Kind::FullQueues(gateway) => self.gateways[gateway].full = true,
+            Kind::Awaited { device, by, restarts } => {
+                self.come_back(device, by, restarts, self.now + fault.lasts);
+            }
             Kind::Offline(device, politely) => self.client_offline(device, politely),
             Kind::Restart(device) => self.restart_client(device),
             Kind::ReadsLate(device) => self.read_late(device, self.now + fault.lasts),
@@ -159,7 +194,7 @@ impl World {
             Kind::FullDisk(replica) => self.replicas[replica].failing = false,
             Kind::Busy(replica) => self.replicas[replica].busy = false,
             Kind::FullQueues(gateway) => self.gateways[gateway].full = false,
-            Kind::Offline(device, _) => self.client_online(device),
+            Kind::Offline(device, _) | Kind::Awaited { device, .. } => self.client_online(device),
             _ => {}
         }
     }

@@ -58,6 +58,16 @@ pub enum Kind {
     Clock(usize, i64),
     /// A gateway's machine starts anew with its clock off by so many milliseconds; it is mended later.
     Boot(usize, i64),
+    /// A device is switched off, or its app starts twice in a moment; just when it comes back, another
+    /// one writes to its user.
+    Awaited {
+        /// The device.
+        device: usize,
+        /// The one that writes.
+        by: usize,
+        /// It is not off.
+        restarts: bool,
+    },
     /// A gateway is told to stop.
     Drain(usize),
     /// The manager's masters fail over to copies that missed the last while.
@@ -85,6 +95,17 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// The message service or its storage does not do its work.
+    fn is_of_storage(&self) -> bool {
+        match self {
+            Self::Crash { node, .. } | Self::Pause(node) | Self::Slow(node, _) => {
+                matches!(node, Node::Pod(_) | Node::Replica(_))
+            }
+            Self::PowerCut | Self::SlowDisk(..) | Self::FullDisk(_) | Self::Busy(_) => true,
+            _ => false,
+        }
+    }
+
     /// The name that coverage counts.
     pub fn name(&self) -> &'static str {
         match self {
@@ -114,6 +135,7 @@ impl Kind {
             Self::Busy(_) => "fault: busy replica",
             Self::FullQueues(_) => "fault: full queues",
             Self::Offline(..) => "fault: device offline",
+            Self::Awaited { .. } => "fault: device awaited",
             Self::Restart(_) => "fault: app restarts",
             Self::ReadsLate(_) => "fault: late reader",
         }
@@ -146,6 +168,7 @@ impl Kind {
         "fault: full disk",
         "fault: busy replica",
         "fault: full queues",
+        "fault: device awaited",
         "fault: device offline",
         "fault: app restarts",
         "fault: late reader",

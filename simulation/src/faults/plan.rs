@@ -16,7 +16,8 @@ const FROM: Time = 4 * S;
 const KINDS: u64 = 24;
 
 /// Those of clients, gateways and the manager, in the proportion in which they are drawn.
-const FAIR: &[u64] = &[0, 11, 15, 16, 17, 18, 19, 22, 22, 22];
+const FAIR: &[u64] = &[0, 11, 15, 16, 17, 18, 19, 22, 22, 22, LONG_OUTAGE];
+const LONG_OUTAGE: u64 = KINDS + 1;
 
 /// Those of clients, and of a manager that is slow and answers in time.
 const GENTLE: &[u64] = &[11, 22, 22, 22, SLOW_MANAGER];
@@ -95,10 +96,15 @@ fn kind(drawn: u64, shape: &Shape, chance: &mut Chance) -> (Kind, Time) {
             _ => (Kind::Busy(replica), middle),
         },
         21 => (Kind::FullQueues(gateway), middle),
-        22 => match chance.between(0, 2) {
+        22 => match chance.between(0, 3) {
             0 => (Kind::Restart(device), 0),
+            1 => {
+                let by = chance.index(shape.devices());
+                (Kind::Awaited { device, by, restarts: coin }, middle)
+            }
             _ => (Kind::Offline(device, coin), long),
         },
+        LONG_OUTAGE => (Kind::ManagerAway, chance.between(60 * S, 120 * S)),
         SLOW_MANAGER => (Kind::ManagerLate(chance.between(200 * MS, S)), long),
         _ => (Kind::ReadsLate(device), if coin { middle } else { long }),
     }

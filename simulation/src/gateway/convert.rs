@@ -52,8 +52,9 @@ pub(super) fn append(append: Append) -> repository::Append {
 
 pub(super) fn append_result(outcome: Result<Stored, Refused>) -> AppendResult {
     match outcome {
-        Ok(Stored { id, to, devices, .. }) => {
-            AppendResult::Stored { id, devices: devices_of(&to, devices) }
+        Ok(Stored { id, devices, .. }) => {
+            let device = |(user, device)| Device { user, device };
+            AppendResult::Stored { id, devices: devices.into_iter().map(device).collect() }
         }
         Err(Refused::OutOfOrder(highest)) => AppendResult::OutOfOrder { highest },
         Err(Refused::TooOld) => AppendResult::TooOld,

@@ -31,7 +31,7 @@ impl World {
         let removed = self.removed_from(&device);
         let (user, name) = (device.user.clone(), device.device.clone());
         let call = move |repository: Arc<Repo>| async move {
-            repository.inbox(user, name, InboxCursor::Start, 1_000, usize::MAX).await
+            repository.inbox(user, name, InboxCursor::Start, usize::MAX, usize::MAX).await
         };
         self.run_on_pod(pod, call, move |world, page| {
             let Ok(page) = page else { return };

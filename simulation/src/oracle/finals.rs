@@ -168,11 +168,9 @@ impl World {
         }
         for ((by, conversation), order) in &self.oracle.order {
             let message = &self.oracle.messages[*order.last()?];
-            let (Some(id), false) = (message.id, message.owed.is_empty()) else { continue };
-            // A device that acknowledges what its own user wrote gets no receipt.
-            if message.to == message.from.user {
-                continue;
-            }
+            // Nobody is told what a device of their own has acknowledged.
+            let others = message.owed.iter().any(|device| device.user != message.from.user);
+            let Some(id) = message.id.filter(|_| others) else { continue };
             let told = |by: usize| self.oracle.told.get(&(by, *conversation, message.to.clone()));
             let up_to = told(*by).and_then(|told| told.keys().next_back());
             if up_to.is_some_and(|up_to| *up_to >= id) {

@@ -94,7 +94,8 @@ impl World {
             && message.from == written.from.user
             && *to == written.to;
         let home = &self.clients[device].home;
-        if !right || written.to != home.user || written.from == *home {
+        let theirs = written.to == home.user || written.from.user == home.user;
+        if !right || !theirs || written.from == *home {
             let what = format!("{home:?} gets {message:?}, which is {written:?}");
             self.violated("P2", what);
         }

@@ -71,8 +71,11 @@ struct Written {
     to: UserId,
     reference: Reference,
     conversation: ConversationId,
-    /// The devices that were registered then.
+    /// The devices that were registered when it came to a first replica (when it was written, until
+    /// then): of the recipient, and others of the sender.
     owed: Vec<Device>,
+    /// It has come to a first replica.
+    archived: bool,
     /// The highest id that the writing device had seen.
     seen: Option<MessageId>,
     /// Since when it is stored, as far as a gateway was told.
@@ -105,8 +108,7 @@ impl Oracle {
     ) -> usize {
         let number = self.messages.len();
         let conversation = ConversationId::between(&from.user, to);
-        let known = self.registered.keys();
-        let owed = known.filter(|device| device.user == *to && *device != from).cloned().collect();
+        let owed = self.registered_for(from, to);
         self.by_reference.insert((by, reference.clone()), number);
         self.by_identity.insert(Identity::of(&from.user, &from.device, reference), number);
         self.order.entry((by, conversation)).or_default().push(number);
@@ -117,12 +119,20 @@ impl Oracle {
             reference: reference.clone(),
             conversation,
             owed,
+            archived: false,
             seen,
             stored: None,
             id: None,
             forged: false,
         });
         number
+    }
+
+    /// The devices that a message is for, of those that are known to be registered.
+    fn registered_for(&self, from: &Device, to: &UserId) -> Vec<Device> {
+        let known = self.registered.keys();
+        let theirs = |user: &UserId| *user == *to || *user == from.user;
+        known.filter(|device| theirs(&device.user) && *device != from).cloned().collect()
     }
 
     /// One of the references that a device has had an answer for, and to whom it was.

@@ -32,6 +32,21 @@ impl World {
         }
     }
 
+    /// A message is on a first replica: devices that are known to be registered by now are owed it, too.
+    fn first_archived(&mut self, id: MessageId) {
+        let Some(number) = self.oracle.by_identity.get(&id.identity()).copied() else { return };
+        let (from, to) = {
+            let message = &self.oracle.messages[number];
+            if message.archived {
+                return;
+            }
+            (message.from.clone(), message.to.clone())
+        };
+        let owed = self.oracle.registered_for(&from, &to);
+        let message = &mut self.oracle.messages[number];
+        (message.archived, message.owed) = (true, owed);
+    }
+
     /// Whether most replicas have a key, removed or not.
     fn on_a_quorum(&self, key: &[u8]) -> bool {
         let have = self.replicas.iter().filter(|replica| replica.view.map().contains_key(key));
@@ -41,6 +56,12 @@ impl World {
     /// A replica has changed an inbox. What it removes must have been acknowledged.
     pub(crate) fn check_change(&mut self, replica: usize, change: &Change) {
         let key = match change {
+            Change::Archived(key) => {
+                if let Some(id) = key::id_of(key) {
+                    self.first_archived(id);
+                }
+                return;
+            }
             Change::Added(key) => {
                 if let Some((device, id)) = parsed(key) {
                     trace!(self, Node::Replica(replica), "puts {id} into the inbox of {device:?}");

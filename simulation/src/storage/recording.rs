@@ -6,10 +6,12 @@ use messages_core::{
     view::{MemoryView, Rows, Scan, View, ViewError, ViewMut},
 };
 
-/// A change of an inbox.
+/// A change that is checked.
 #[derive(Debug, Clone)]
 pub(crate) enum Change {
-    /// An entry is there that was not.
+    /// A message is in the archive.
+    Archived(Key),
+    /// An entry is in an inbox that was not.
     Added(Key),
     /// An entry is gone that was there, or will never come.
     Removed(Key),
@@ -35,12 +37,13 @@ impl View for Recording<'_> {
 
 impl ViewMut for Recording<'_> {
     fn put(&mut self, key: Key, value: Vec<u8>) -> Result<(), ViewError> {
-        if Table::of(&key) == Some(Table::Inbox) {
-            self.changes.push(Change::Added(key.clone()));
-        }
-        if Table::of(&key) == Some(Table::Receipt) {
-            self.changes.push(Change::Receipt(key.clone()));
-        }
+        let change = match Table::of(&key) {
+            Some(Table::Archive) => Some(Change::Archived(key.clone())),
+            Some(Table::Inbox) => Some(Change::Added(key.clone())),
+            Some(Table::Receipt) => Some(Change::Receipt(key.clone())),
+            _ => None,
+        };
+        self.changes.extend(change);
         self.view.put(key, value)
     }
 

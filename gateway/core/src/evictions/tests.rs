@@ -94,6 +94,19 @@ fn an_eviction_without_an_answer_is_repeated() {
 }
 
 #[test]
+fn a_gateway_that_does_not_answer_is_silent_until_its_link_is_dropped() {
+    let mut w = World::displaced(route(2, 7, 70));
+    let after =
+        |w: &World, seconds| w.evictions.silent(at(w.now.monotonic + Duration::from_secs(seconds)));
+    assert!(after(&w, 4).is_empty());
+    assert_eq!(after(&w, 5), [incarnation(2)].into());
+    w.evictions.link_lost(w.now, incarnation(2));
+    assert!(after(&w, 100).is_empty(), "nothing is under way");
+    w.wait(1);
+    assert_eq!(after(&w, 5), [incarnation(2)].into());
+}
+
+#[test]
 fn evictions_without_an_answer_are_bounded() {
     let mut w = World::displaced(route(2, 7, 70));
     for n in 0..5_000 {

@@ -175,6 +175,11 @@ impl LeaseKeeper {
         self.renew(now, effects);
     }
 
+    /// The present incarnation's lease lives.
+    pub fn is_proven(&self, now: Now) -> bool {
+        matches!(self.lease, Lease::Proven(until) if now.monotonic <= until)
+    }
+
     /// Answers [`Effect::ReadLeases`].
     pub fn leases(&mut self, found: Result<Vec<Gateway>, Away>, effects: &mut Vec<Effect>) {
         let (Some(asked), Ok(alive)) = (self.reading_leases.take(), found) else { return };

@@ -7,6 +7,7 @@ use crate::testing::{at, claimed, device, seconds};
 struct World {
     prober: Prober,
     locals: Locals,
+    manager_away: bool,
     now: Now,
     effects: Vec<Effect>,
 }
@@ -18,7 +19,8 @@ impl World {
         for n in 0..sessions {
             locals.hold(device(&format!("user{n:04}"), "phone"), claimed(n, 1));
         }
-        Self { prober: Prober::new(now), locals, now, effects: Vec::new() }
+        let prober = Prober::new(now);
+        Self { prober, locals, manager_away: false, now, effects: Vec::new() }
     }
 
     /// Time passes by the second: for each probe, after how many seconds and of how many devices.
@@ -26,7 +28,7 @@ impl World {
         let mut probes = Vec::new();
         for second in 1..=seconds {
             self.now = at(self.now.monotonic + Duration::from_secs(1));
-            self.prober.tick(self.now, &self.locals, &mut self.effects);
+            self.prober.tick(self.now, self.manager_away, &self.locals, &mut self.effects);
             for effect in take(&mut self.effects) {
                 if let Effect::Probe { devices, older_than, .. } = effect {
                     assert_eq!(older_than, Duration::from_secs(2));
@@ -49,6 +51,16 @@ fn every_session_is_probed_every_5_minutes_a_thousand_a_call() {
     for _ in 0..2 {
         assert_eq!(w.probes(300), [(120, 1_000), (240, 1_000), (300, 500)]);
     }
+}
+
+#[test]
+fn every_session_is_probed_every_15_seconds_while_the_manager_is_away() {
+    let mut w = World::new(10);
+    assert_eq!(w.probes(20), []);
+    w.manager_away = true;
+    assert_eq!(w.probes(25), [(10, 10), (25, 10)]);
+    w.manager_away = false;
+    assert_eq!(w.probes(45), []);
 }
 
 #[test]

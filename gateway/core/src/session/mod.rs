@@ -87,9 +87,6 @@ pub struct Session {
     holding: Holding,
     /// Who held the device before, until the client answers.
     displaced: Option<Box<Route>>,
-    /// Somebody may have held it who is not known: until the first look at the route, what is delivered
-    /// there is found by the probes of those without a claim.
-    previous_unknown: bool,
     /// The route is to be claimed again when the client is heard, or when the claim or touch under way
     /// is answered.
     reassert_due: bool,
@@ -133,7 +130,6 @@ impl Session {
             epoch: 0,
             holding: Holding::Nothing,
             displaced: None,
-            previous_unknown: false,
             reassert_due: false,
             told_caught_up: false,
             socket_gone: false,

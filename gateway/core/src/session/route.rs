@@ -45,8 +45,7 @@ impl Session {
     /// Claims the route again, then reads the inbox (rule 2). A client that has been silent for a
     /// heartbeat waits until it is heard: a dead connection must not take the device from a live one.
     pub(super) fn reassert(&mut self, env: &mut Env<'_>) {
-        let silent = env.now.monotonic.saturating_sub(self.heard) > env.heartbeat
-            && !planted(Bug::SilentReassert);
+        let silent = env.now.monotonic.saturating_sub(self.heard) > env.heartbeat;
         self.reassert_due = match self.holding {
             Holding::Nothing => false,
             Holding::Claiming(_) | Holding::Touching => true,
@@ -80,12 +79,7 @@ impl Session {
             Ok(Touched::Replaced(route)) if self.is_newer(&route, env) => {
                 return self.yield_route(env);
             }
-            Ok(Touched::Held) => {
-                self.holding = Holding::Held(now + TOUCH);
-                if std::mem::take(&mut self.previous_unknown) {
-                    self.hold(true, env);
-                }
-            }
+            Ok(Touched::Held) => self.holding = Holding::Held(now + TOUCH),
             Ok(_) => return self.reclaim(env),
             Err(Away) => self.holding = Holding::Held(now + RETRY),
         }
@@ -100,12 +94,7 @@ impl Session {
         };
         let (id, last) = (greeting.id, greeting.last_epoch);
         match result {
-            Ok(claimed) => {
-                // It was carried out twice, and who was before the first time is not evicted.
-                let own = claimed.previous.as_ref().is_some_and(|route| self.is_own(route, env));
-                self.previous_unknown = own && !planted(Bug::RepeatedClaimTrusted);
-                self.take_route(claimed, asked, env);
-            }
+            Ok(claimed) => self.take_route(claimed, asked, env),
             Err(Away) => {
                 self.epoch = env.now.wall.max(last.map_or(0, |last| last + 1));
                 self.unclaimed(env);
@@ -154,7 +143,7 @@ impl Session {
         // The gateway's sessions have been told to reassert; this one may not have been among them.
         self.reassert_due |= asked.as_ref() != env.own.last();
         self.holding = Holding::Held(env.now.monotonic + FIRST_TOUCH);
-        self.hold(!self.previous_unknown, env);
+        self.hold(true, env);
         if let Some(previous) = previous.filter(|previous| !self.is_own(previous, env)) {
             self.displaced = Some(Box::new(previous));
             self.ping(env);

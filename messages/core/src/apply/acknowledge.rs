@@ -50,7 +50,8 @@ pub(super) fn apply(
         }
     };
     let mut groups = Groups::new();
-    for (id, entry) in &there.messages {
+    let receipted = there.messages.iter().filter(|(_, entry)| !entry.is_own(&ack.user));
+    for (id, entry) in receipted {
         groups.entry((entry.conversation, entry.from.clone())).or_default().insert(*id);
     }
     let mut due = Vec::with_capacity(groups.len());

@@ -2,7 +2,7 @@
 
 use chatcluster_protocol::{
     Millis,
-    id::{ConversationId, DeviceId, MessageId},
+    id::{ConversationId, DeviceId, MessageId, UserId},
     limits::{APPEND_WINDOW, REFERENCE_LIFETIME},
     planted::{Bug, planted},
 };
@@ -76,7 +76,7 @@ fn is_overtaken(view: &impl ViewMut, message: &Archived, id: MessageId) -> Resul
 }
 
 /// What is known of a message's reference.
-enum Known {
+pub(super) enum Known {
     /// Nothing.
     Not,
     /// It is pending under this id.
@@ -85,7 +85,22 @@ enum Known {
     Stop(Stop),
 }
 
-fn known(view: &impl ViewMut, message: &Archived, now: Millis) -> Result<Known, ViewError> {
+impl Known {
+    /// Why the message cannot be stored under this id, if that is why.
+    pub(super) fn stop(self, id: MessageId) -> Option<Stop> {
+        match self {
+            Self::Stop(stop) => Some(stop),
+            Self::Pending(before) if before != id => Some(Stop::Pending(before)),
+            Self::Pending(_) | Self::Not => None,
+        }
+    }
+}
+
+pub(super) fn known(
+    view: &impl ViewMut,
+    message: &Archived,
+    now: Millis,
+) -> Result<Known, ViewError> {
     let record = read::<ReferenceRecord>(view, &reference(message))?;
     let Some(record) = record else { return Ok(Known::Not) };
     let forgotten = record.id.millis().saturating_add(REFERENCE_LIFETIME) < now;
@@ -129,7 +144,7 @@ pub(super) fn complete(
     id: MessageId,
     stored: MessageId,
     message: &Archived,
-    devices: &[DeviceId],
+    devices: &[(UserId, DeviceId)],
     now: Millis,
 ) -> Applied {
     let key = reference(message);

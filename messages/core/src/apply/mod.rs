@@ -32,15 +32,36 @@ pub fn apply(
     now: Millis,
 ) -> Result<Vec<UnitReply>, ViewError> {
     let mut replies: Vec<UnitReply> = Vec::with_capacity(batch.0.len());
+    let mut holds = None;
     for unit in &batch.0 {
-        let before = replies.last().and_then(|reply| reply.stop.as_ref());
-        let reply = match before.and_then(Stop::holds_for_later) {
-            Some(stop) => UnitReply { effects: Vec::new(), stop: Some(stop) },
+        let reply = match &holds {
+            Some(stop) => held_unit(view, unit, stop, now)?,
             None => apply_unit(view, unit, now)?,
         };
+        holds = holds.or_else(|| reply.stop.as_ref().and_then(Stop::holds_for_later));
         replies.push(reply);
     }
     Ok(replies)
+}
+
+/// A unit behind one that was stopped. Where that one comes again at once, this one is told what it will
+/// need to know by then.
+fn held_unit(
+    view: &impl ViewMut,
+    unit: &Unit,
+    stop: &Stop,
+    now: Millis,
+) -> Result<UnitReply, ViewError> {
+    let known = match (stop, unit.0.first()) {
+        (Stop::Held, Some(Part::Home { id, message, .. })) => {
+            match home::known(view, message, now) {
+                Err(ViewError::Corrupt(corrupt)) => Some(Stop::Failed(corrupt.to_string())),
+                known => known?.stop(*id),
+            }
+        }
+        _ => None,
+    };
+    Ok(UnitReply { effects: Vec::new(), stop: known.or_else(|| Some(stop.clone())) })
 }
 
 fn apply_unit(view: &mut impl ViewMut, unit: &Unit, now: Millis) -> Result<UnitReply, ViewError> {

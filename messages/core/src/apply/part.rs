@@ -35,7 +35,8 @@ pub enum Part {
         /// Also when the reference is pending under another id: that one did not reach a quorum.
         supersede: bool,
     },
-    /// The message into the recipient's inboxes. Repeating it changes nothing.
+    /// The message into inboxes of a user: the recipient, or the sender, whose other devices have it too.
+    /// Repeating it changes nothing.
     Deliver {
         /// The message's id.
         id: MessageId,
@@ -59,7 +60,7 @@ pub enum Part {
         /// The message.
         message: Archived,
         /// Whose inboxes have it, under the id that it was stored under.
-        devices: Vec<DeviceId>,
+        devices: Vec<(UserId, DeviceId)>,
     },
     /// A device is known from now on.
     Register {
@@ -151,9 +152,11 @@ pub struct MarkPlaced {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Stop {
     /// The reference is complete: the message is stored under this id, in these inboxes.
-    Complete(MessageId, Vec<DeviceId>),
+    Complete(MessageId, Vec<(UserId, DeviceId)>),
     /// The reference is pending under this other id: append again under it.
     Pending(MessageId),
+    /// An earlier unit of the batch is pending under another id: append again behind it.
+    Held,
     /// The reference was used for other content.
     Conflict,
     /// The device has sent a higher id in the conversation (rule 9).
@@ -179,6 +182,7 @@ impl Stop {
             Self::OutOfOrder(_) | Self::TooOld | Self::TooNew | Self::Failed(_) => {
                 Some(self.clone())
             }
+            Self::Pending(_) | Self::Held => Some(Self::Held),
             _ => None,
         }
     }

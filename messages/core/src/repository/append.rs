@@ -2,9 +2,11 @@
 //!
 //! Where one replica is the quorum, the three are parts of one unit and take one synced write. Where
 //! there are several, completion comes after the rest is on a majority, so that a single replica that
-//! says "complete" proves it. When a unit stops on the way (the recipient's devices changed, the
-//! reference is pending under another id), the next round repeats it with what was learnt; a crash in
-//! between leaves a pending fan-out, which [`super::fan_out`] finishes.
+//! says "complete" proves it. When a unit stops on the way (a device came, the reference is pending
+//! under another id), the next round repeats it with what was learnt; a crash in between leaves a
+//! pending fan-out, which [`super::fan_out`] finishes.
+//!
+//! The inboxes are those of the recipient's devices and of the sender's other ones.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -14,11 +16,11 @@ use super::{Append, Quorum, Refused, Stored};
 use crate::{
     apply::{Batch, Part, Stop, Unit, UnitReply},
     key,
-    record::{Archived, Registry, To},
+    record::{Archived, Registry},
     replica::{Replica, ReplicaError},
 };
 
-/// A recipient's registry changes once in weeks: needing more rounds means that something else is wrong.
+/// A registry changes once in weeks: needing more rounds means that something else is wrong.
 const ROUNDS: usize = 5;
 
 /// A message on its way to being stored.
@@ -65,7 +67,7 @@ pub(super) async fn append<R: Replica>(
             }
         }
     }
-    let text = "the devices of the recipient changed again and again";
+    let text = "the devices of sender or recipient changed again and again";
     let unsettled = || Err(Refused::Unavailable(text.into()));
     outcomes.into_iter().map(|outcome| outcome.unwrap_or_else(unsettled)).collect()
 }
@@ -98,7 +100,7 @@ async fn round<R: Replica>(quorum: &Quorum<R>, works: Vec<Work>) -> Result<Round
             Next::Done(outcome) => {
                 done.push((work.at, outcome));
                 if applied && !quorum.is_one() {
-                    let devices = devices(&work.message, &registries);
+                    let devices = inboxes(&work.message, &registries);
                     let (id, message) = (work.id, work.message);
                     open.push(Part::Complete { id, stored: id, message, devices });
                 }
@@ -122,7 +124,7 @@ async fn registries<R: Replica>(
     works: &[Work],
 ) -> Result<HashMap<UserId, Registry>, ReplicaError> {
     let mut users: Vec<UserId> =
-        works.iter().map(|work| recipient(&work.message).clone()).collect();
+        works.iter().flat_map(|work| work.message.participants()).cloned().collect();
     users.sort_unstable();
     users.dedup();
     let read = quorum.get(users.iter().map(key::registry).collect::<Vec<_>>()).await?;
@@ -131,20 +133,18 @@ async fn registries<R: Replica>(
 
 fn unit(work: &Work, registries: &HashMap<UserId, Registry>, complete: bool) -> Unit {
     let Work { id, supersede, message, .. } = work;
-    let devices = devices(message, registries);
-    let to = recipient(message);
-    let mut parts = vec![
-        Part::Home { id: *id, message: message.clone(), supersede: *supersede },
-        Part::Deliver {
-            id: *id,
-            conversation: message.conversation(),
-            from: message.from.clone(),
-            to: to.clone(),
-            devices: devices.clone(),
-            version: registries.get(to).map_or(0, |registry| registry.version),
-        },
-    ];
+    let mut parts = vec![Part::Home { id: *id, message: message.clone(), supersede: *supersede }];
+    parts.extend(message.participants().map(|user| Part::Deliver {
+        id: *id,
+        conversation: message.conversation(),
+        from: message.from.clone(),
+        to: user.clone(),
+        devices: devices(message, user, registries),
+        // Also where there is no device: one may come in between.
+        version: registries.get(user).map_or(0, |registry| registry.version),
+    }));
     if complete {
+        let devices = inboxes(message, registries);
         parts.push(Part::Complete { id: *id, stored: *id, message: message.clone(), devices });
     }
     Unit(parts)
@@ -152,14 +152,15 @@ fn unit(work: &Work, registries: &HashMap<UserId, Registry>, complete: bool) -> 
 
 fn next(work: &Work, reply: UnitReply, registries: &HashMap<UserId, Registry>) -> Next {
     let stored = |id, devices| {
-        let to = recipient(&work.message).clone();
-        Next::Done(Ok(Stored { id, conversation: work.message.conversation(), to, devices }))
+        Next::Done(Ok(Stored { id, conversation: work.message.conversation(), devices }))
     };
     match reply.stop {
-        None => stored(work.id, devices(&work.message, registries)),
+        None => stored(work.id, inboxes(&work.message, registries)),
         Some(Stop::Complete(id, devices)) => stored(id, devices),
         Some(Stop::Pending(id)) if work.id == work.asked => Next::Again { id, supersede: false },
-        Some(Stop::StaleRegistry) => Next::Again { id: work.id, supersede: work.supersede },
+        Some(Stop::StaleRegistry | Stop::Held) => {
+            Next::Again { id: work.id, supersede: work.supersede }
+        }
         // The pending id is on too few replicas and too late for the others: the id that was asked
         // for takes its place. Both have one identity, so nobody shows the message twice.
         Some(Stop::OutOfOrder(_) | Stop::TooOld | Stop::Pending(_)) if work.id != work.asked => {
@@ -180,16 +181,23 @@ fn refused(stop: Stop) -> Refused {
     }
 }
 
-/// Who gets it.
-fn recipient(message: &Archived) -> &UserId {
-    let To::User(to) = &message.to;
-    to
+/// Whose inboxes get it.
+fn inboxes(message: &Archived, registries: &HashMap<UserId, Registry>) -> Vec<(UserId, DeviceId)> {
+    let of = |user: &UserId| {
+        let devices = devices(message, user, registries).into_iter();
+        let user = user.clone();
+        devices.map(move |device| (user.clone(), device))
+    };
+    message.participants().flat_map(of).collect()
 }
 
-/// The devices that get it: all of the recipient, but never the one that sent it.
-fn devices(message: &Archived, registries: &HashMap<UserId, Registry>) -> Vec<DeviceId> {
-    let to = recipient(message);
-    let own = *to == message.from;
-    let Some(registry) = registries.get(to) else { return Vec::new() };
-    registry.devices.keys().filter(|device| !(own && **device == message.device)).cloned().collect()
+/// The devices of a user that get it: all, but never the one that sent it.
+fn devices(
+    message: &Archived,
+    user: &UserId,
+    registries: &HashMap<UserId, Registry>,
+) -> Vec<DeviceId> {
+    let Some(registry) = registries.get(user) else { return Vec::new() };
+    let sent = |device: &DeviceId| *user == message.from && *device == message.device;
+    registry.devices.keys().filter(|device| !sent(device)).cloned().collect()
 }

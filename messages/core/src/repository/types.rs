@@ -29,10 +29,8 @@ pub struct Stored {
     pub id: MessageId,
     /// Its conversation.
     pub conversation: ConversationId,
-    /// Whose inboxes have it.
-    pub to: UserId,
-    /// The inboxes of which devices.
-    pub devices: Vec<DeviceId>,
+    /// Whose inboxes have it: devices of the recipient, and the sender's other ones.
+    pub devices: Vec<(UserId, DeviceId)>,
 }
 
 /// A message was not stored.

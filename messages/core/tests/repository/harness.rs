@@ -219,6 +219,11 @@ pub fn device(name: &str) -> DeviceId {
     DeviceId::new(name).unwrap()
 }
 
+/// A device of a user.
+pub fn device_of((name, of): (&str, &str)) -> (UserId, DeviceId) {
+    (user(name), device(of))
+}
+
 pub fn conversation(one: &str, other: &str) -> ConversationId {
     ConversationId::between(&user(one), &user(other))
 }

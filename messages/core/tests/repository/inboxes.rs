@@ -109,6 +109,18 @@ fn the_device_that_acknowledges_its_own_users_message_gets_no_receipt() {
 }
 
 #[test]
+fn what_another_device_of_ones_own_has_sent_goes_without_a_receipt() {
+    for service in [Service::of_one(), Service::of_three()] {
+        service.register("alice", "phone");
+        service.register("alice", "laptop");
+        let hi = service.store(&message("alice/phone", "bob", "1", 0, "hi")).unwrap().id;
+        assert_eq!(service.acknowledge("alice", "laptop", [hi]), []);
+        assert_eq!(service.waiting("alice", "laptop"), []);
+        assert_eq!(service.inbox("alice", "phone").receipts, []);
+    }
+}
+
+#[test]
 fn a_probe_finds_what_has_waited_for_long_enough() {
     let (service, ids) = filled(&["0", "1"]);
     let probe = |before| {

@@ -25,7 +25,7 @@ fn said(pairs: &[(usize, usize)]) -> (Service, Vec<Append>) {
 }
 
 fn matches(query: &Query, Append { id, message }: &Append) -> bool {
-    query.user.as_ref().is_none_or(|user| message.participants().contains(&user))
+    query.user.as_ref().is_none_or(|user| message.participants().any(|one| one == user))
         && query.conversation.is_none_or(|conversation| message.conversation() == conversation)
         && query.sender.as_ref().is_none_or(|sender| message.from == *sender)
         && (query.ids.from..query.ids.to).contains(&u128::from_be_bytes(id.to_bytes()))

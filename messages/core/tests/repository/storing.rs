@@ -10,20 +10,34 @@ use messages_core::{
 use crate::harness::*;
 
 #[test]
-fn a_message_goes_to_every_device_of_the_recipient_and_to_no_other() {
+fn a_message_goes_to_every_other_device_of_recipient_and_sender() {
+    for service in [Service::of_one(), Service::of_three()] {
+        let owed = [("bob", "laptop"), ("bob", "phone"), ("alice", "tab")];
+        for (name, of) in owed.into_iter().chain([("alice", "phone"), ("carol", "phone")]) {
+            assert!(service.register(name, of));
+        }
+        let hi = message("alice/phone", "bob", "1", 0, "hi");
+        let stored = service.store(&hi).unwrap();
+        assert_eq!((stored.id, &stored.devices[..]), (hi.id, &owed.map(device_of)[..]));
+        let pushed = hi.message.clone().into_message(hi.id, stored.conversation);
+        for (name, of) in owed {
+            assert_eq!(service.inbox(name, of).messages, [pushed.clone()]);
+        }
+        for name in ["alice", "carol"] {
+            assert_eq!(service.waiting(name, "phone"), []);
+        }
+        assert_eq!(service.store(&hi), Ok(stored), "a repetition tells the same devices");
+    }
+}
+
+#[test]
+fn a_device_of_the_sender_that_registers_meanwhile_gets_the_message_too() {
     let service = Service::of_one();
-    for (name, of) in [("bob", "phone"), ("bob", "laptop"), ("alice", "phone"), ("alice", "tab")] {
-        assert!(service.register(name, of));
-    }
+    service.register("alice", "phone");
+    service.replica().before_next_write(|view| register_in(view, "alice", "tab"));
     let hi = message("alice/phone", "bob", "1", 0, "hi");
-    let stored = service.store(&hi).unwrap();
-    assert_eq!((stored.id, stored.to), (hi.id, user("bob")));
-    assert_eq!(stored.devices, [device("laptop"), device("phone")]);
-    for of in ["phone", "laptop"] {
-        let inbox = service.inbox("bob", of);
-        assert_eq!(inbox.messages, [hi.message.clone().into_message(hi.id, stored.conversation)]);
-    }
-    assert_eq!(service.waiting("alice", "tab"), []);
+    assert_eq!(service.store(&hi).unwrap().devices, [device_of(("alice", "tab"))]);
+    assert_eq!(service.waiting("alice", "tab"), [hi.id]);
 }
 
 #[test]
@@ -32,7 +46,7 @@ fn a_message_to_oneself_goes_to_the_other_devices() {
     service.register("alice", "phone");
     service.register("alice", "laptop");
     let note = message("alice/phone", "alice", "1", 0, "milk");
-    assert_eq!(service.store(&note).unwrap().devices, [device("laptop")]);
+    assert_eq!(service.store(&note).unwrap().devices, [device_of(("alice", "laptop"))]);
     assert_eq!(service.waiting("alice", "phone"), []);
     assert_eq!(service.waiting("alice", "laptop"), [note.id]);
 }
@@ -130,7 +144,7 @@ fn a_device_that_registers_meanwhile_gets_the_message_too() {
     service.replica().before_next_write(|view| register_in(view, "bob", "laptop"));
     let hi = message("alice", "bob", "1", 0, "hi");
     let stored = service.store(&hi).unwrap();
-    assert_eq!(stored.devices, [device("laptop"), device("phone")]);
+    assert_eq!(stored.devices, [("bob", "laptop"), ("bob", "phone")].map(device_of));
     assert_eq!(service.waiting("bob", "laptop"), [hi.id]);
     assert_eq!(service.all(everything(), NOW).len(), 1);
 }
@@ -181,7 +195,7 @@ fn a_repeat_of_a_pending_message_appends_again_under_its_first_id() {
     let hi = half_stored(&service);
     let again = message("alice", "bob", "1", 50, "hi");
     let stored = service.store(&again).unwrap();
-    assert_eq!((stored.id, &stored.devices[..]), (hi.id, &[device("phone")][..]));
+    assert_eq!((stored.id, &stored.devices[..]), (hi.id, &[device_of(("bob", "phone"))][..]));
     assert_eq!(service.waiting("bob", "phone"), [hi.id]);
     assert_eq!((service.all(everything(), NOW).len(), fan_outs(&service)), (1, 0));
 }

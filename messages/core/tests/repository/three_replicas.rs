@@ -183,3 +183,44 @@ fn what_follows_a_message_that_moved_up_moves_with_it() {
         }
     }
 }
+
+/// The first message of a batch has reached one replica before. The ones behind it must not be stored
+/// before it is, since it may need an id above theirs by then.
+#[test]
+fn what_is_behind_a_pending_message_is_not_stored_before_it() {
+    for away in [None, Some(0), Some(1), Some(2)] {
+        let service = Service::of_three();
+        service.register("bob", "phone");
+        on_one_alone(&service, 0);
+        let mut ids = Vec::new();
+        // As the sender's gateway does: what is refused for its id is stamped again, in order.
+        for millis in [50, 150] {
+            let left = (ids.len()..3).zip(millis..);
+            let batch = left.map(|(n, at)| message("alice", "bob", &(n + 1).to_string(), at, "hi"));
+            let outcomes = with_away(&service, away, || service.append(batch.collect()));
+            let stored = outcomes.iter().take_while(|outcome| outcome.is_ok()).count();
+            let refused = |one: &Result<_, _>| matches!(one, Err(Refused::OutOfOrder(_)));
+            assert!(outcomes[stored..].iter().all(refused), "without {away:?}: {outcomes:?}");
+            ids.extend(outcomes.into_iter().flatten().map(|stored| stored.id));
+        }
+        assert_eq!(ids.len(), 3);
+        assert!(ids.is_sorted_by(|a, b| a < b), "without {away:?}: {ids:?}");
+    }
+}
+
+/// All of a batch is pending under other ids, from before a crash: one round tells all of them.
+#[test]
+fn a_batch_of_pending_messages_is_stored_in_one_call() {
+    let service = Service::of_one();
+    service.register("bob", "phone");
+    let batch = |millis: i64| -> Vec<_> {
+        let message = |n: i64| message("alice", "bob", &format!("r{n}"), millis + n, "hi");
+        (0..20).map(message).collect()
+    };
+    for append in batch(0) {
+        let home = Part::Home { id: append.id, message: append.message, supersede: false };
+        service.replica().apply_alone(Batch(vec![Unit(vec![home])]));
+    }
+    let stored = service.append(batch(500)).into_iter().map(|outcome| outcome.unwrap().id);
+    assert!(stored.eq(batch(0).into_iter().map(|append| append.id)));
+}

@@ -79,23 +79,6 @@ fn a_reassert_during_a_claim_follows_it() {
 }
 
 #[test]
-fn a_claim_that_was_carried_out_twice_is_probed_for_until_its_route_has_been_looked_at() {
-    let mut bob = Bob::connected();
-    bob.hello();
-    bob.handle(Input::Claimed(Ok(Claimed { epoch: 70, previous: Some(route(1, 7, 69)) })));
-    let hold = |claimed| Effect::Hold { device: bobs_phone(), epoch: 70, claimed };
-    assert_eq!(bob.effects()[0], hold(false));
-    bob.page(&[], None);
-    bob.handle(Input::Reassert);
-    bob.effects();
-    bob.handle(reclaimed(70, Some(route(1, 7, 69))));
-    assert_eq!(bob.effects()[0], hold(false));
-    bob.touches_after(30);
-    bob.handle(Input::Touched(Ok(Touched::Held)));
-    assert_eq!(bob.effects(), [hold(true)]);
-}
-
-#[test]
 fn a_claim_for_an_incarnation_that_ended_meanwhile_is_made_again() {
     let mut bob = Bob::connected();
     bob.hello();
