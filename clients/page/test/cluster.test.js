@@ -29,6 +29,15 @@ async function visit(url, user, options = {}) {
   return page;
 }
 
+test('what is said in one window is in the other one of the same user, and not unread', async () => {
+  const [one = '', other = ''] = cluster.pages;
+  const [here, there] = [await visit(one, 'dora'), await visit(other, 'dora')];
+  await talkTo(here, 'erin');
+  await say(here, 'From the first window');
+  await there.getByRole('button', { name: /erin.*From the first window/ }).waitFor(WAIT);
+  assert.equal(await there.title(), 'ChatCluster');
+});
+
 test('two pages on two gateways and a terminal talk', async () => {
   const [one = '', other = ''] = cluster.pages;
   const alice = await visit(one, 'alice', { viewport: { width: 1200, height: 800 } });

@@ -38,6 +38,33 @@ async fn a_message_crosses_two_gateways_and_its_receipt_comes_back() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_one_device_sends_reaches_the_users_other_ones() {
+    let world = World::new().await;
+    let (one, two) = (world.gateway("one").await, world.gateway("two").await);
+    let mut phone = world.login(one.client, "alice", "phone").await;
+    let mut laptop = world.login(two.client, "alice", "laptop").await;
+    let tablet = world.login(two.client, "alice", "tablet").await;
+    drop(tablet);
+
+    phone.send("r-1", "bob", "hello, bob").await;
+    let sent = phone.until("sent").await;
+    let mut tablet = Client::connect(one.client).await;
+    tablet.hello(&world.token("alice"), "tablet").await;
+    tablet.expect("welcome").await;
+    for other in [&mut laptop, &mut tablet] {
+        let message = other.expect("message").await;
+        assert_eq!((&message["from"], &message["message"]), (&json!("alice"), &sent["message"]));
+        assert_eq!(message["to"], json!({"user": "bob"}));
+        other.ack(&message).await;
+    }
+    tablet.expect("caught_up").await;
+    // Nobody is told that a device of their own has it.
+    for device in [&mut phone, &mut laptop, &mut tablet] {
+        device.quiet().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_came_while_offline_waits_and_is_pushed_on_the_other_gateway() {
     let world = World::new().await;
     let (one, two) = (world.gateway("one").await, world.gateway("two").await);

@@ -4,7 +4,10 @@ use std::io::{self, ErrorKind};
 
 use chatcluster_client::{
     Event, Fatal,
-    protocol::client::{Expiring, ServerFrame},
+    protocol::{
+        client::{Expiring, ServerFrame},
+        id::UserId,
+    },
 };
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
@@ -20,14 +23,17 @@ use crate::{
 
 pub(crate) async fn run(target: TargetArgs, args: ListenArgs, clock: Clock) -> Result<(), Failure> {
     let device = target.device.clone();
-    let mut connection = Connection::open(Target::resolve(&target)?, device, Use::Take)?;
-    let result = listen(&mut connection, &args, clock).await;
+    let target = Target::resolve(&target)?;
+    let user = target.user.clone();
+    let mut connection = Connection::open(target, device, Use::Take)?;
+    let result = listen(&mut connection, &user, &args, clock).await;
     connection.close().await;
     result
 }
 
 async fn listen(
     connection: &mut Connection,
+    user: &UserId,
     args: &ListenArgs,
     clock: Clock,
 ) -> Result<(), Failure> {
@@ -45,7 +51,7 @@ async fn listen(
             left = left.map(|left| left - 1);
         }
         let failure = failure(&event);
-        let shown = if args.json { json(event) } else { words(&event, clock, paint) };
+        let shown = if args.json { json(event) } else { words(&event, user, clock, paint) };
         match shown.as_deref().map_or(Ok(()), text::line) {
             Ok(()) => {}
             // Whoever read has enough, as `head` does; this event stays unacknowledged.
@@ -98,11 +104,11 @@ fn json(event: Event) -> Option<String> {
     })
 }
 
-fn words(event: &Event, clock: Clock, paint: Paint) -> Option<String> {
+fn words(event: &Event, user: &UserId, clock: Clock, paint: Paint) -> Option<String> {
     match event {
         Event::Message(message) => {
-            let (at, from) = (clock.day_and_time(message.at), paint.name(message.from.as_str()));
-            Some(format!("{} {from}: {}", paint.dim(&at), text::body(message)))
+            let at = paint.dim(&clock.day_and_time(message.at));
+            Some(format!("{at} {}: {}", text::speaker(message, user, paint), text::body(message)))
         }
         Event::Connected(session) => {
             text::complain(&format!("connected to {} as {}", session.gateway, session.user));

@@ -2,7 +2,11 @@
 
 use std::io::{self, IsTerminal, Write};
 
-use chatcluster_client::protocol::{Millis, client::Message};
+use chatcluster_client::protocol::{
+    Millis,
+    client::{Message, Recipient},
+    id::UserId,
+};
 use time::{OffsetDateTime, UtcOffset};
 
 /// Times as people here read them.
@@ -44,6 +48,17 @@ pub(crate) fn expiring(clock: Clock, expires: Millis) -> String {
 
 /// The body of a message, which a stranger wrote, made safe for a terminal. Control characters could
 /// move the cursor or change the terminal, and bidirectional overrides could reorder what is shown.
+/// Who said it. What the user said on another device also tells to whom.
+pub(crate) fn speaker(message: &Message, user: &UserId, paint: Paint) -> String {
+    let from = paint.name(message.from.as_str());
+    match &message.to {
+        Recipient::User(to) if message.from == *user => {
+            format!("{from} → {}", paint.name(to.as_str()))
+        }
+        Recipient::User(_) => from,
+    }
+}
+
 pub(crate) fn body(message: &Message) -> String {
     if message.content.kind.as_str() != "text/plain" {
         let bytes = message.content.body.as_str().len();

@@ -49,9 +49,11 @@ pub(crate) async fn run(
     let device = args.device.clone();
     let target = Target::resolve(&args)?;
     let to = to.map_or_else(|| input.ask_name("who do you talk to? ", "--to NAME"), Ok)?;
+    let user = target.user.clone();
     let connection = Connection::open(target, device, Use::Take)?;
     let (commands, screen, _sane) = input.start(&to)?;
     let mut talk = Talk {
+        user,
         to,
         connection,
         screen,
@@ -68,6 +70,7 @@ pub(crate) async fn run(
 }
 
 struct Talk {
+    user: UserId,
     to: UserId,
     connection: Connection,
     screen: Screen,
@@ -193,8 +196,8 @@ impl Talk {
     }
 
     fn message(&self, at: &str, message: &Message) -> String {
-        let from = self.paint.name(message.from.as_str());
-        format!("{} {from}: {}", self.paint.dim(at), text::body(message))
+        let speaker = text::speaker(message, &self.user, self.paint);
+        format!("{} {speaker}: {}", self.paint.dim(at), text::body(message))
     }
 
     async fn show_slow(&mut self) -> Result<(), Failure> {
