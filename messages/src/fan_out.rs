@@ -21,14 +21,10 @@ pub async fn finish_pending<R: Repository>(
     loop {
         let before = MessageId::floor(clock().saturating_sub(AFTER));
         match repository.finish_pending(before).await {
-            Ok((finished, more)) => {
+            Ok(0) => {}
+            Ok(finished) => {
                 metrics.finished.inc_by(finished as u64);
-                if finished > 0 {
-                    tracing::info!(finished, "filled inboxes that a crash had left");
-                }
-                if more {
-                    continue;
-                }
+                tracing::info!(finished, "filled inboxes that a crash had left");
             }
             Err(error) => tracing::warn!(%error, "looking for pending messages failed"),
         }

@@ -48,6 +48,11 @@ pub const REFERENCE_LIFETIME: u64 = 7 * 24 * 3600 * 1000;
 /// ahead of the clock of whoever checks it.
 pub const APPEND_WINDOW: u64 = 60_000;
 
+/// How far ahead of a gateway's clock an id may be that a client says it has seen, in milliseconds. Gateways'
+/// clocks may be wrong by minutes, and clients are not to suffer for it; whose is wrong by a day has worse
+/// problems.
+pub const SEEN_AHEAD: u64 = 24 * 3600 * 1000;
+
 /// What a client has to know of the limits, as told in `welcome`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Limits {

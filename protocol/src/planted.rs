@@ -41,8 +41,6 @@ bugs! {
     EvictionWithoutRead = 4,
     /// The previous holder is evicted before the new one's client is known to be there.
     EvictionUnproven = 4,
-    /// An eviction ends the session whatever epoch it means.
-    AnyEpochEvicted = 4,
     /// A route is released whatever epoch it has.
     AnyEpochReleased = 4,
     /// What was sent over a link that broke counts as delivered.
@@ -73,8 +71,6 @@ bugs! {
     LaterSendsGoOn = 9,
     /// A replica takes ids below the highest of the device.
     LowerIdTaken = 9,
-    /// Units behind one that was refused for its id are stored.
-    LaterUnitsGoOn = 9,
     /// A message is completed under an id below that of an earlier one, which has moved up.
     OvertakenCompleted = 9,
     /// Appends of any age are taken.

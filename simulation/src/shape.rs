@@ -36,6 +36,8 @@ pub struct Shape {
 pub enum Mood {
     /// Anything may.
     Rough,
+    /// Storage and what leads to it fail again and again, while much is written.
+    Torn,
     /// Network and storage do their work: clients come and go, gateways are drained and die, and the
     /// manager fails.
     Fair,
@@ -48,6 +50,7 @@ impl Mood {
         match Chance::new(seed, 5).between(0, 9) {
             0 => Self::Fair,
             1 | 2 => Self::Gentle,
+            3 => Self::Torn,
             _ => Self::Rough,
         }
     }
@@ -58,7 +61,7 @@ impl Mood {
     /// backstop comes after five minutes.
     pub(crate) fn within(self) -> Option<Time> {
         match self {
-            Self::Rough => None,
+            Self::Rough | Self::Torn => None,
             Self::Fair => Some(75 * S),
             Self::Gentle => Some(40 * S),
         }
@@ -75,7 +78,7 @@ impl Shape {
         let users = (0..chance.between(10, 24)).map(|_| chance.between(1, 4) as usize).collect();
         let mood = Mood::of(seed);
         // Where little goes wrong, a full queue that is forgotten shows.
-        let often = if mood == Mood::Rough { 4 } else { 2 };
+        let often = if mood.within().is_some() { 2 } else { 4 };
         let bursts = if chance.one_in(often) { chance.between(1, 2) as usize } else { 0 };
         let sends = chance.between(200, 300) as usize;
         let trouble = chance.between(60, 120) * S;

@@ -120,6 +120,11 @@ impl World {
                     (ErrorCode::Unavailable, Some(_)) if error.text.starts_with("an earlier") => {
                         hit("client: held back send");
                     }
+                    // Clients give up for good on what they may not have sent at all.
+                    (code @ (ErrorCode::BadField | ErrorCode::BadFrame), _) => {
+                        let home = &self.clients[device].home;
+                        self.violated("P1", format!("a frame of {home:?} was refused: {code:?}"));
+                    }
                     _ => {}
                 }
                 match error.reference {

@@ -15,6 +15,9 @@ const FROM: Time = 4 * S;
 /// How many kinds there are to draw from.
 const KINDS: u64 = 24;
 
+/// Those of storage, of the ways to it, and of who calls it.
+const TORN: &[u64] = &[2, 3, 3, 5, 7, 7, 8, 9, 11, 20, 20, 20];
+
 /// Those of clients, gateways and the manager, in the proportion in which they are drawn.
 const FAIR: &[u64] = &[0, 11, 15, 16, 17, 18, 19, 22, 22, 22, LONG_OUTAGE];
 const LONG_OUTAGE: u64 = KINDS + 1;
@@ -29,6 +32,7 @@ pub(crate) fn plan(shape: &Shape, chance: &mut Chance) -> Vec<Fault> {
     let mut allowed: Vec<u64> = (0..KINDS).filter(|_| !chance.one_in(3)).collect();
     match shape.mood {
         Mood::Rough => {}
+        Mood::Torn => allowed = TORN.to_vec(),
         Mood::Fair => allowed = FAIR.to_vec(),
         Mood::Gentle => allowed = GENTLE.to_vec(),
     }

@@ -5,7 +5,11 @@ use chatcluster_protocol::id::{ConversationId, MessageId};
 use futures_util::FutureExt;
 use gateway_core::session::Phase;
 
-use crate::{client::Client, clock::Time, world::World};
+use crate::{
+    client::Client,
+    clock::Time,
+    world::{CALM, World},
+};
 
 impl World {
     /// P7: each device that is connected has its route, whatever the manager has lost.
@@ -58,6 +62,30 @@ impl World {
                 return self.violated("P5", format!("{what}, although all was healed before"));
             }
         }
+        if let Some(what) = self.acknowledged_stays() {
+            self.violated("rule 19", what);
+        }
+    }
+
+    /// What a device acknowledged has left its inbox, without waiting for a probe. A copy under another id,
+    /// of a write that was late, waits for one.
+    fn acknowledged_stays(&self) -> Option<String> {
+        let calm = self.now.saturating_sub(CALM);
+        let settled = |client: &Client| {
+            let welcomed = client.link.as_ref().and_then(|link| link.welcomed_at);
+            welcomed.is_some_and(|at| at < calm)
+        };
+        self.clients.iter().enumerate().filter(|(_, client)| settled(client)).find_map(
+            |(at, one)| {
+                let mut waiting = self.inbox_of(&one.home).into_iter();
+                let id = waiting.find(|id| {
+                    let number = self.oracle.by_identity.get(&id.identity()).copied();
+                    let told = number.and_then(|number| self.oracle.messages[number].id);
+                    told == Some(*id) && self.oracle.has_acknowledged(at, id.identity())
+                })?;
+                Some(format!("{id} is in the inbox of {:?}, which has acknowledged it", one.home))
+            },
+        )
     }
 
     /// Where a message has not arrived that was told to be sent.
@@ -80,7 +108,9 @@ impl World {
         };
         // A receipt that the replicas placed in different orders waits for a probe.
         let idle = self.gateways.iter().all(|gateway| gateway.pending() == 0);
-        idle && self.clients.iter().all(quiet) && self.receipts_lack().is_none()
+        idle && self.fan_outs().is_empty()
+            && self.clients.iter().all(quiet)
+            && self.receipts_lack().is_none()
     }
 
     /// Up to when histories have to be complete: the fresh messages included.
@@ -117,6 +147,9 @@ impl World {
             if let Some(what) = self.out_of_order(client).or(self.history_lacks(client)) {
                 return Some(what);
             }
+        }
+        if let Some(id) = self.fan_outs().first() {
+            return Some(("rule 11", format!("the fan-out of {id} is still pending")));
         }
         for (at, gateway) in self.gateways.iter().enumerate() {
             if gateway.pending() > 0 {

@@ -3,7 +3,7 @@
 use chatcluster_protocol::id::{DeviceId, Identity, MessageId, UserId};
 use gateway_core::Device;
 use messages_core::{
-    key,
+    key::{self, Table},
     record::{Archived, is_tombstone},
 };
 
@@ -93,7 +93,16 @@ impl World {
 
     /// What is in a device's inbox, as a majority has it.
     pub(super) fn inbox_of(&self, device: &Device) -> Vec<MessageId> {
-        let prefix = key::inboxes(&device.user, &device.device);
+        self.on_most(key::inboxes(&device.user, &device.device))
+    }
+
+    /// The messages whose fan-out is pending, as a majority has it.
+    pub(super) fn fan_outs(&self) -> Vec<MessageId> {
+        self.on_most(vec![Table::FanOut as u8])
+    }
+
+    /// The ids of what most replicas have under a prefix and none has removed.
+    fn on_most(&self, prefix: Vec<u8>) -> Vec<MessageId> {
         let end = key::end_of(&prefix);
         let mut found = std::collections::BTreeMap::new();
         for replica in &self.replicas {

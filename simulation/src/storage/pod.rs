@@ -49,18 +49,11 @@ impl World {
         let call =
             move |repository: Arc<Repo>| async move { repository.finish_pending(before).await };
         self.run_on_pod(pod, call, move |world, found| {
-            let again = match found {
-                Ok((finished, more)) => {
-                    if finished > 0 {
-                        hit("fan-out: finished by another");
-                        trace!(world, Node::Pod(pod), "finished {finished} pending fan-outs");
-                    }
-                    more
-                }
-                Err(_) => false,
-            };
-            let pause = if again { 1 } else { FAN_OUT };
-            world.later(Node::Pod(pod), pause, move |world| world.finish_pending(pod));
+            if let Ok(finished @ 1..) = found {
+                hit("fan-out: finished by another");
+                trace!(world, Node::Pod(pod), "finished {finished} pending fan-outs");
+            }
+            world.later(Node::Pod(pod), FAN_OUT, move |world| world.finish_pending(pod));
         });
     }
 

@@ -6,7 +6,7 @@
 use chatcluster_protocol::{
     Millis,
     id::{HybridClock, Identity, MessageId},
-    limits::APPEND_WINDOW,
+    limits::{APPEND_WINDOW, SEEN_AHEAD},
     planted::{Bug, planted},
 };
 
@@ -24,10 +24,9 @@ impl Floor {
         Self(MessageId::MIN)
     }
 
-    /// Whether a client can have seen this id: none is further ahead of any gateway's clock than the
-    /// message service accepts.
+    /// Whether a client can have seen this id.
     pub(super) fn is_credible(id: MessageId, wall: Millis) -> bool {
-        id.millis() <= wall.saturating_add(APPEND_WINDOW)
+        id.millis() <= wall.saturating_add(SEEN_AHEAD)
     }
 
     /// The client has seen this id.

@@ -43,7 +43,7 @@ impl Session {
         let (highest, epoch) = resume.map_or((None, None), |resume| (resume.highest, resume.epoch));
         if highest.is_some_and(|highest| !Floor::is_credible(highest, wall)) {
             let text =
-                "is more than 60 s in the future; send the highest id that you have received";
+                "is more than a day in the future; send the highest id that you have received";
             let field = Some("resume.highest".into());
             let error = Error { id: Some(id), field, ..Error::new(ErrorCode::BadField, text) };
             return self.refuse(error, env);

@@ -50,7 +50,7 @@ impl Session {
         if let Some(seen) = send.seen {
             if !Floor::is_credible(seen, env.now.wall) {
                 let text =
-                    "is more than 60 s in the future; send the highest id that you have seen";
+                    "is more than a day in the future; send the highest id that you have seen";
                 let field = Some("seen".into());
                 let (id, reference) = (Some(send.id), Some(send.reference));
                 let error = Error::new(ErrorCode::BadField, text);

@@ -2,10 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chatcluster_protocol::{
-    id::{ConversationId, DeviceId, MessageId, Stamp, UserId},
-    planted::{Bug, planted},
-};
+use chatcluster_protocol::id::{ConversationId, DeviceId, MessageId, Stamp, UserId};
 
 use crate::{
     record::{Archived, InboxEntry},
@@ -178,7 +175,6 @@ impl Stop {
     /// message that this unit is about would come after them in the end, against the sender's order.
     pub(super) fn holds_for_later(&self) -> Option<Self> {
         match self {
-            _ if planted(Bug::LaterUnitsGoOn) => None,
             Self::OutOfOrder(_) | Self::TooOld | Self::TooNew | Self::Failed(_) => {
                 Some(self.clone())
             }

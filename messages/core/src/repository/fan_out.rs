@@ -8,33 +8,43 @@ use chatcluster_protocol::{
 use super::{Append, Quorum, RepositoryError, Stored, append};
 use crate::{
     apply::{Batch, Part, Unit},
-    key::{self, Table},
+    key::{self, Key, Table},
     record::{self, Archived},
     replica::Replica,
     view::Scan,
 };
 
-/// Messages finished in one call.
+/// Fan-outs that are looked at together.
 const PAGE: usize = 256;
 
+/// Finishes what it can of all that is pending below `before`. What cannot be finished now, and what has
+/// been removed, holds up nothing behind it.
 pub(super) async fn finish<R: Replica>(
     quorum: &Quorum<R>,
     before: MessageId,
-) -> Result<(usize, bool), RepositoryError> {
+) -> Result<usize, RepositoryError> {
     if planted(Bug::FanOutLeft) {
-        return Ok((0, false));
+        return Ok(0);
     }
-    let scan = Scan {
-        from: vec![Table::FanOut as u8],
-        to: key::fan_out(before),
-        reverse: false,
-        rows: PAGE,
-        bytes: usize::MAX,
-    };
-    let pages = quorum.read(vec![scan]).await?;
-    let more = pages.iter().any(|page| page.ended_at.is_some());
+    let (mut finished, mut from) = (0, vec![Table::FanOut as u8]);
+    loop {
+        let to = key::fan_out(before);
+        let scan = Scan { from, to, reverse: false, rows: PAGE, bytes: usize::MAX };
+        let page = quorum.read(vec![scan]).await?.into_iter().next().unwrap_or_default();
+        finished += finish_page(quorum, page.rows).await?;
+        match page.ended_at {
+            Some(end) => from = key::behind(&end),
+            None => return Ok(finished),
+        }
+    }
+}
+
+async fn finish_page<R: Replica>(
+    quorum: &Quorum<R>,
+    rows: Vec<(Key, Vec<u8>)>,
+) -> Result<usize, RepositoryError> {
     let mut pending: Vec<(MessageId, ConversationId)> = Vec::new();
-    for (key, value) in pages.into_iter().flat_map(|page| page.rows) {
+    for (key, value) in rows {
         let id = key::id_of(&key);
         if let (Some(id), Some(conversation)) = (id, record::decode(&key, &value)?) {
             pending.push((id, conversation));
@@ -53,7 +63,7 @@ pub(super) async fn finish<R: Replica>(
         outcome.ok().filter(|stored| stored.id != append.id).map(|stored| (append, stored))
     });
     close(quorum, replaced).await?;
-    Ok((finished, more && finished > 0))
+    Ok(finished)
 }
 
 /// Ends fan-outs whose reference went to another id, under which the message was delivered. Where the

@@ -39,11 +39,11 @@ pub trait Repository: Send + Sync + 'static {
     ) -> impl Future<Output = Vec<Result<Stored, Refused>>> + Send;
 
     /// Finishes what was stored but may not be in all inboxes: messages older than `before`. Says how
-    /// many were finished and whether there may be more.
+    /// many were finished.
     fn finish_pending(
         &self,
         before: MessageId,
-    ) -> impl Future<Output = Result<(usize, bool), RepositoryError>> + Send;
+    ) -> impl Future<Output = Result<usize, RepositoryError>> + Send;
 
     /// Makes a device known, so that messages from now on are kept for it; says whether it is new.
     fn register(

@@ -135,7 +135,7 @@ impl<R: Replica> Repository for Quorum<R> {
     fn finish_pending(
         &self,
         before: MessageId,
-    ) -> impl Future<Output = Result<(usize, bool), RepositoryError>> + Send {
+    ) -> impl Future<Output = Result<usize, RepositoryError>> + Send {
         fan_out::finish(self, before)
     }
 

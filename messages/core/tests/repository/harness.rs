@@ -184,7 +184,7 @@ impl Service {
     }
 
     pub fn finish_pending(&self, before: MessageId) -> usize {
-        self.quorum.finish_pending(before).now_or_never().unwrap().unwrap().0
+        self.quorum.finish_pending(before).now_or_never().unwrap().unwrap()
     }
 
     /// All that a query finds, page by page, and how often a forward page came again.

@@ -184,6 +184,22 @@ fn what_follows_a_message_that_moved_up_moves_with_it() {
     }
 }
 
+#[test]
+fn a_pending_message_behind_many_that_are_done_is_finished() {
+    let service = Service::of_three();
+    service.register("bob", "phone");
+    for n in 0..300 {
+        service.store(&message("carol", "bob", &format!("r{n}"), n, "hi")).unwrap();
+    }
+    let hi = message("alice", "bob", "1", 300, "hi");
+    for replica in &service.replicas[..2] {
+        let home = Part::Home { id: hi.id, message: hi.message.clone(), supersede: false };
+        replica.apply_alone(Batch(vec![Unit(vec![home])]));
+    }
+    assert_eq!(service.finish_pending(message("x", "y", "z", 301, "").id), 1);
+    assert_eq!(service.waiting("bob", "phone").last(), Some(&hi.id));
+}
+
 /// The first message of a batch has reached one replica before. The ones behind it must not be stored
 /// before it is, since it may need an id above theirs by then.
 #[test]

@@ -350,7 +350,13 @@ fn a_message_gets_an_id_above_what_its_device_has_seen_elsewhere() {
     let first = bob.appended()[0];
     assert!(seen < first && first.millis() == seen.millis());
 
-    let future = id("x", 1_061_000);
+    let minutes_ahead = id("x", 1_300_000);
+    let seen = format!(r#"}},"seen":"{minutes_ahead}"}}"#);
+    bob.sends(&send(3, "r3", "dora", "c").replace("}}", &seen));
+    let followed = bob.appended()[0];
+    assert!(followed < minutes_ahead, "clocks differ, and it is followed by 30 s");
+
+    let future = id("x", 1_061_000 + 24 * 3600 * 1000);
     bob.sends(&send(2, "r2", "carol", "b").replace("}}", &format!(r#"}},"seen":"{future}"}}"#)));
     let (error, close) = bob.error();
     assert_eq!((error.code, error.field.as_deref()), (ErrorCode::BadField, Some("seen")));
