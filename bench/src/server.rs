@@ -11,8 +11,8 @@ use std::{
 
 use anyhow::Context;
 use chatcluster_config::{
-    Auth, BackendPort, ClientPort, Drain, GatewayConfig, GoDuration, GrpcPort, JwtAlgorithm,
-    JwtKey, ManagerHome, MessagesClient, MessagesConfig, PeerPort, Role, Storage,
+    Auth, BackendPort, ClientPort, Devices, Drain, GatewayConfig, GoDuration, GrpcPort,
+    JwtAlgorithm, JwtKey, ManagerHome, MessagesClient, MessagesConfig, PeerPort, Role, Storage,
 };
 use chatcluster_testkit::{
     Process, certificates::Certificates, free_port, redis::RedisCluster, wait_for,
@@ -97,6 +97,7 @@ impl Fleet {
             },
             admin: admins[0],
             storage: Storage::Embedded { path: certificates.folder().join("messages.redb") },
+            devices: Devices::default(),
         };
         let gateway = GatewayConfig {
             name: "bench".into(),

@@ -18,7 +18,7 @@ pub use gateway::{
     Auth, ClientPort, Drain, GatewayConfig, JwtAlgorithm, JwtKey, ManagerHome, MessagesClient,
     PeerPort,
 };
-pub use messages::{BackendPort, GrpcPort, MessagesConfig, Storage};
+pub use messages::{BackendPort, Devices, GrpcPort, MessagesConfig, Storage};
 pub use places::{cache_folder, redis_server};
 pub use read::{InvalidYaml, Mistake, from_yaml, line_of};
 pub use tls::{MutualTls, Role, ServerTls};

@@ -2,9 +2,9 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error};
 
-use crate::{MutualTls, ServerTls};
+use crate::{GoDuration, MutualTls, ServerTls};
 
 /// Configuration of the message service.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -18,6 +18,42 @@ pub struct MessagesConfig {
     pub admin: SocketAddr,
     /// Where messages are kept.
     pub storage: Storage,
+    /// How devices are kept.
+    #[serde(default, skip_serializing_if = "Devices::are_default")]
+    pub devices: Devices,
+}
+
+/// How devices are kept.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Devices {
+    /// A device that nobody has connected for this long is removed, with all that waits for it. At least a
+    /// day: gateways say every 6 hours which devices are connected.
+    #[serde(deserialize_with = "at_least_a_day")]
+    pub unused_after: GoDuration,
+}
+
+impl Default for Devices {
+    fn default() -> Self {
+        Self { unused_after: GoDuration::from_secs(60 * DAY) }
+    }
+}
+
+impl Devices {
+    /// Left out where an operator writes the file, so that what it renders stays as it was.
+    fn are_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+const DAY: u64 = 24 * 3600;
+
+fn at_least_a_day<'de, D: Deserializer<'de>>(deserializer: D) -> Result<GoDuration, D::Error> {
+    let duration = GoDuration::deserialize(deserializer)?;
+    if duration < GoDuration::from_secs(DAY) {
+        return Err(D::Error::custom("must be at least 24h"));
+    }
+    Ok(duration)
 }
 
 /// Where gateways connect, by gRPC under mutual TLS.

@@ -18,7 +18,7 @@ mod tls;
 pub use auth::{Algorithm, Auth, Jwt, SecretKeyRef};
 pub use gateways::{Drain, Gateways};
 pub use manager::{Managed, Manager, ManagerType};
-pub use messages::{Embedded, Engine, Messages, Retention, Storage};
+pub use messages::{Devices, Embedded, Engine, Messages, Retention, Storage};
 pub use pod::Pod;
 pub use resources::{Amount, Resources};
 pub use rules::{Invalid, validate};

@@ -1,5 +1,6 @@
 //! `spec.messages`.
 
+use chatcluster_config::GoDuration;
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -14,6 +15,25 @@ pub struct Messages {
     pub engine: Engine,
     /// The one pod of engine Embedded. Ignored locally, where the messages are a file.
     pub embedded: Embedded,
+    /// How users' devices are kept.
+    pub devices: Devices,
+}
+
+/// How users' devices are kept.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Devices {
+    /// A device that nobody has connected for this long is removed, with all that waits for it: a user has
+    /// at most 16, and a phone that was lost years ago should not count for ever. Default 1440h, which is 60
+    /// days. Hours, minutes and seconds as in `720h`, at least 24h.
+    #[schemars(schema_with = "crate::schema::duration_from_1d")]
+    pub unused_after: GoDuration,
+}
+
+impl Default for Devices {
+    fn default() -> Self {
+        Self { unused_after: GoDuration::from_secs(60 * 24 * 3600) }
+    }
 }
 
 /// What keeps the messages.

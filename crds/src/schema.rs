@@ -16,6 +16,19 @@ pub(crate) fn duration_up_to_1h(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
+/// The same, from one day to a hundred years.
+pub(crate) fn duration_from_1d(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "string",
+        "maxLength": 32,
+        "x-kubernetes-validations": [{
+            "rule": "self.matches('^([0-9]+(h|m|s|ms))+$') && duration(self) >= duration('24h') \
+                     && duration(self) <= duration('876000h')",
+            "message": "must be hours, minutes and seconds as in 720h, at least 24h and at most 876000h in all",
+        }],
+    })
+}
+
 /// A `u32` without its format, which Kubernetes does not know and warns of.
 pub(crate) fn whole_number(schema: &mut Schema) {
     schema.remove("format");

@@ -2,11 +2,13 @@
 //!
 //! - [`embedded`]: the replica that this process holds
 //! - [`grpc`] and [`http`]: the two interfaces; each takes a listener, a repository and a shutdown token
+//! - [`devices`]: devices that nobody uses
 //! - [`fan_out`]: finishing what a crash left half done
 //!
 //! The decisions are in `messages-core`; here is the I/O around them.
 
 mod clock;
+pub mod devices;
 pub mod embedded;
 pub mod fan_out;
 pub mod grpc;

@@ -5,7 +5,7 @@ use std::{future::Future, path::PathBuf, process::ExitCode, sync::Arc, time::Dur
 use anyhow::{Context, Result, bail};
 use chatcluster_config::{MessagesConfig, Role, Storage};
 use chatcluster_messages::{
-    Clock, Metrics,
+    Clock, Metrics, devices,
     embedded::{Embedded, WriterThread},
     fan_out,
     grpc::{self, GrpcService},
@@ -75,6 +75,14 @@ async fn run(config: MessagesConfig, shutdown: CancellationToken) -> Result<()> 
     let (grpc_at, grpc) = serve_grpc(&config, &parts).await?;
     let (http_at, http) = serve_http(&config, &parts).await?;
     let Parts { repository, clock, metrics, .. } = parts;
+    let sweep = devices::sweep(
+        repository.clone(),
+        *config.devices.unused_after,
+        clock.clone(),
+        metrics.clone(),
+        shutdown.clone(),
+    );
+    let sweep = tokio::spawn(sweep);
     let fan_out =
         tokio::spawn(fan_out::finish_pending(repository, clock, metrics, shutdown.clone()));
     readiness.met("listeners");
@@ -86,7 +94,7 @@ async fn run(config: MessagesConfig, shutdown: CancellationToken) -> Result<()> 
     };
     shutdown.cancel();
     let _ = timeout(DRAIN + Duration::from_secs(1), async {
-        let _ = tokio::join!(grpc, http, fan_out);
+        let _ = tokio::join!(grpc, http, fan_out, sweep);
         if !died {
             writer.ended().await;
         }

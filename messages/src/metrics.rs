@@ -42,6 +42,8 @@ pub struct Metrics {
     pub receipts: Counter,
     /// Messages whose inboxes were filled after a crash.
     pub finished: Counter,
+    /// Devices removed because nobody used them.
+    pub devices_expired: Counter,
     /// Writes refused because the queue was full.
     pub writes_refused: Counter,
     /// Transactions that failed.
@@ -61,6 +63,7 @@ impl Metrics {
             appends: Family::default(),
             receipts: Counter::default(),
             finished: Counter::default(),
+            devices_expired: Counter::default(),
             writes_refused: Counter::default(),
             commits_failed: Counter::default(),
             writable: Gauge::default(),
@@ -82,6 +85,11 @@ impl Metrics {
             "fan_outs_finished",
             "Messages whose inboxes were filled after a crash",
             metrics.finished.clone(),
+        );
+        registry.register(
+            "devices_expired",
+            "Devices removed because nobody used them",
+            metrics.devices_expired.clone(),
         );
         registry.register(
             "writes_refused",

@@ -88,7 +88,7 @@ struct ServiceClaims<'a> {
     exp: u64,
 }
 
-/// A token that lets a backend read messages for 30 days.
+/// A token that lets a backend do everything for 30 days.
 pub fn service_token(
     key: &str,
     subject: &str,
@@ -98,7 +98,7 @@ pub fn service_token(
     let claims = ServiceClaims {
         sub: subject,
         aud: SERVICE_AUDIENCE,
-        scope: "messages:read",
+        scope: "messages:read devices:write",
         iat,
         exp: iat + SERVICE_TOKEN_LASTS.as_secs(),
     };

@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 
 use chatcluster_config::{
-    Auth, ClientPort, Drain, GatewayConfig, GoDuration, JwtAlgorithm, JwtKey, ManagerHome,
+    Auth, ClientPort, Devices, Drain, GatewayConfig, GoDuration, JwtAlgorithm, JwtKey, ManagerHome,
     MessagesClient, MutualTls, PeerPort, ServerTls,
 };
 use chatcluster_crds::ChatClusterSpec;
@@ -63,6 +63,11 @@ pub(crate) fn gateway(spec: &ChatClusterSpec, place: GatewayPlace) -> GatewayCon
             timeout: place.drain_timeout,
         },
     }
+}
+
+/// How the message service keeps devices.
+pub(crate) fn devices(spec: &ChatClusterSpec) -> Devices {
+    Devices { unused_after: spec.messages.devices.unused_after }
 }
 
 /// What every Redis node's configuration says; `operator-plan` says why it is so. `node_timeout` is in

@@ -20,7 +20,7 @@ const CHANGES = {
 export function verdict(code) {
   if (code >= 4000 && code <= 4099) return { next: 'at_once' };
   if (code < 4200 || code > 4299) return { next: 'back_off' };
-  if (code === 4200 || code === 4201) return { next: 'token', change: 'a new token is needed' };
+  if (code === 4200 || code === 4201 || code === 4206) return { next: 'token', change: 'a new token is needed' };
   const change = CHANGES[code] ?? 'the gateway wants something to change first; its reason says what';
   return { next: 'stop', change };
 }

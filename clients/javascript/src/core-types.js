@@ -21,7 +21,7 @@
 
 /**
  * What the application is told, in order.
- * @typedef {{ name: 'connected', value: { user: string, device: string, session: string, gateway: string, expires?: number } }
+ * @typedef {{ name: 'connected', value: { user: string, device: string, newDevice: boolean, session: string, gateway: string, expires?: number } }
  *   | { name: 'caught_up', value: undefined }
  *   | { name: 'message', value: import('./protocol.js').Message }
  *   | { name: 'receipt', value: import('./protocol.js').Receipt }

@@ -258,11 +258,13 @@ export class Core {
   #welcomed(now, welcome) {
     if (this.link.is !== 'opening' || this.link.hello !== welcome.id) return;
     const { user, device, session, epoch, heartbeat, limits, expires } = welcome;
+    const newDevice = welcome.new_device ?? false;
     this.#tokenWorked = true;
     this.epoch = epoch;
     const renewal = new Renewal(expires, this.options);
     this.link = { is: 'live', heartbeat: new Heartbeat(heartbeat, now), limits, renewal, since: now };
-    this.#tell({ name: 'connected', value: { user, device, session, gateway: this.#retries.endpoint, expires } });
+    const gateway = this.#retries.endpoint;
+    this.#tell({ name: 'connected', value: { user, device, newDevice, session, gateway, expires } });
   }
 
   /**

@@ -75,6 +75,7 @@ export const REFERENCE_LIFETIME = 7 * 24 * 3600 * 1000;
  * @property {number} id
  * @property {string} user
  * @property {string} device
+ * @property {boolean} [new_device]
  * @property {string} session
  * @property {number} epoch
  * @property {number} heartbeat milliseconds

@@ -214,6 +214,23 @@ test('the range of a close code decides what comes next', () => {
   assert.match(/** @type {any} */ (after(4204).events[0]).value.message, /another program uses the same device/);
 });
 
+test('a device learns that it is new, and that it was removed', () => {
+  for (const newDevice of [true, false]) {
+    const it = core();
+    it.tick(0);
+    it.opened(0, 'secret');
+    const hello = JSON.parse(/** @type {any} */ (drain(it, 0).find((effect) => effect.do === 'write')).text);
+    it.frame(0, { ...welcome(hello), new_device: newDevice });
+    assert.equal(/** @type {any} */ (it.events[0]).value.newDevice, newDevice);
+  }
+  const fixed = live();
+  fixed.ended(1, { why: 'removed', code: 4206 });
+  assert.equal(fixed.link.is, 'stopped');
+  const renews = live({ tokenRenews: true });
+  renews.ended(1, { why: 'removed', code: 4206 });
+  assert.notEqual(renews.link.is, 'stopped');
+});
+
 test('an expired token is renewed once, and a refused one is not', () => {
   const it = live({ tokenRenews: true });
   it.ended(1, { why: 'expired', code: 4201 });

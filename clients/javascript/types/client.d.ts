@@ -17,7 +17,7 @@
  * acknowledged when its handler's promise is fulfilled; one whose handler threw, and a message that has no
  * handler, stays in the inbox and comes again with the next session.
  * @typedef {object} Events
- * @property {{ user: string, device: string, session: string, gateway: string, expires?: number }} connected
+ * @property {{ user: string, device: string, newDevice: boolean, session: string, gateway: string, expires?: number }} connected
  * @property {undefined} caught_up what waited while the device was away has been shown
  * @property {import('./protocol.js').Message} message once each; its id is its place
  * @property {import('./protocol.js').Receipt} receipt
@@ -115,6 +115,7 @@ export type Events = {
     connected: {
         user: string;
         device: string;
+        newDevice: boolean;
         session: string;
         gateway: string;
         expires?: number;

@@ -39,6 +39,7 @@ export type Event = {
     value: {
         user: string;
         device: string;
+        newDevice: boolean;
         session: string;
         gateway: string;
         expires?: number;

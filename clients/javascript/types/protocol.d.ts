@@ -88,6 +88,7 @@ export type Welcome = {
     id: number;
     user: string;
     device: string;
+    new_device?: boolean | undefined;
     session: string;
     epoch: number;
     /**

@@ -46,6 +46,9 @@ pub struct Session {
     pub user: UserId,
     /// Which of the user's devices.
     pub device: DeviceId,
+    /// The gateways did not know the device before: nothing that was said until now comes by itself, and
+    /// history has it. So it is with a device that was removed, or not used for long, when it comes back.
+    pub new_device: bool,
     /// The session's id, for logs and support.
     pub session: Uuid,
     /// URL of the gateway that holds it.
@@ -60,6 +63,7 @@ impl Session {
         Self {
             user: welcome.user.clone(),
             device: welcome.device.clone(),
+            new_device: welcome.new_device,
             session: welcome.session,
             gateway: gateway.to_owned(),
             expires: welcome.expires,

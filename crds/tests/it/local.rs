@@ -37,6 +37,7 @@ fn an_empty_spec_is_good_and_says_its_defaults() {
             "messages": {
                 "engine": "Embedded",
                 "embedded": { "storage": { "size": "10Gi", "whenDeleted": "Retain" }, "pod": {} },
+                "devices": { "unusedAfter": "1440h" },
             },
             "auth": { "jwt": { "audience": "chatcluster", "algorithm": "HS256" } },
             "paused": false,

@@ -17,11 +17,14 @@ const TIMEOUT: &str = "spec.gateways.drain.timeout";
 const SERVICE: &str = "spec.gateways.service.type";
 const POLICY: &str = "spec.gateways.service.externalTrafficPolicy";
 const SIZE: &str = "spec.messages.embedded.storage.size";
+const UNUSED_AFTER: &str = "spec.messages.devices.unusedAfter";
 const SHARDS: &str = "spec.manager.managed.shards";
 const PER_SHARD: &str = "spec.manager.managed.replicasPerShard";
 const ISSUER: &str = "spec.auth.jwt.issuer";
 const AUDIENCE: &str = "spec.auth.jwt.audience";
 const UP_TO_1H: &str = "must be hours, minutes and seconds as in 1h30m, at most 1h in all";
+const FROM_1D: &str =
+    "must be hours, minutes and seconds as in 720h, at least 24h and at most 876000h in all";
 const NAME: &str = "metadata.name must be 1 to 40 lower-case letters, digits or inner hyphens";
 
 /// Values that a rule or a type forbids.
@@ -42,6 +45,9 @@ pub(crate) fn values() -> Vec<Wrong> {
     let tls = |says: &'static [&'static str], tls: Value| gateways(says, json!({ "tls": tls }));
     let storage = |says: &'static [&'static str], storage: Value| {
         wrong(says, json!({ "messages": { "embedded": { "storage": storage } } }))
+    };
+    let unused_after = |says: &'static [&'static str], unused_after: Value| {
+        wrong(says, json!({ "messages": { "devices": { "unusedAfter": unused_after } } }))
     };
     let jwt =
         |says: &'static [&'static str], jwt: Value| wrong(says, json!({ "auth": { "jwt": jwt } }));
@@ -70,6 +76,11 @@ pub(crate) fn values() -> Vec<Wrong> {
             &[TIMEOUT, "Too long: may not be more than 32"],
             json!({ "timeout": "1ms".repeat(11) }),
         ),
+        unused_after(&[UNUSED_AFTER, FROM_1D], json!("23h59m")),
+        unused_after(&[UNUSED_AFTER, FROM_1D], json!("60d")),
+        unused_after(&[UNUSED_AFTER, FROM_1D], json!("0")),
+        unused_after(&[UNUSED_AFTER, FROM_1D], json!("876000h1s")),
+        unused_after(&[UNUSED_AFTER, "must be of type string"], json!(60)),
         gateways(
             &[SERVICE, "\"ClusterIP\", \"NodePort\", \"LoadBalancer\""],
             json!({ "service": { "type": "Public" } }),

@@ -31,6 +31,8 @@
 //! | | `GatewayLost`, `ProbeAll` | [`Prober::probe_all`] | |
 //! | [`Prober`] | `Probe` | the message service | [`Prober::probed`] |
 //! | | `ReadAgain` | `Input::ReadAgain` to that session | |
+//! | [`Registrar`] | `Seen` | the message service | [`Registrar::seen`] |
+//! | | `Removed` | `Input::Removed` to that session | |
 //! | [`Evictions`] | `Local` | `Input::Evict` to that session | |
 //! | | `Remote` | the link to that gateway | [`Evictions::evicted`], [`Machines::link_lost`], or [`Machines::gateway_gone`] |
 //! | | `ReadAgain` | `Input::ReadAgain` to that session | |
@@ -60,6 +62,7 @@ mod locals;
 mod machines;
 pub mod prober;
 mod push;
+pub mod registrar;
 pub mod router;
 pub mod session;
 mod sweep;
@@ -74,6 +77,7 @@ pub use locals::{Local, Locals};
 pub use machines::{Effects, Machines};
 pub use prober::Prober;
 pub use push::Push;
+pub use registrar::Registrar;
 pub use router::Router;
 pub use session::Session;
 pub use types::{Away, ConnectionId, Device, Gateway, Incarnation, Now, Route, Target};

@@ -6,9 +6,9 @@ use std::time::Duration;
 use rand::Rng;
 
 use crate::{
-    Drainer, Evictions, Gateway, Incarnation, LeaseKeeper, Locals, Now, Prober, Router,
+    Drainer, Evictions, Gateway, Incarnation, LeaseKeeper, Locals, Now, Prober, Registrar, Router,
     drainer::{self, DrainSettings},
-    evictions, lease, prober, router,
+    evictions, lease, prober, registrar, router,
 };
 
 /// The machines.
@@ -22,6 +22,8 @@ pub struct Machines {
     pub lease: LeaseKeeper,
     /// The backstop.
     pub prober: Prober,
+    /// Which devices are in use.
+    pub registrar: Registrar,
     /// Sessions that devices have left behind.
     pub evictions: Evictions,
     /// How the gateway stops.
@@ -37,6 +39,8 @@ pub struct Effects {
     pub lease: Vec<lease::Effect>,
     /// By the prober.
     pub prober: Vec<prober::Effect>,
+    /// By the registrar.
+    pub registrar: Vec<registrar::Effect>,
     /// By the evictions.
     pub evictions: Vec<evictions::Effect>,
     /// By the drainer.
@@ -51,6 +55,7 @@ impl Machines {
             router: Router::default(),
             lease: LeaseKeeper::new(rng),
             prober: Prober::new(now),
+            registrar: Registrar::new(now),
             evictions: Evictions::default(),
             drainer: Drainer::new(drain),
         };
@@ -69,6 +74,7 @@ impl Machines {
             effects.router.push(router::Effect::DropLink(gateway));
             self.link_lost(now, gateway);
         }
+        self.registrar.tick(now, &self.locals, &mut effects.registrar);
         self.evictions.tick(now, &mut effects.evictions);
         let pending = || self.router.pending();
         self.drainer.tick(now, open, pending, &self.locals, rng, &mut effects.drainer);

@@ -41,6 +41,9 @@ impl<M: Manager> Hub<M> {
         for effect in out.prober {
             self.prober_effect(effect);
         }
+        for effect in out.registrar {
+            self.registrar_effect(effect);
+        }
         for effect in out.drainer {
             self.drainer_effect(effect);
         }

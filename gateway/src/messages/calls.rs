@@ -108,7 +108,20 @@ impl Messages {
         let mut client = self.service.client();
         let answer = self.call("register", async move { client.register(request).await }).await;
         let answer = answer.map_err(|_| Away)?;
-        Ok(if answer.too_many_devices { Registration::TooManyDevices } else { Registration::Done })
+        Ok(match answer {
+            answer if answer.too_many_devices => Registration::TooManyDevices,
+            answer if answer.created => Registration::New,
+            _ => Registration::Known,
+        })
+    }
+
+    /// Says that devices are in use; which of them are not known, by position.
+    pub async fn seen(&self, devices: &[Device]) -> Result<Vec<u32>, Away> {
+        let devices = devices.iter().map(convert::device).collect();
+        let request = v1::SeenRequest { devices };
+        let mut client = self.service.client();
+        let answer = self.call("seen", async move { client.seen(request).await }).await;
+        answer.map(|answer| answer.unknown).map_err(|_| Away)
     }
 
     /// Reads a page of an inbox.

@@ -6,6 +6,7 @@
 mod client;
 mod conversation;
 mod crashes;
+mod devices;
 mod hostile;
 mod people;
 mod process;

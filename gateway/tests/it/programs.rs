@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, path::Path, process::Command};
 
 use chatcluster_config::{
-    BackendPort, GatewayConfig, GrpcPort, ManagerHome, MessagesConfig, Role, Storage,
+    BackendPort, Devices, GatewayConfig, GrpcPort, ManagerHome, MessagesConfig, Role, Storage,
 };
 use chatcluster_testkit::{Process, free_port, wait_until};
 use serde::Serialize;
@@ -55,6 +55,7 @@ impl Program {
             },
             admin: loopback(),
             storage: Storage::Embedded { path: world.folder.path().join("messages.redb") },
+            devices: Devices::default(),
         };
         let gateway = Path::new(env!("CARGO_BIN_EXE_chatcluster-gateway"));
         let program = gateway.with_file_name("chatcluster-messages");

@@ -54,6 +54,7 @@ struct Service {
     stop: CancellationToken,
     serving: JoinHandle<()>,
     writer: WriterThread,
+    repository: Arc<Quorum<Embedded>>,
 }
 
 /// A gateway of this process.
@@ -97,7 +98,7 @@ impl World {
         let path = self.folder.path().join("messages.redb");
         let (replica, writer) = Embedded::open(&path, wall_clock(), metrics.clone()).unwrap();
         let repository = Arc::new(Quorum::of_one(replica));
-        let service = GrpcService::new(repository, wall_clock(), metrics);
+        let service = GrpcService::new(repository.clone(), wall_clock(), metrics);
         let listener = bind(self.messages).unwrap();
         let connections = TlsListener::new(listener, tls, Handshakes::default()).into_stream();
         let stop = CancellationToken::new();
@@ -105,17 +106,23 @@ impl World {
         let serving = tokio::spawn(async move {
             grpc::serve(connections, service, stopped).await.unwrap();
         });
-        *self.service.lock().unwrap() = Some(Service { stop, serving, writer });
+        *self.service.lock().unwrap() = Some(Service { stop, serving, writer, repository });
     }
 
     /// Ends the message service as a crash would: calls under way get no answer.
     pub(crate) async fn kill_messages(&self) {
         let service = self.service.lock().unwrap().take();
-        let Some(Service { stop, serving, mut writer }) = service else { return };
+        let Some(Service { stop, serving, mut writer, repository }) = service else { return };
+        drop(repository);
         serving.abort();
         let _ = serving.await;
         stop.cancel();
         writer.ended().await;
+    }
+
+    /// What the message service keeps.
+    pub(crate) fn repository(&self) -> Arc<Quorum<Embedded>> {
+        self.service.lock().unwrap().as_ref().unwrap().repository.clone()
     }
 
     /// A configuration with free ports.

@@ -34,10 +34,13 @@ pub enum Table {
     Delivered = 10,
     /// (sender, device, conversation) to the highest id that took the place of a lower one (rule 9).
     Moved = 11,
+    /// (user, device, version of the registry without it) to [`crate::record::Departure`], while something
+    /// of the device is left.
+    Departure = 12,
 }
 
 impl Table {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 12] = [
         Self::Archive,
         Self::Index,
         Self::Participation,
@@ -49,6 +52,7 @@ impl Table {
         Self::Receipt,
         Self::Delivered,
         Self::Moved,
+        Self::Departure,
     ];
 
     /// The table of a key.
@@ -127,6 +131,17 @@ pub fn registry(user: &UserId) -> Key {
     key(Table::Registry, &[user.as_str()], &[])
 }
 
+/// A device that left its user's registry with this version. Versions only rise, so a device that
+/// leaves twice has two keys, and what was removed under one stays removed.
+pub fn departure(user: &UserId, device: &DeviceId, version: u64) -> Key {
+    key(Table::Departure, &[user.as_str(), device.as_str()], &[u128::from(version).to_be_bytes()])
+}
+
+/// All departures of a device start with this.
+pub fn departures(user: &UserId, device: &DeviceId) -> Key {
+    key(Table::Departure, &[user.as_str(), device.as_str()], &[])
+}
+
 /// A message in the inbox of a device.
 pub fn inbox(user: &UserId, device: &DeviceId, id: MessageId) -> Key {
     key(Table::Inbox, &[user.as_str(), device.as_str()], &[id.to_bytes()])
@@ -153,6 +168,28 @@ pub fn delivered(receiver: &UserId, conversation: ConversationId, sender: &UserI
     let mut key = key(Table::Delivered, &[receiver.as_str()], &[conversation.to_bytes()]);
     key.extend_from_slice(sender.as_str().as_bytes());
     key
+}
+
+/// All that a user has received starts with this.
+pub fn delivered_to(receiver: &UserId) -> Key {
+    key(Table::Delivered, &[receiver.as_str()], &[])
+}
+
+/// The user at the start of a key.
+pub fn user_of(key: &[u8]) -> Option<UserId> {
+    UserId::new(names(key).next()?).ok()
+}
+
+/// The user's device at the start of a key.
+pub fn device_of(key: &[u8]) -> Option<(UserId, DeviceId)> {
+    let mut names = names(key);
+    Some((UserId::new(names.next()?).ok()?, DeviceId::new(names.next()?).ok()?))
+}
+
+/// What a key has between zero bytes: names first, then ids, which may be anything.
+fn names(key: &[u8]) -> impl Iterator<Item = &str> {
+    let names = key.get(1..).unwrap_or_default().split(|byte| *byte == 0);
+    names.map_while(|name| std::str::from_utf8(name).ok())
 }
 
 /// The message id at the end of a key.
@@ -253,6 +290,8 @@ mod tests {
             let (key_a, key_b) = (inbox(&a.0, &a.1, a.2), inbox(&b.0, &b.1, b.2));
             prop_assert_eq!(a.cmp(&b), key_a.cmp(&key_b));
             prop_assert_eq!(id_of(&key_a), Some(a.2));
+            prop_assert_eq!(user_of(&key_a), Some(a.0.clone()));
+            prop_assert_eq!(device_of(&key_a), Some((a.0.clone(), a.1.clone())));
             prop_assert_eq!(Table::of(&key_a), Some(Table::Inbox));
             // A scan of one device sees that device alone.
             let prefix = inboxes(&b.0, &b.1);

@@ -92,19 +92,30 @@ fn reference(a: ReferenceRecord, b: ReferenceRecord) -> ReferenceRecord {
     if rank(&a) >= rank(&b) { a } else { b }
 }
 
-fn registry(a: Registry, b: Registry) -> Registry {
-    let (mut newer, older) = if a.version >= b.version { (a, b) } else { (b, a) };
-    for (device, registration) in older.devices {
-        newer
-            .devices
-            .entry(device)
-            .and_modify(|known| {
+/// Each device by itself: whoever knows of its later coming or going is right.
+pub(crate) fn registry(a: Registry, b: Registry) -> Registry {
+    let mut joined = a.clone();
+    joined.version = a.version.max(b.version);
+    for (device, left) in &b.left {
+        let known = joined.left.entry(device.clone()).or_insert(*left);
+        known.at = known.at.max(left.at);
+        known.changes = known.changes.max(left.changes);
+    }
+    joined.devices.retain(|device, _| a.changes(device) >= b.changes(device));
+    for (device, registration) in &b.devices {
+        match a.changes(device).cmp(&b.changes(device)) {
+            Ordering::Greater => {}
+            Ordering::Less => {
+                joined.devices.insert(device.clone(), *registration);
+            }
+            Ordering::Equal => {
+                let known = joined.devices.entry(device.clone()).or_insert(*registration);
                 known.registered_at = known.registered_at.min(registration.registered_at);
                 known.last_seen = known.last_seen.max(registration.last_seen);
-            })
-            .or_insert(registration);
+            }
+        }
     }
-    newer
+    joined
 }
 
 fn delivered(mut a: Delivered, b: Delivered) -> Delivered {
@@ -189,21 +200,42 @@ mod tests {
     fn registers_merge_the_same_either_way_round() {
         use chatcluster_protocol::id::{DeviceId, MessageId, UserId};
 
-        use crate::record::{Registration, Told};
+        use crate::record::{Left, Registration, Told};
         let device = |name: &str| DeviceId::new(name).unwrap();
         let seen = |at| Registration { registered_at: at, last_seen: at };
-        let registry = |version, devices: &[(&str, u64)]| Registry {
+        let one = |version, devices: &[(&str, u64)], left: &[(&str, u64)]| Registry {
             version,
             devices: devices.iter().map(|(name, at)| (device(name), seen(*at))).collect(),
+            left: left
+                .iter()
+                .map(|(name, n)| (device(name), Left { changes: *n, at: *n }))
+                .collect(),
         };
         let key = crate::key::registry(&UserId::new("alice").unwrap());
-        let a = record::encode(registry(2, &[("phone", 5), ("tablet", 9)]));
-        let b = record::encode(registry(1, &[("phone", 7), ("laptop", 8)]));
-        let ab = newer(&key, &a, &b).unwrap();
-        assert_eq!(ab, newer(&key, &b, &a).unwrap());
-        let merged: Registry = record::decode(&key, &ab).unwrap().unwrap();
-        assert_eq!((merged.version, merged.devices.len()), (2, 3));
-        assert_eq!(merged.devices[&device("phone")].last_seen, 7);
+        let merged = |a: &Registry, b: &Registry| {
+            let (a, b) = (record::encode(a), record::encode(b));
+            let ab = newer(&key, &a, &b).unwrap();
+            assert_eq!(ab, newer(&key, &b, &a).unwrap());
+            record::decode::<Registry>(&key, &ab).unwrap().unwrap()
+        };
+        let a = one(2, &[("phone", 5), ("tablet", 9)], &[]);
+        let b = one(1, &[("laptop", 8), ("phone", 7)], &[]);
+        let all = one(2, &[("laptop", 8), ("phone", 7), ("tablet", 9)], &[]);
+        let devices = |registry: Registry| {
+            let devices = registry.devices.into_iter();
+            (registry.version, devices.map(|(d, seen)| (d, seen.last_seen)).collect::<Vec<_>>())
+        };
+        assert_eq!(devices(merged(&a, &b)), devices(all));
+        // One that has left is gone, and one that came back since is here.
+        let gone = one(1, &[("laptop", 8)], &[("phone", 2)]);
+        assert_eq!(
+            devices(merged(&a, &gone)),
+            devices(one(2, &[("laptop", 8), ("tablet", 9)], &[]))
+        );
+        let back = one(1, &[("phone", 6)], &[("phone", 3)]);
+        assert_eq!(merged(&gone, &back).devices[&device("phone")], seen(6));
+        assert_eq!(merged(&a, &back).devices[&device("phone")], seen(6));
+        assert_eq!(merged(&gone, &back).left[&device("phone")], Left { changes: 3, at: 3 });
 
         let told =
             |millis| Told { receipt: MessageId::floor(millis), up_to: MessageId::floor(millis) };

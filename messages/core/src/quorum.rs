@@ -109,12 +109,13 @@ fn merge_unit(replies: &[&UnitReply], needed: usize) -> UnitReply {
 /// that it never will be under this id; the ids break ties, so that the highest counts.
 fn rank(stop: &Stop) -> (u8, Option<chatcluster_protocol::id::MessageId>) {
     match stop {
-        Stop::Complete(id, _) => (8, Some(*id)),
-        Stop::Pending(id) => (7, Some(*id)),
-        Stop::Conflict => (6, None),
-        Stop::OutOfOrder(highest) => (5, Some(*highest)),
+        Stop::Complete(id, _) => (9, Some(*id)),
+        Stop::Pending(id) => (8, Some(*id)),
+        Stop::Conflict => (7, None),
+        Stop::OutOfOrder(highest) => (6, Some(*highest)),
+        Stop::InUse => (5, None),
         Stop::StaleRegistry | Stop::Held => (4, None),
-        Stop::TooManyDevices => (3, None),
+        Stop::TooManyDevices | Stop::UnknownDevice | Stop::Departing => (3, None),
         Stop::TooOld => (2, None),
         Stop::TooNew => (1, None),
         Stop::Failed(_) => (0, None),

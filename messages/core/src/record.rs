@@ -4,7 +4,7 @@
 //! compact, has a written specification, and these types are private to the message service. A field
 //! enters under a new version; a version lives as long as any release that may still meet it.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use chatcluster_protocol::{
     Millis,
@@ -61,7 +61,7 @@ pub fn is_tombstone(value: &[u8]) -> bool {
 /// Reads the value of `key`; `None` where it was removed.
 pub fn decode<T: DeserializeOwned>(key: &[u8], value: &[u8]) -> Result<Option<T>, Corrupt> {
     match value.split_first() {
-        Some((&FORMAT, rest)) => match postcard::from_bytes(rest) {
+        Some((&FORMAT, rest)) => match postcard::from_bytes(&whole(key, rest)) {
             Ok(Cell::Live(value)) => Ok(Some(value)),
             Ok(Cell::Removed(_)) => Ok(None),
             Err(error) => Err(Corrupt::new(key, error)),
@@ -70,6 +70,15 @@ pub fn decode<T: DeserializeOwned>(key: &[u8], value: &[u8]) -> Result<Option<T>
             Err(Corrupt::new(key, format!("format {version} is not known, this is {FORMAT}")))
         }
         None => Err(Corrupt::new(key, "it is empty")),
+    }
+}
+
+/// Registries once ended before [`Registry::left`]. An empty map is one zero, and what follows a
+/// complete record is not looked at.
+fn whole<'a>(key: &[u8], rest: &'a [u8]) -> Cow<'a, [u8]> {
+    match Table::of(key) {
+        Some(Table::Registry) => Cow::Owned([rest, &[0]].concat()),
+        _ => Cow::Borrowed(rest),
     }
 }
 
@@ -175,6 +184,33 @@ pub struct Registry {
     pub version: u64,
     /// The devices, at most [`crate::apply::DEVICES`].
     pub devices: BTreeMap<DeviceId, Registration>,
+    /// The devices that have left, also if they are back: of two replicas the one that knows of the later
+    /// change is right. Forgotten after [`crate::apply::LEFT`].
+    pub left: BTreeMap<DeviceId, Left>,
+}
+
+/// A device has left its user's registry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Left {
+    /// Rises whenever it comes or goes: 1 when it came first, so odd while it is here.
+    pub changes: u64,
+    /// When it left last.
+    pub at: Millis,
+}
+
+impl Registry {
+    /// How often a device has come or gone.
+    pub(crate) fn changes(&self, device: &DeviceId) -> u64 {
+        let first = u64::from(self.devices.contains_key(device));
+        self.left.get(device).map_or(first, |left| left.changes)
+    }
+}
+
+/// A device has left its user's registry, and its inbox may not be empty yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Departure {
+    /// When it left.
+    pub at: Millis,
 }
 
 /// When a device was here.
@@ -310,6 +346,20 @@ mod tests {
             let error = decode::<Registry>(&registry, broken).unwrap_err();
             assert_eq!(error.table, Some(Table::Registry));
         }
+    }
+
+    #[test]
+    fn a_registry_that_was_written_before_devices_could_leave_is_read() {
+        let key = key::registry(&UserId::new("alice").unwrap());
+        let seen = Registration { registered_at: 5, last_seen: 300 };
+        let devices = BTreeMap::from([(DeviceId::new("phone").unwrap(), seen)]);
+        let old = write(&Cell::Live((7u64, devices.clone())));
+        let read = decode::<Registry>(&key, &old).unwrap().unwrap();
+        assert_eq!(read, Registry { version: 7, devices, left: BTreeMap::new() });
+        let gone = Left { changes: 2, at: 9 };
+        let left = BTreeMap::from([(DeviceId::new("laptop").unwrap(), gone)]);
+        let new = Registry { left, ..read };
+        assert_eq!(decode(&key, &encode(&new)), Ok(Some(new)));
     }
 
     #[test]

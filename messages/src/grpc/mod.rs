@@ -9,7 +9,7 @@ use std::{error::Error, future::Future, io, sync::Arc, time::Duration};
 use chatcluster_messages_api::v1::{
     AcknowledgeRequest, AcknowledgeResponse, AppendRequest, AppendResponse, HistoryRequest,
     HistoryResponse, ProbeRequest, ProbeResponse, ReadInboxRequest, ReadInboxResponse,
-    RegisterRequest, RegisterResponse,
+    RegisterRequest, RegisterResponse, SeenRequest, SeenResponse,
     messages_server::{Messages, MessagesServer},
 };
 use chatcluster_protocol::id::MessageId;
@@ -115,6 +115,13 @@ impl<R: Repository> GrpcService<R> {
         }
     }
 
+    async fn seen(&self, request: SeenRequest) -> Result<SeenResponse, Status> {
+        let devices = read::devices(request.devices)?;
+        let known = self.repository.seen(devices).await.map_err(status)?;
+        let unknown = (0u32..).zip(known).filter_map(|(at, known)| (!known).then_some(at));
+        Ok(SeenResponse { unknown: unknown.collect() })
+    }
+
     async fn read_inbox(&self, request: ReadInboxRequest) -> Result<ReadInboxResponse, Status> {
         let (user, device) = read::device(request.device, "device")?;
         let from = match request.cursor.is_empty() {
@@ -210,6 +217,11 @@ impl<R: Repository> Messages for GrpcService<R> {
     ) -> Result<Response<RegisterResponse>, Status> {
         let outcome = Self::register(self, request.into_inner()).await;
         self.count("Register", outcome)
+    }
+
+    async fn seen(&self, request: Request<SeenRequest>) -> Result<Response<SeenResponse>, Status> {
+        let outcome = Self::seen(self, request.into_inner()).await;
+        self.count("Seen", outcome)
     }
 
     async fn read_inbox(

@@ -17,7 +17,7 @@ use tonic::Status;
 /// Appends in a call, acknowledgements in a call.
 const BATCH: usize = 256;
 
-/// Devices in a probe.
+/// Devices in a probe, or seen in one call.
 const PROBE: usize = 1000;
 
 type Read<T> = Result<T, Status>;

@@ -8,7 +8,7 @@ use axum::{
     http::{HeaderMap, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
-    routing::get,
+    routing::{delete, get},
 };
 use chatcluster_protocol::{Millis, client::Message, id::MessageId};
 use messages_core::repository::{Repository, stable_up_to};
@@ -16,8 +16,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
-    auth::ServiceTokens,
-    cursor,
+    auth::{ServiceTokens, scope},
+    cursor, devices,
     filters::{self, Filters, Scope},
     openapi,
     problem::{Problem, ProblemCode},
@@ -54,33 +54,40 @@ pub fn router<R: Repository>(service: HttpService<R>) -> Router {
     let service = Arc::new(service);
     // Encoded once: it never changes.
     let document: Arc<str> = format!("{:#}", openapi::openapi()).into();
+    let needs = |scope| (service.clone(), scope);
+    let changes = Router::new()
+        .route(openapi::DEVICE, delete(devices::remove::<R>))
+        .route_layer(middleware::from_fn_with_state(needs(scope::DEVICES), require_token::<R>));
     Router::new()
         .route(openapi::ALL, get(list_all::<R>))
         .route(openapi::MESSAGE, get(one::<R>))
         .route(openapi::OF_USER, get(list_of_user::<R>))
         .route(openapi::OF_CONVERSATION, get(list_of_conversation::<R>))
+        .route(openapi::DEVICES, get(devices::list::<R>))
         // Only routes that exist ask for a token; those below are open.
-        .route_layer(middleware::from_fn_with_state(service.clone(), require_token::<R>))
+        .route_layer(middleware::from_fn_with_state(needs(scope::READ), require_token::<R>))
+        .merge(changes)
         .route("/openapi.json", get(describe).layer(Extension(document)))
         .route("/health", get(async || Json(serde_json::json!({ "status": "ok" }))))
         .fallback(async || Problem::not_found("there is no such path; see /openapi.json"))
         .method_not_allowed_fallback(async || {
-            Problem::new(ProblemCode::MethodNotAllowed, "this can only be read, by GET")
+            Problem::new(
+                ProblemCode::MethodNotAllowed,
+                "this path takes another method; see /openapi.json",
+            )
         })
         .layer(middleware::from_fn_with_state(service.clone(), count::<R>))
         .with_state(service)
 }
 
-type Service<R> = State<Arc<HttpService<R>>>;
+pub(super) type Service<R> = State<Arc<HttpService<R>>>;
 
 async fn one<R: Repository>(
     State(service): Service<R>,
     Path(id): Path<String>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<Message>, Problem> {
-    if let Some((name, _)) = form_urlencoded::parse(query.unwrap_or_default().as_bytes()).next() {
-        return Err(Problem::parameter(&name, "there is no such parameter here"));
-    }
+    filters::none(query)?;
     let id = id.parse::<MessageId>().map_err(|error| Problem::parameter("id", error))?;
     let found = service.repository.message(id).await?;
     found.map(Json).ok_or_else(|| Problem::not_found("there is no such message"))
@@ -129,12 +136,12 @@ async fn describe(Extension(document): Extension<Arc<str>>) -> Response {
 }
 
 async fn require_token<R: Repository>(
-    State(service): Service<R>,
+    State((service, scope)): State<(Arc<HttpService<R>>, &'static str)>,
     headers: HeaderMap,
     request: Request,
     next: Next,
 ) -> Response {
-    match service.tokens.allow_reading(&headers) {
+    match service.tokens.allow(&headers, scope) {
         Ok(()) => next.run(request).await,
         Err(problem) => problem.into_response(),
     }
@@ -151,6 +158,8 @@ async fn count<R: Repository>(
         Some(openapi::MESSAGE) => "message",
         Some(openapi::OF_USER) => "user_messages",
         Some(openapi::OF_CONVERSATION) => "conversation_messages",
+        Some(openapi::DEVICES) => "user_devices",
+        Some(openapi::DEVICE) => "user_device",
         _ => "other",
     };
     let response = next.run(request).await;

@@ -9,8 +9,13 @@ use serde::Deserialize;
 
 use super::problem::{Problem, ProblemCode};
 
-/// The scope that reading needs.
-const SCOPE: &str = "messages:read";
+/// What a service token's `scope` may contain.
+pub(super) mod scope {
+    /// Everything is read with this.
+    pub(crate) const READ: &str = "messages:read";
+    /// Devices are removed with this.
+    pub(crate) const DEVICES: &str = "devices:write";
+}
 
 /// Shorter secrets can be guessed.
 const KEY_BYTES: usize = 32;
@@ -72,8 +77,8 @@ impl ServiceTokens {
         Self::new(&std::fs::read(path).map_err(read)?, audience)
     }
 
-    /// Checks that a request may read.
-    pub(super) fn allow_reading(&self, headers: &HeaderMap) -> Result<(), Problem> {
+    /// Checks that a request's token has a scope.
+    pub(super) fn allow(&self, headers: &HeaderMap, scope: &'static str) -> Result<(), Problem> {
         let refused = |text: String| Problem::new(ProblemCode::Unauthorized, text);
         let token = bearer(headers).ok_or_else(|| {
             refused("a service token must come as Authorization: Bearer <token>".into())
@@ -81,11 +86,11 @@ impl ServiceTokens {
         let claims = decode::<Claims>(token, &self.key, &self.validation)
             .map_err(|error| refused(reason(error.kind())))?
             .claims;
-        if claims.scope.split(' ').any(|scope| scope == SCOPE) {
+        if claims.scope.split(' ').any(|has| has == scope) {
             return Ok(());
         }
-        let text = format!("the service token's scope must contain {SCOPE}");
-        Err(Problem::new(ProblemCode::Forbidden, text))
+        let text = format!("the service token's scope must contain {scope}");
+        Err(Problem { scope: Some(scope), ..Problem::new(ProblemCode::Forbidden, text) })
     }
 }
 

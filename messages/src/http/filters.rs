@@ -36,6 +36,20 @@ pub(super) struct Filters {
     cursor: Option<String>,
 }
 
+/// Where no query parameter is known.
+pub(super) fn none(query: Option<String>) -> Result<(), Problem> {
+    let query = query.unwrap_or_default();
+    match form_urlencoded::parse(query.as_bytes()).next() {
+        Some((name, _)) => Err(unknown(&name)),
+        None => Ok(()),
+    }
+}
+
+fn unknown(name: &str) -> Problem {
+    let shown: String = name.chars().take(64).collect();
+    Problem::parameter(&shown, "there is no such parameter here")
+}
+
 /// Which messages come first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -93,10 +107,7 @@ impl Filters {
                 });
             }
             ("cursor", _) => self.cursor = Some(value.to_owned()),
-            _ => {
-                let shown: String = name.chars().take(64).collect();
-                return Err(Problem::parameter(&shown, "there is no such parameter here"));
-            }
+            _ => return Err(unknown(name)),
         }
         Ok(())
     }

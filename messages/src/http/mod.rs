@@ -1,12 +1,14 @@
-//! The HTTP interface, for backends: reading messages by user, id, conversation, sender and time.
+//! The HTTP interface, for backends: reading messages by user, id, conversation, sender and time; the
+//! devices of users.
 //!
-//! - [`api`]: the routes; [`openapi()`]: their description, which is served at `/openapi.json`
+//! - [`api`]: the routes, of which [`devices`] has some; [`openapi()`]: their description, which is served at `/openapi.json`
 //! - [`auth`]: service tokens; [`filters`]: query parameters; [`cursor`]: pages
 //! - [`problem`]: errors; [`server`]: connections and their limits
 
 mod api;
 mod auth;
 mod cursor;
+mod devices;
 mod filters;
 mod openapi;
 mod problem;

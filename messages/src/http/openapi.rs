@@ -3,13 +3,15 @@
 
 use chatcluster_protocol::{
     client::Message,
-    id::{ConversationId, UserId},
+    id::{ConversationId, DeviceId, UserId},
 };
 use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Value, json};
 
 use super::{
     api::Messages,
+    auth::scope,
+    devices::Devices,
     filters::{LIMIT, LIMIT_DEFAULT, Order, TIME_MAX},
     problem::Problem,
 };
@@ -23,13 +25,19 @@ pub(super) const OF_USER: &str = "/v1/users/{user}/messages";
 /// Path of a conversation's messages.
 pub(super) const OF_CONVERSATION: &str = "/v1/conversations/{conversation}/messages";
 
+/// Path of a user's devices.
+pub(super) const DEVICES: &str = "/v1/users/{user}/devices";
+/// Path of a device.
+pub(super) const DEVICE: &str = "/v1/users/{user}/devices/{device}";
+
 /// A UUID of version 7, in either case.
 const UUID_V7: &str =
     "^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-7[0-9a-fA-F]{3}-[89abAB][0-9a-fA-F]{3}-[0-9a-fA-F]{12}$";
 
-const ABOUT: &str = "Messages by user, id, conversation, sender and time, for backends. Every request \
-    carries a service token: a JWT signed by HS256 with `aud`, `exp` and a `scope` that contains \
-    `messages:read`. Unknown parameters are errors.";
+const ABOUT: &str = "Messages by user, id, conversation, sender and time, and the devices of users, for \
+    backends. Every request carries a service token: a JWT signed by HS256 with `aud`, `exp` and a \
+    `scope` that contains what the operation needs, `messages:read` or `devices:write`. Unknown \
+    parameters are errors.";
 
 /// The document.
 pub fn openapi() -> Value {
@@ -75,6 +83,41 @@ fn paths(schemas: &mut SchemaGenerator) -> Value {
         OF_CONVERSATION: {
             "get": list(schemas, "listConversationMessages", said, vec![conversation, by_user]),
         },
+        DEVICES: { "get": devices(schemas) },
+        DEVICE: { "delete": remove_device(schemas) },
+    })
+}
+
+fn devices(schemas: &mut SchemaGenerator) -> Value {
+    let user = path::<UserId>(schemas, "user", "The user.");
+    let mut responses = errors(schemas);
+    responses["200"] = answer::<Devices>(schemas, "application/json", "The devices.");
+    responses["404"] = problem(schemas, "No device of this user was ever connected.");
+    json!({
+        "operationId": "listUserDevices",
+        "summary": "The devices of a user",
+        "parameters": [user],
+        "responses": responses,
+        "security": [{ "service_token": [scope::READ] }],
+    })
+}
+
+fn remove_device(schemas: &mut SchemaGenerator) -> Value {
+    let user = path::<UserId>(schemas, "user", "The user.");
+    let device = path::<DeviceId>(schemas, "device", "The device.");
+    let mut responses = errors(schemas);
+    responses["204"] = json!({ "description": "It is removed, with all that waited for it." });
+    responses["404"] = problem(schemas, "The user has no device of this name.");
+    let about = "What waits for the device is removed with it; the user's other devices and the archive \
+        are left alone. A device of the same name that connects later is a new one. After an error, \
+        repeat it: what was begun is finished.";
+    json!({
+        "operationId": "removeUserDevice",
+        "summary": "Remove a device of a user",
+        "description": about,
+        "parameters": [user, device],
+        "responses": responses,
+        "security": [{ "service_token": [scope::DEVICES] }],
     })
 }
 
@@ -82,13 +125,13 @@ fn one(schemas: &mut SchemaGenerator) -> Value {
     let id = json!({ "type": "string", "format": "uuid", "pattern": UUID_V7 });
     let mut responses = errors(schemas);
     responses["200"] = answer::<Message>(schemas, "application/json", "The message.");
-    responses["404"] =
-        answer::<Problem>(schemas, "application/problem+json", "There is no such message.");
+    responses["404"] = problem(schemas, "There is no such message.");
     json!({
         "operationId": "getMessage",
         "summary": "A message by its id",
         "parameters": [parameter("id", "path", "The message's id.", &id)],
         "responses": responses,
+        "security": [{ "service_token": [scope::READ] }],
     })
 }
 
@@ -125,6 +168,7 @@ fn list(schemas: &mut SchemaGenerator, id: &str, summary: &str, own: Vec<Value>)
         "summary": summary,
         "parameters": parameters,
         "responses": responses,
+        "security": [{ "service_token": [scope::READ] }],
     })
 }
 
@@ -133,13 +177,17 @@ fn errors(schemas: &mut SchemaGenerator) -> Value {
     for (status, text) in [
         ("400", "A parameter is unknown or wrong; `field` names it."),
         ("401", "There is no valid service token."),
-        ("403", "The service token's scope does not allow reading."),
+        ("403", "The service token's scope lacks what this needs."),
         ("500", "A record cannot be read."),
         ("503", "The service cannot answer now. Try again."),
     ] {
-        responses[status] = answer::<Problem>(schemas, "application/problem+json", text);
+        responses[status] = problem(schemas, text);
     }
     responses
+}
+
+fn problem(schemas: &mut SchemaGenerator, text: &str) -> Value {
+    answer::<Problem>(schemas, "application/problem+json", text)
 }
 
 fn answer<T: JsonSchema>(schemas: &mut SchemaGenerator, media: &str, text: &str) -> Value {

@@ -23,6 +23,9 @@ pub(super) struct Problem {
     /// Milliseconds to wait before trying again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) retry_after: Option<u64>,
+    /// The scope that the service token lacks, for the challenge.
+    #[serde(skip)]
+    pub(super) scope: Option<&'static str>,
 }
 
 /// What went wrong, for programs.
@@ -35,9 +38,9 @@ pub(super) enum ProblemCode {
     Unauthorized,
     /// 403: the service token does not allow this.
     Forbidden,
-    /// 404: there is no such message, or no such path.
+    /// 404: there is no such message, user, device or path.
     NotFound,
-    /// 405: the path can only be read.
+    /// 405: the path takes another method.
     MethodNotAllowed,
     /// 500: a record cannot be read.
     Internal,
@@ -67,7 +70,7 @@ impl Problem {
     pub(super) fn new(code: ProblemCode, text: impl Into<String>) -> Self {
         let temporary = code == ProblemCode::Unavailable;
         let retry_after = temporary.then_some(RETRY_AFTER * 1000);
-        Self { code, field: None, text: text.into(), temporary, retry_after }
+        Self { code, field: None, text: text.into(), temporary, retry_after, scope: None }
     }
 
     pub(super) fn parameter(name: &str, text: impl ToString) -> Self {
@@ -75,6 +78,10 @@ impl Problem {
             field: Some(name.to_owned()),
             ..Self::new(ProblemCode::BadParameter, text.to_string())
         }
+    }
+
+    pub(super) fn unavailable(text: &str) -> Self {
+        Self::new(ProblemCode::Unavailable, text)
     }
 
     pub(super) fn not_found(text: &str) -> Self {
@@ -100,14 +107,13 @@ impl IntoResponse for Problem {
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         let challenge = match self.code {
-            ProblemCode::Unauthorized => Some("Bearer realm=\"messages\""),
-            ProblemCode::Forbidden => {
-                Some("Bearer error=\"insufficient_scope\", scope=\"messages:read\"")
-            }
-            _ => None,
+            ProblemCode::Unauthorized => Some("Bearer realm=\"messages\"".to_owned()),
+            _ => self
+                .scope
+                .map(|scope| format!("Bearer error=\"insufficient_scope\", scope=\"{scope}\"")),
         };
-        if let Some(challenge) = challenge {
-            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        if let Some(challenge) = challenge.and_then(|challenge| challenge.try_into().ok()) {
+            headers.insert(header::WWW_AUTHENTICATE, challenge);
         }
         if self.retry_after.is_some() {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER));

@@ -87,7 +87,12 @@ fn batch(step: &Step) -> Option<Batch> {
             vec![Part::Acknowledge { acknowledge, there: None }]
         }
         Step::Register { user: name, device: n } => {
-            vec![Part::Register { user: user(NAMES[*name]), device: device(*n) }]
+            vec![Part::Register {
+                user: user(NAMES[*name]),
+                device: device(*n),
+                known: None,
+                create: true,
+            }]
         }
         Step::Reopen => return None,
     };
@@ -345,7 +350,8 @@ async fn what_a_crash_left_half_done_is_finished_at_the_next_start() {
     let phone = DeviceId::new("phone").unwrap();
     let message = said("alice", "bob", "1", "hi");
     let id = id_of(&message, NOW);
-    let register = Part::Register { user: user("bob"), device: phone.clone() };
+    let register =
+        Part::Register { user: user("bob"), device: phone.clone(), known: None, create: true };
     let home = Part::Home { id, message, supersede: false };
     replica.apply(vec![Batch(vec![Unit(vec![register, home])])].into()).await.unwrap();
 

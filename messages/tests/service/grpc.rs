@@ -76,6 +76,22 @@ async fn register(
 }
 
 #[tokio::test]
+async fn gateways_are_told_which_devices_are_not_known() {
+    let service = Service::start().await;
+    let mut gateway = service.gateway().await;
+    register(&mut gateway, "bob", "phone").await;
+    let devices = ["laptop", "phone", "tablet"].map(|of| device("bob", of).unwrap());
+    let request = v1::SeenRequest { devices: devices.to_vec() };
+    for _ in 0..2 {
+        let seen = gateway.seen(request.clone()).await.unwrap().into_inner();
+        assert_eq!(seen.unknown, [0, 2]);
+    }
+    let request = v1::SeenRequest { devices: vec![device("bob", "phone").unwrap(); 1001] };
+    let refused = gateway.seen(request).await.unwrap_err();
+    assert!(refused.message().starts_with("devices: "), "{refused}");
+}
+
+#[tokio::test]
 async fn a_message_travels_from_append_to_receipt() {
     let service = Service::start().await;
     let mut gateway = service.gateway().await;

@@ -170,6 +170,12 @@ pub async fn get(port: u16, path: &str, token: &str) -> Answer {
     raw(port, &format!("{head}authorization: Bearer {token}\r\n\r\n")).await
 }
 
+/// DELETE with a token.
+pub async fn delete(port: u16, path: &str, token: &str) -> Answer {
+    let head = format!("DELETE {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n");
+    raw(port, &format!("{head}authorization: Bearer {token}\r\n\r\n")).await
+}
+
 /// A service token with these claims.
 pub fn token(secret: &[u8], claims: &serde_json::Value) -> String {
     let key = jsonwebtoken::EncodingKey::from_secret(secret);
@@ -185,7 +191,7 @@ pub fn good_claims() -> serde_json::Value {
     serde_json::json!({
         "aud": "chatcluster-messages",
         "exp": jsonwebtoken::get_current_timestamp() + 3600,
-        "scope": "users:read messages:read",
+        "scope": "users:read messages:read devices:write",
     })
 }
 

@@ -26,16 +26,16 @@ use tokio_util::sync::CancellationToken;
 
 use crate::harness::*;
 
-struct Service {
-    port: u16,
-    repository: Arc<Quorum<Embedded>>,
+pub struct Service {
+    pub port: u16,
+    pub repository: Arc<Quorum<Embedded>>,
     stop: CancellationToken,
     _folder: tempfile::TempDir,
     _writer: WriterThread,
 }
 
 impl Service {
-    async fn start() -> Self {
+    pub async fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (clock, metrics) = (SetClock::new(), metrics());
         let path = folder.path().join("messages.redb");
@@ -60,7 +60,7 @@ impl Service {
     }
 
     /// `from>to` pairs, a millisecond apart.
-    async fn said(&self, pairs: &[&str]) -> Vec<MessageId> {
+    pub async fn said(&self, pairs: &[&str]) -> Vec<MessageId> {
         let append = |(n, pair): (u64, &&str)| {
             let (from, to) = pair.split_once('>').unwrap();
             let message = said(from, to, &format!("r{n}"), &n.to_string());
@@ -72,7 +72,7 @@ impl Service {
         ids
     }
 
-    async fn get(&self, path: &str) -> Answer {
+    pub async fn get(&self, path: &str) -> Answer {
         get(self.port, path, &good_token()).await
     }
 
@@ -256,8 +256,9 @@ async fn description_and_health_are_open() {
     let document = service.get("/openapi.json").await.json;
     assert_eq!(document, http::openapi());
     // Every path of the document is a route: it asks for a token.
-    for path in document["paths"].as_object().unwrap().keys() {
-        let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        let method = methods.as_object().unwrap().keys().next().unwrap().to_uppercase();
+        let request = format!("{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
         assert_eq!(raw(service.port, &request).await.status, 401, "{path}");
     }
 }

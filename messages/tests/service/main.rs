@@ -3,6 +3,7 @@
 // The modules of a test are private all the way up, and its helpers are tests as well.
 #![allow(unreachable_pub, clippy::unwrap_used)]
 
+mod devices;
 mod embedded;
 mod grpc;
 mod harness;

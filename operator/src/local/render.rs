@@ -62,6 +62,7 @@ pub(super) fn messages(cluster: &Cluster) -> MessagesConfig {
         },
         admin: loopback(cluster.messages.admin),
         storage: Storage::Embedded { path: cluster.paths.messages() },
+        devices: render::devices(&cluster.wanted.spec),
     }
 }
 
@@ -136,6 +137,7 @@ mod tests {
         let cluster = cluster(
             "{gateways: {replicas: 3, connectionsPerPod: 77, origins: [https://a.example], drain: {ratePerSecond: 5, timeout: 2s}},
               manager: {managed: {shards: 4, replicasPerShard: 0}},
+              messages: {devices: {unusedAfter: 720h}},
               auth: {jwt: {issuer: me, audience: chat}}}",
         );
         assert_eq!(cluster.gateways.len(), 3);
@@ -148,6 +150,7 @@ mod tests {
         assert_eq!(config.drain.timeout, GoDuration::from_secs(2));
         assert_eq!(config.auth.issuer.as_deref(), Some("me"));
         assert_eq!(config.auth.audience.as_deref(), Some("chat"));
+        assert_eq!(messages(&cluster).devices.unused_after, GoDuration::from_secs(720 * 3600));
     }
 
     #[test]

@@ -29,11 +29,13 @@ pub enum CloseCode {
     Replaced = 4204,
     /// The user has as many devices as one may have.
     TooManyDevices = 4205,
+    /// The device was removed.
+    Revoked = 4206,
 }
 
 impl CloseCode {
     /// All of them, in order.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Draining,
         Self::RouteLost,
         Self::Overloaded,
@@ -46,6 +48,7 @@ impl CloseCode {
         Self::HelloTimeout,
         Self::Replaced,
         Self::TooManyDevices,
+        Self::Revoked,
     ];
 
     /// The number on the wire.
@@ -68,6 +71,7 @@ impl CloseCode {
             Self::HelloTimeout => "no hello in time",
             Self::Replaced => "another connection of this device took over",
             Self::TooManyDevices => "too many devices",
+            Self::Revoked => "the device was removed",
         }
     }
 }

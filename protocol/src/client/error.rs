@@ -73,6 +73,8 @@ pub enum ErrorCode {
     TooManyInFlight,
     /// The user has as many devices as one may have.
     TooManyDevices,
+    /// The device was removed. Ends the connection with 4206.
+    Revoked,
     /// A service behind the gateway did not answer. A `send` has an unknown outcome: send the same
     /// reference again. Temporary.
     Unavailable,
@@ -100,6 +102,7 @@ impl ErrorCode {
             Self::HelloTimeout => Some(CloseCode::HelloTimeout),
             Self::BadToken => Some(CloseCode::BadToken),
             Self::TokenExpired => Some(CloseCode::TokenExpired),
+            Self::Revoked => Some(CloseCode::Revoked),
             _ => None,
         }
     }

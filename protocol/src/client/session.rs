@@ -47,6 +47,10 @@ pub struct Welcome {
     pub user: UserId,
     /// The device named in `hello`.
     pub device: DeviceId,
+    /// The device was not known before: its inbox begins empty, and what was said before is in `history`.
+    /// A device that was removed, or not used for long, is new when it comes back.
+    #[serde(default)]
+    pub new_device: bool,
     /// This session, for logs and support.
     #[schemars(with = "String", extend("format" = "uuid"))]
     pub session: Uuid,

@@ -88,14 +88,31 @@ impl World {
             move |repository: Arc<Repo>| async move { repository.register(user, name).await };
         self.call_service(at, WITHIN, call, move |world, found| {
             let found = match found {
-                Some(Ok(_)) => Ok(Registration::Done),
+                Some(Ok(true)) => Ok(Registration::New),
+                Some(Ok(false)) => Ok(Registration::Known),
                 Some(Err(RepositoryError::TooManyDevices)) => Ok(Registration::TooManyDevices),
                 Some(Err(_)) | None => Err(Away),
             };
-            if let Ok(Registration::Done) = found {
+            if let Ok(Registration::New | Registration::Known) = found {
                 world.oracle.registered(world.now, &device);
             }
             world.answered(at, connection, Input::Registered(found));
+        });
+    }
+
+    pub(super) fn seen(
+        &mut self,
+        at: usize,
+        devices: Vec<Device>,
+        answer: impl FnOnce(&mut World, Result<Vec<u32>, Away>) + 'static,
+    ) {
+        let devices = devices.into_iter().map(|one| (one.user, one.device)).collect();
+        let call = move |repository: Arc<Repo>| async move { repository.seen(devices).await };
+        self.call_service(at, WITHIN, call, move |world, known| {
+            let unknown = known.and_then(Result::ok).ok_or(Away).map(|known| {
+                (0u32..).zip(known).filter_map(|(at, known)| (!known).then_some(at)).collect()
+            });
+            answer(world, unknown);
         });
     }
 

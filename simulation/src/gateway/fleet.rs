@@ -1,7 +1,7 @@
 //! The gateway among others and in time: lease, probes, drain.
 
 use chatcluster_manager::{Incarnation as Id, Manager, MemoryManager, Renewal as Found};
-use gateway_core::{drainer, lease, lease::Renewal, prober, session::Input};
+use gateway_core::{drainer, lease, lease::Renewal, prober, registrar, session::Input};
 
 use super::convert::gateway_of;
 use crate::{
@@ -116,6 +116,21 @@ impl World {
                 trace!(self, Node::Gateway(at), "a probe finds something for {connection:?}");
                 self.feed_connection(at, connection, Input::ReadAgain);
             }
+        }
+    }
+
+    pub(super) fn registrar_effect(&mut self, at: usize, effect: registrar::Effect) {
+        use registrar::Effect;
+        match effect {
+            Effect::Seen { call, devices } => {
+                self.seen(at, devices, move |world, unknown| {
+                    world.tell(at, |machines, now, out| {
+                        let locals = &machines.locals;
+                        machines.registrar.seen(now, call, unknown, locals, &mut out.registrar);
+                    });
+                });
+            }
+            Effect::Removed(connection) => self.feed_connection(at, connection, Input::Removed),
         }
     }
 

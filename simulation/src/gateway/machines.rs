@@ -51,6 +51,9 @@ impl World {
         for effect in out.prober {
             self.prober_effect(at, effect);
         }
+        for effect in out.registrar {
+            self.registrar_effect(at, effect);
+        }
         for effect in out.drainer {
             self.drainer_effect(at, effect);
         }

@@ -27,7 +27,9 @@ pub(super) fn verdict(code: u16) -> Verdict {
 
 fn stop(code: u16) -> Verdict {
     match CloseCode::ALL.into_iter().find(|known| known.code() == code) {
-        Some(CloseCode::BadToken | CloseCode::TokenExpired) => Verdict::NeedsToken,
+        Some(CloseCode::BadToken | CloseCode::TokenExpired | CloseCode::Revoked) => {
+            Verdict::NeedsToken
+        }
         Some(CloseCode::Violation | CloseCode::HelloTimeout) => {
             Verdict::Stop("this client does not speak the gateway's protocol: use a newer client")
         }
@@ -63,6 +65,6 @@ mod tests {
     fn only_a_token_can_be_changed_without_a_person() {
         let needs_token: Vec<_> =
             (0..=4999).filter(|code| verdict(*code) == Verdict::NeedsToken).collect();
-        assert_eq!(needs_token, [4200, 4201]);
+        assert_eq!(needs_token, [4200, 4201, 4206]);
     }
 }

@@ -148,6 +148,7 @@ impl Conn {
             id: hello.id,
             user: user("alice"),
             device: hello.device.clone(),
+            new_device: false,
             session: Uuid::new_v4(),
             epoch: hello.resume.as_ref().and_then(|resume| resume.epoch).unwrap_or(0) + 1,
             heartbeat: 25_000,

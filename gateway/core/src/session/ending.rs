@@ -27,6 +27,13 @@ impl Session {
         self.refuse(Error::new(code, text), env);
     }
 
+    /// Were it to register its device again, the client would never learn what it has missed.
+    pub(super) fn removed(&mut self, env: &mut Env<'_>) {
+        if !matches!(self.state, State::Closing) {
+            self.fail(ErrorCode::Revoked, "the device was removed; get a new token", env);
+        }
+    }
+
     /// The gateway is being stopped; the client keeps its session while it opens another.
     pub(super) fn drain(&mut self, after: Duration, env: &mut Env<'_>) {
         if matches!(self.state, State::AwaitHello(_)) {

@@ -46,6 +46,8 @@ pub enum Input {
     /// The device, whose route had this epoch, has claimed another elsewhere. The session ends at once,
     /// unless it has claimed again since. Either way the eviction is done.
     Evict(u64),
+    /// The device has been removed: nothing is kept for it any more. The session ends.
+    Removed,
     /// The gateway is being stopped: the client is asked to open another connection after this long.
     Drain(Duration),
     /// The gateway can wait no longer: the client is asked as with `Drain`, and the session ends now.
@@ -75,8 +77,10 @@ pub enum Verdict {
 /// What a registration found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Registration {
-    /// Messages are kept for the device from now on.
-    Done,
+    /// Messages are kept for the device, and have been.
+    Known,
+    /// Messages are kept for the device from now on: it was not known before.
+    New,
     /// The user has as many devices as one may have.
     TooManyDevices,
 }

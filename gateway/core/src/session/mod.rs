@@ -170,6 +170,7 @@ impl Session {
             Input::Reassert => self.reassert(env),
             Input::Evict(epoch) if epoch < self.epoch => {}
             Input::Evict(_) => self.close(CloseCode::Replaced, env),
+            Input::Removed => self.removed(env),
             Input::Drain(after) => self.drain(after, env),
             Input::DrainNow(after) => self.drain_now(after, env),
             Input::Tick => self.tick(env),

@@ -34,6 +34,8 @@ pub(super) struct Greeting {
     device: DeviceId,
     pub(super) last_epoch: Option<u64>,
     highest: Option<MessageId>,
+    /// The message service did not know the device.
+    new_device: bool,
 }
 
 impl Session {
@@ -50,7 +52,7 @@ impl Session {
         }
         // An epoch is a time. One from a far future is cut, so that no client can use up the numbers.
         let last_epoch = epoch.map(|epoch| epoch.min(wall.saturating_add(APPEND_WINDOW)));
-        let greeting = Greeting { id, device, last_epoch, highest };
+        let greeting = Greeting { id, device, last_epoch, highest, new_device: false };
         self.state = State::AwaitHello(Opening::Verifying(Box::new(greeting)));
         env.effects.push(Effect::Verify { token });
     }
@@ -73,10 +75,11 @@ impl Session {
     }
 
     pub(super) fn registered(&mut self, result: Result<Registration, Away>, env: &mut Env<'_>) {
-        let State::AwaitHello(Opening::Registering(greeting)) = &self.state else { return };
+        let State::AwaitHello(Opening::Registering(greeting)) = &mut self.state else { return };
+        greeting.new_device = result == Ok(Registration::New);
         let (id, last_epoch) = (Some(greeting.id), greeting.last_epoch);
         let (code, text, close) = match result {
-            Ok(Registration::Done) => {
+            Ok(Registration::Known | Registration::New) => {
                 self.step_on();
                 return self.claim(last_epoch, env);
             }
@@ -109,10 +112,15 @@ impl Session {
     /// The session is open, with or without a route: `self.epoch` is set.
     pub(super) fn welcome(&mut self, id: RequestId, env: &mut Env<'_>) {
         let Some(device) = &self.device else { return };
+        let new_device = matches!(
+            &self.state,
+            State::AwaitHello(Opening::Claiming(greeting)) if greeting.new_device
+        );
         let welcome = Welcome {
             id,
             user: device.user.clone(),
             device: device.device.clone(),
+            new_device,
             session: self.name,
             epoch: self.epoch,
             heartbeat: env.heartbeat.as_millis() as u64,

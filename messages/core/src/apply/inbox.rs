@@ -12,6 +12,16 @@ use crate::{
     view::ViewMut,
 };
 
+/// What this replica knows of the recipient's devices is not what was read: it has one that was not named
+/// (a user's own message leaves out the device that sent it), or one that was named has left.
+fn others(registry: &Registry, from: &UserId, to: &UserId, named: &[DeviceId]) -> bool {
+    let missing = registry.devices.keys().filter(|device| !named.contains(device)).count();
+    let left = |device: &DeviceId| {
+        registry.left.contains_key(device) && !registry.devices.contains_key(device)
+    };
+    missing > usize::from(from == to) || named.iter().any(left)
+}
+
 /// Puts a message into the inboxes of `devices`, if the registry is still the one that named them.
 pub(super) fn deliver(
     view: &mut impl ViewMut,
@@ -22,7 +32,9 @@ pub(super) fn deliver(
     version: u64,
 ) -> Applied {
     let registry: Registry = read(view, &key::registry(to))?.unwrap_or_default();
-    if registry.version > version && !planted(Bug::OldRegistryTaken) {
+    if (registry.version > version || others(&registry, &entry.from, to, devices))
+        && !planted(Bug::OldRegistryTaken)
+    {
         return Ok(Err(Stop::StaleRegistry));
     }
     let mut missing = Vec::with_capacity(devices.len());

@@ -3,7 +3,7 @@
 //!
 //! - [`home`]: the message itself, on its conversation's island (rules 8 to 11)
 //! - [`inbox`]: the recipient's side (rule 12)
-//! - [`registry`]: which devices a user has
+//! - [`registry`]: which devices a user has; [`removal`]: how one leaves
 //! - [`acknowledge`]: removal, and the receipts that follow from it
 
 mod acknowledge;
@@ -11,10 +11,11 @@ mod home;
 mod inbox;
 mod part;
 mod registry;
+mod removal;
 
 use chatcluster_protocol::Millis;
 pub use part::{Batch, Effect, MarkPlaced, Part, Stop, There, Unit, UnitReply};
-pub use registry::DEVICES;
+pub use registry::{DEVICES, LEFT};
 
 use crate::{
     record,
@@ -93,7 +94,14 @@ fn apply_part(view: &mut impl ViewMut, part: &Part, now: Millis) -> Applied {
             let entry = record::InboxEntry { conversation: *conversation, from: from.clone() };
             inbox::deliver(view, *id, entry, to, devices, *version)
         }
-        Part::Register { user, device } => registry::register(view, user, device, now),
+        Part::Register { user, device, known, create } => {
+            registry::register(view, user, device, known.as_ref(), *create, now)
+        }
+        Part::Learn { user, known } => registry::learn(view, user, known, now),
+        Part::Unregister { user, device, known, unseen_since } => {
+            removal::unregister(view, user, device, known.as_ref(), *unseen_since, now)
+        }
+        Part::Clear { user, device, keys } => removal::clear(view, user, device, keys, now),
         Part::Acknowledge { acknowledge, there } => {
             acknowledge::apply(view, acknowledge, there.as_ref(), now)
         }

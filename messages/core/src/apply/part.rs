@@ -2,10 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chatcluster_protocol::id::{ConversationId, DeviceId, MessageId, Stamp, UserId};
+use chatcluster_protocol::{
+    Millis,
+    id::{ConversationId, DeviceId, MessageId, Stamp, UserId},
+};
 
 use crate::{
-    record::{Archived, InboxEntry},
+    key::Key,
+    record::{Archived, InboxEntry, Registry},
     repository::Acknowledge,
 };
 
@@ -59,12 +63,44 @@ pub enum Part {
         /// Whose inboxes have it, under the id that it was stored under.
         devices: Vec<(UserId, DeviceId)>,
     },
-    /// A device is known from now on.
+    /// A device is here: it is known from now on.
     Register {
         /// The user.
         user: UserId,
         /// The device.
         device: DeviceId,
+        /// What a majority knows of the user's devices: a replica that missed something learns it, and
+        /// goes on from there. `None` where one replica is the quorum and knows by itself.
+        known: Option<Registry>,
+        /// Also where it was not known before.
+        create: bool,
+    },
+    /// What a majority knows of a user's devices: a replica that has missed something learns it.
+    Learn {
+        /// The user.
+        user: UserId,
+        /// Their devices.
+        known: Registry,
+    },
+    /// A device is no longer known, and what it is owed is no longer owed. Repeating it does no harm.
+    Unregister {
+        /// The user.
+        user: UserId,
+        /// The device.
+        device: DeviceId,
+        /// As in `Register`.
+        known: Option<Registry>,
+        /// Only if it has not been seen at this time or later.
+        unseen_since: Option<Millis>,
+    },
+    /// Removes what is left of a device that is no longer known.
+    Clear {
+        /// The user.
+        user: UserId,
+        /// The device.
+        device: DeviceId,
+        /// Of its inbox and receipts, of what its user has received, and in the end its departures.
+        keys: Vec<Key>,
     },
     /// A device has kept messages and receipts.
     Acknowledge {
@@ -90,7 +126,11 @@ impl Batch {
             Part::Acknowledge { acknowledge, .. } => {
                 PART + ID * (acknowledge.messages.len() + acknowledge.receipts.len())
             }
-            Part::Deliver { .. } | Part::Register { .. } => PART,
+            Part::Clear { keys, .. } => PART + keys.iter().map(|key| ID + key.len()).sum::<usize>(),
+            Part::Deliver { .. }
+            | Part::Register { .. }
+            | Part::Learn { .. }
+            | Part::Unregister { .. } => PART,
         };
         self.0.iter().flat_map(|unit| &unit.0).map(part).sum()
     }
@@ -166,6 +206,12 @@ pub enum Stop {
     StaleRegistry,
     /// The user has as many devices as one may have.
     TooManyDevices,
+    /// The user has no such device.
+    UnknownDevice,
+    /// Something is left of a device of this name that has left.
+    Departing,
+    /// The device is known, and in use.
+    InUse,
     /// A record could not be read; for people.
     Failed(String),
 }

@@ -1,4 +1,7 @@
 //! The devices of a user.
+//!
+//! The record is a set that merges by device ([`crate::merge`]). A change joins what a majority knows first, so
+//! it goes on from there on each replica.
 
 use chatcluster_protocol::{
     Millis,
@@ -7,44 +10,104 @@ use chatcluster_protocol::{
 
 use super::{Applied, Effect, Stop, read};
 use crate::{
-    key,
+    key, merge,
     record::{Registration, Registry, encode},
-    view::ViewMut,
+    view::{Scan, ViewError, ViewMut},
 };
 
 /// Most devices of a user. Each message costs one inbox entry per device.
 pub const DEVICES: usize = 16;
 
+/// How long a device that has left is remembered, in milliseconds: longer than any replica may be away
+/// before it is filled anew.
+pub const LEFT: Millis = 7 * 24 * 3_600_000;
+
 /// `last_seen` is kept to the hour: a write for every hello of a flapping connection would cost more
 /// than knowing the minute is worth.
 const SEEN: Millis = 3_600_000;
 
-/// Makes a device known. Only a new one changes the registry's version.
+/// Makes a device known, or says that it is here. Only a new one changes the registry's version.
 pub(super) fn register(
     view: &mut impl ViewMut,
     user: &UserId,
     device: &DeviceId,
+    known: Option<&Registry>,
+    create: bool,
     now: Millis,
 ) -> Applied {
-    let key = key::registry(user);
-    let mut registry: Registry = read(view, &key)?.unwrap_or_default();
-    let full = registry.devices.len() >= DEVICES;
-    let created = match registry.devices.get_mut(device) {
-        Some(known) if known.last_seen.saturating_add(SEEN) > now => {
-            return Ok(Ok(Effect::Registered { created: false }));
-        }
-        Some(known) => {
+    let own: Registry = read(view, &key::registry(user))?.unwrap_or_default();
+    let mut registry = joined(&own, known);
+    let registered = here(view, user, device, &mut registry, known.is_some(), create, now)?;
+    keep(view, user, &own, registry, now)?;
+    Ok(registered.map(|created| Effect::Registered { created }))
+}
+
+/// Says whether the device is new. Where a majority was asked for departures, they are not looked for.
+fn here(
+    view: &impl ViewMut,
+    user: &UserId,
+    device: &DeviceId,
+    registry: &mut Registry,
+    asked: bool,
+    create: bool,
+    now: Millis,
+) -> Result<Result<bool, Stop>, ViewError> {
+    if let Some(known) = registry.devices.get_mut(device) {
+        if known.last_seen.saturating_add(SEEN) <= now {
             known.last_seen = now;
-            false
         }
-        None if full => return Ok(Err(Stop::TooManyDevices)),
-        None => {
-            let registration = Registration { registered_at: now, last_seen: now };
-            registry.devices.insert(device.clone(), registration);
-            registry.version += 1;
-            true
-        }
-    };
-    view.put(key, encode(registry))?;
-    Ok(Ok(Effect::Registered { created }))
+        return Ok(Ok(false));
+    }
+    if !create {
+        return Ok(Err(Stop::UnknownDevice));
+    }
+    if registry.devices.len() >= DEVICES {
+        return Ok(Err(Stop::TooManyDevices));
+    }
+    let departures = Scan::prefix(key::departures(user, device), 1);
+    if !asked && !view.scan(&departures)?.rows.is_empty() {
+        return Ok(Err(Stop::Departing));
+    }
+    if let Some(left) = registry.left.get_mut(device) {
+        left.changes += 1;
+    }
+    let registration = Registration { registered_at: now, last_seen: now };
+    registry.devices.insert(device.clone(), registration);
+    registry.version += 1;
+    Ok(Ok(true))
+}
+
+/// Takes over what a majority knows.
+pub(super) fn learn(
+    view: &mut impl ViewMut,
+    user: &UserId,
+    known: &Registry,
+    now: Millis,
+) -> Applied {
+    let own: Registry = read(view, &key::registry(user))?.unwrap_or_default();
+    keep(view, user, &own, joined(&own, Some(known)), now)?;
+    Ok(Ok(Effect::Applied))
+}
+
+/// What this replica knows, and what a majority does.
+pub(super) fn joined(own: &Registry, known: Option<&Registry>) -> Registry {
+    match known {
+        Some(known) => merge::registry(own.clone(), known.clone()),
+        None => own.clone(),
+    }
+}
+
+/// Writes a registry that has changed.
+pub(super) fn keep(
+    view: &mut impl ViewMut,
+    user: &UserId,
+    own: &Registry,
+    mut registry: Registry,
+    now: Millis,
+) -> Result<(), ViewError> {
+    if registry != *own {
+        registry.left.retain(|_, left| left.at.saturating_add(LEFT) > now);
+        view.put(key::registry(user), encode(registry))?;
+    }
+    Ok(())
 }

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use chatcluster_protocol::id::{ConversationId, DeviceId, MessageId, UserId};
 
-use super::{Append, Quorum, Refused, Stored};
+use super::{Append, Quorum, Refused, Stored, registry};
 use crate::{
     apply::{Batch, Part, Stop, Unit, UnitReply},
     key,
@@ -60,6 +60,8 @@ pub(super) async fn append<R: Replica>(
                     outcomes[at] = Some(outcome);
                 }
                 works = again;
+                // A replica that has missed something refuses until it knows: a failure shows in the end.
+                let _ = registry::tell(quorum, &participants(&works)).await;
             }
             Err(error) => {
                 let refused = Err(Refused::Unavailable(error.to_string()));
@@ -119,14 +121,20 @@ async fn round<R: Replica>(quorum: &Quorum<R>, works: Vec<Work>) -> Result<Round
     Ok((done, again))
 }
 
-async fn registries<R: Replica>(
-    quorum: &Quorum<R>,
-    works: &[Work],
-) -> Result<HashMap<UserId, Registry>, ReplicaError> {
+/// Who takes part in them, each once.
+fn participants(works: &[Work]) -> Vec<UserId> {
     let mut users: Vec<UserId> =
         works.iter().flat_map(|work| work.message.participants()).cloned().collect();
     users.sort_unstable();
     users.dedup();
+    users
+}
+
+async fn registries<R: Replica>(
+    quorum: &Quorum<R>,
+    works: &[Work],
+) -> Result<HashMap<UserId, Registry>, ReplicaError> {
+    let users = participants(works);
     let read = quorum.get(users.iter().map(key::registry).collect::<Vec<_>>()).await?;
     Ok(users.into_iter().zip(read.into_iter().map(Option::unwrap_or_default)).collect())
 }

@@ -1,6 +1,4 @@
-//! What devices say of themselves: that they are here, and what they have kept.
-
-use chatcluster_protocol::id::{DeviceId, UserId};
+//! What devices say that they have kept.
 
 use super::{Acknowledge, MarkPlaced, Quorum, RepositoryError};
 use crate::{
@@ -9,21 +7,6 @@ use crate::{
     record::{InboxEntry, Mark},
     replica::Replica,
 };
-
-pub(super) async fn register<R: Replica>(
-    quorum: &Quorum<R>,
-    user: UserId,
-    device: DeviceId,
-) -> Result<bool, RepositoryError> {
-    let parts = vec![Part::Register { user, device }];
-    let replies = quorum.write(vec![Batch(vec![Unit(parts)])]).await?;
-    for reply in replies.into_iter().flatten() {
-        if let Effect::Registered { created } = only(reply)? {
-            return Ok(created);
-        }
-    }
-    Err(RepositoryError::Unavailable("a replica gave no answer to a registration".into()))
-}
 
 pub(super) async fn acknowledge<R: Replica>(
     quorum: &Quorum<R>,
@@ -67,7 +50,7 @@ async fn there<R: Replica>(
 }
 
 /// The effect of a unit of one part.
-fn only(reply: UnitReply) -> Result<Effect, RepositoryError> {
+pub(super) fn only(reply: UnitReply) -> Result<Effect, RepositoryError> {
     match (reply.stop, reply.effects.into_iter().next()) {
         (None, Some(effect)) => Ok(effect),
         (Some(Stop::TooManyDevices), _) => Err(RepositoryError::TooManyDevices),

@@ -8,10 +8,12 @@ mod fan_out;
 mod inbox;
 mod query;
 mod quorum;
+mod registry;
+mod removal;
 mod sources;
 mod types;
 
-use std::future::Future;
+use std::{collections::BTreeMap, future::Future};
 
 use chatcluster_protocol::{
     Millis,
@@ -25,7 +27,7 @@ pub use types::{
     RepositoryError, Stored, WaitingReceipt,
 };
 
-pub use crate::apply::MarkPlaced;
+pub use crate::{apply::MarkPlaced, record::Registration};
 
 /// A repository of messages. All calls may run at the same time; each ends within seconds, and all
 /// but reads may be repeated without harm.
@@ -51,6 +53,40 @@ pub trait Repository: Send + Sync + 'static {
         user: UserId,
         device: DeviceId,
     ) -> impl Future<Output = Result<bool, RepositoryError>> + Send;
+
+    /// Says that these devices are in use. Those that are not known are not made known: `false`.
+    fn seen(
+        &self,
+        devices: Vec<(UserId, DeviceId)>,
+    ) -> impl Future<Output = Result<Vec<bool>, RepositoryError>> + Send;
+
+    /// The devices of a user; `None` where none has ever been known.
+    fn devices(
+        &self,
+        user: UserId,
+    ) -> impl Future<Output = Result<Option<BTreeMap<DeviceId, Registration>>, RepositoryError>> + Send;
+
+    /// Removes a device with all that it is owed; `false` where it is not known. After a failure, or a
+    /// crash half way, a repetition finishes it.
+    fn remove_device(
+        &self,
+        user: UserId,
+        device: DeviceId,
+    ) -> impl Future<Output = Result<bool, RepositoryError>> + Send;
+
+    /// Removes the devices of some users, in their order from the first behind `after`, that have not been
+    /// seen at this time or later. Says how many, and where to go on.
+    fn expire_devices(
+        &self,
+        unseen_since: Millis,
+        after: Option<UserId>,
+    ) -> impl Future<Output = Result<(usize, Option<UserId>), RepositoryError>> + Send;
+
+    /// Finishes removals that began before this time. Says how many.
+    fn finish_removals(
+        &self,
+        before: Millis,
+    ) -> impl Future<Output = Result<usize, RepositoryError>> + Send;
 
     /// A page of what waits for a device: first messages by id, then receipts. It has at most `limit`
     /// entries and ends behind the message that brings it to `bytes` of bodies.

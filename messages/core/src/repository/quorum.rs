@@ -2,6 +2,7 @@
 //! [`crate::quorum`] and [`crate::merge`].
 
 use std::{
+    collections::BTreeMap,
     future::{Future, poll_fn},
     sync::Arc,
     task::Poll,
@@ -16,7 +17,8 @@ use serde::de::DeserializeOwned;
 
 use super::{
     Acknowledge, Append, InboxCursor, InboxPage, MarkPlaced, MessagePage, Query, Refused,
-    Repository, RepositoryError, Stored, append, devices, fan_out, inbox, query,
+    Registration, Repository, RepositoryError, Stored, append, devices, fan_out, inbox, query,
+    registry, removal,
 };
 use crate::{
     apply::{Batch, UnitReply},
@@ -144,7 +146,45 @@ impl<R: Replica> Repository for Quorum<R> {
         user: UserId,
         device: DeviceId,
     ) -> impl Future<Output = Result<bool, RepositoryError>> + Send {
-        devices::register(self, user, device)
+        registry::register(self, user, device)
+    }
+
+    fn seen(
+        &self,
+        devices: Vec<(UserId, DeviceId)>,
+    ) -> impl Future<Output = Result<Vec<bool>, RepositoryError>> + Send {
+        registry::seen(self, devices)
+    }
+
+    fn devices(
+        &self,
+        user: UserId,
+    ) -> impl Future<Output = Result<Option<BTreeMap<DeviceId, Registration>>, RepositoryError>> + Send
+    {
+        registry::devices(self, user)
+    }
+
+    fn remove_device(
+        &self,
+        user: UserId,
+        device: DeviceId,
+    ) -> impl Future<Output = Result<bool, RepositoryError>> + Send {
+        removal::remove(self, user, device)
+    }
+
+    fn expire_devices(
+        &self,
+        unseen_since: Millis,
+        after: Option<UserId>,
+    ) -> impl Future<Output = Result<(usize, Option<UserId>), RepositoryError>> + Send {
+        removal::expire(self, unseen_since, after)
+    }
+
+    fn finish_removals(
+        &self,
+        before: Millis,
+    ) -> impl Future<Output = Result<usize, RepositoryError>> + Send {
+        removal::finish_all(self, before)
     }
 
     fn inbox(

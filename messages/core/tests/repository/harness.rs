@@ -20,7 +20,7 @@ use messages_core::{
     replica::{Replica, ReplicaError},
     repository::{
         Acknowledge, Append, Direction, InboxCursor, InboxPage, MarkPlaced, Query, Quorum, Refused,
-        Repository, Stored,
+        Repository, RepositoryError, Stored,
     },
     view::{MemoryView, Rows, Scan, View, ViewMut},
 };
@@ -39,12 +39,18 @@ struct Inner {
     view: Mutex<MemoryView>,
     now: AtomicU64,
     away: AtomicBool,
+    writes_left: AtomicU64,
     interlude: Mutex<Option<Interlude>>,
 }
 
 impl MemoryReplica {
     pub fn new(view: MemoryView) -> Self {
-        let inner = Inner { view: Mutex::new(view), now: AtomicU64::new(NOW), ..Inner::default() };
+        let inner = Inner {
+            view: Mutex::new(view),
+            now: AtomicU64::new(NOW),
+            writes_left: AtomicU64::new(u64::MAX),
+            ..Inner::default()
+        };
         Self(Arc::new(inner))
     }
 
@@ -65,13 +71,18 @@ impl MemoryReplica {
         *self.0.interlude.lock().unwrap() = Some(Box::new(interlude));
     }
 
+    /// Goes away after this many more writes.
+    pub fn die_after(&self, writes: u64) {
+        self.0.writes_left.store(writes, SeqCst);
+    }
+
     /// Applies a batch past the repository, as if the service had died behind it.
     pub fn apply_alone(&self, batch: Batch) -> Vec<UnitReply> {
         apply::apply(&mut *self.0.view.lock().unwrap(), &batch, self.0.now.load(SeqCst)).unwrap()
     }
 
     fn here(&self) -> Result<(), ReplicaError> {
-        let away = self.0.away.load(SeqCst);
+        let away = self.0.away.load(SeqCst) || self.0.writes_left.load(SeqCst) == 0;
         if away { Err(ReplicaError::Unavailable("away".into())) } else { Ok(()) }
     }
 }
@@ -79,6 +90,7 @@ impl MemoryReplica {
 impl Replica for MemoryReplica {
     async fn apply(&self, batches: Arc<[Batch]>) -> Result<Vec<Vec<UnitReply>>, ReplicaError> {
         self.here()?;
+        self.0.writes_left.fetch_sub(1, SeqCst);
         let mut view = self.0.view.lock().unwrap();
         if let Some(interlude) = self.0.interlude.lock().unwrap().take() {
             interlude(&mut view);
@@ -126,6 +138,40 @@ impl Service {
 
     pub fn register(&self, name: &str, of: &str) -> bool {
         self.quorum.register(user(name), device(of)).now_or_never().unwrap().unwrap()
+    }
+
+    /// Whether these devices of a user are known.
+    pub fn seen(&self, name: &str, of: &[&str]) -> Vec<bool> {
+        let devices = of.iter().map(|of| (user(name), device(of))).collect();
+        self.quorum.seen(devices).now_or_never().unwrap().unwrap()
+    }
+
+    /// The names of a user's devices; nothing where none has ever been known.
+    pub fn devices(&self, name: &str) -> Option<Vec<String>> {
+        let devices = self.quorum.devices(user(name)).now_or_never().unwrap().unwrap();
+        devices.map(|devices| devices.keys().map(ToString::to_string).collect())
+    }
+
+    pub fn remove(&self, name: &str, of: &str) -> Result<bool, RepositoryError> {
+        self.quorum.remove_device(user(name), device(of)).now_or_never().unwrap()
+    }
+
+    /// Removes all devices that were not seen since, and says how many.
+    pub fn expire(&self, unseen_since: u64) -> usize {
+        let (mut removed, mut after) = (0, None);
+        loop {
+            let page = self.quorum.expire_devices(unseen_since, after);
+            let (count, next) = page.now_or_never().unwrap().unwrap();
+            removed += count;
+            after = next;
+            if after.is_none() {
+                return removed;
+            }
+        }
+    }
+
+    pub fn finish_removals(&self, before: u64) -> usize {
+        self.quorum.finish_removals(before).now_or_never().unwrap().unwrap()
     }
 
     /// All of an inbox, page by page.
@@ -259,7 +305,8 @@ pub fn message(from: &str, to: &str, reference: &str, millis: i64, body: &str) -
 
 /// Makes a device known past the repository.
 pub fn register_in(view: &mut MemoryView, name: &str, of: &str) {
-    let part = apply::Part::Register { user: user(name), device: device(of) };
+    let part =
+        apply::Part::Register { user: user(name), device: device(of), known: None, create: true };
     apply::apply(view, &Batch(vec![apply::Unit(vec![part])]), NOW).unwrap();
 }
 

@@ -6,5 +6,6 @@
 mod harness;
 mod inboxes;
 mod queries;
+mod removals;
 mod storing;
 mod three_replicas;

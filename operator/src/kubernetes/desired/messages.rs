@@ -168,5 +168,6 @@ fn configuration(cluster: &Cluster) -> String {
         },
         admin: super::listen(ADMIN_PORT),
         storage: Storage::Embedded { path: format!("{FOLDER}/messages.redb").into() },
+        devices: crate::render::devices(&cluster.spec),
     })
 }

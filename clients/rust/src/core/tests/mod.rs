@@ -39,6 +39,7 @@ pub(super) fn welcome(hello: &client::Hello, limits: Limits) -> ServerFrame {
         id: hello.id,
         user: "alice".parse().unwrap(),
         device: hello.device.clone(),
+        new_device: false,
         session: Uuid::nil(),
         epoch: hello.resume.as_ref().and_then(|resume| resume.epoch).unwrap_or(0) + 1,
         heartbeat: 25_000,

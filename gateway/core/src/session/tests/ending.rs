@@ -8,6 +8,17 @@ fn gone() -> [Effect; 2] {
 }
 
 #[test]
+fn the_session_of_a_device_that_was_removed_ends_and_gives_up_its_route() {
+    let mut bob = Bob::live();
+    bob.handle(Input::Removed);
+    assert_eq!(bob.effects[2..], gone());
+    let (error, close) = bob.error();
+    assert_eq!((error.code, close), (ErrorCode::Revoked, Some(CloseCode::Revoked)));
+    bob.handle(Input::Removed);
+    assert!(bob.effects().is_empty());
+}
+
+#[test]
 fn a_silent_client_is_asked_and_then_dropped() {
     let mut bob = Bob::long_live();
     bob.wait_seconds(24);

@@ -10,7 +10,7 @@ fn hello_is_verified_registered_claimed_and_only_then_is_the_inbox_read() {
     assert_eq!(bob.effects(), [Effect::Verify { token: "t".into() }]);
     bob.handle(Input::Verified(Verdict::Valid { user: user("bob"), expires: None }));
     assert_eq!(bob.effects(), [Effect::Register(bobs_phone())]);
-    bob.handle(Input::Registered(Ok(Registration::Done)));
+    bob.handle(Input::Registered(Ok(Registration::Known)));
     assert_eq!(bob.effects(), [Effect::Claim { device: bobs_phone(), last_epoch: Some(69) }]);
     assert_eq!(bob.session.phase(), Phase::AwaitHello);
     bob.handle(Input::Claimed(Ok(Claimed { epoch: 70, previous: None })));
@@ -64,7 +64,7 @@ fn with_the_manager_away_a_client_is_welcomed_and_the_claim_repeated() {
         r#"{{"type":"hello","id":1,"token":"t","device":"phone","resume":{{"epoch":{last}}}}}"#
     ));
     bob.handle(Input::Verified(Verdict::Valid { user: user("bob"), expires: None }));
-    bob.handle(Input::Registered(Ok(Registration::Done)));
+    bob.handle(Input::Registered(Ok(Registration::Known)));
     bob.effects();
     bob.handle(Input::Claimed(Err(Away)));
     // The epoch is above the client's last, cut to what the gateway's clock allows.
@@ -91,6 +91,18 @@ fn with_the_message_service_away_the_client_comes_back_later() {
     let (error, close) = bob.error();
     assert_eq!((error.code, error.temporary), (ErrorCode::Unavailable, true));
     assert_eq!(close, Some(CloseCode::Unavailable));
+}
+
+#[test]
+fn welcome_tells_whether_the_device_is_new() {
+    for (found, new) in [(Registration::New, true), (Registration::Known, false)] {
+        let mut bob = Bob::connected();
+        bob.sends(r#"{"type":"hello","id":1,"token":"t","device":"phone"}"#);
+        bob.handle(Input::Verified(Verdict::Valid { user: user("bob"), expires: None }));
+        bob.handle(Input::Registered(Ok(found)));
+        bob.handle(Input::Claimed(Ok(Claimed { epoch: 70, previous: None })));
+        assert!(matches!(&bob.frames()[..], [ServerFrame::Welcome(w)] if w.new_device == new));
+    }
 }
 
 #[test]

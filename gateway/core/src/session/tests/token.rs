@@ -27,7 +27,7 @@ impl Bob {
     fn hello_for(&mut self, seconds: u64) {
         self.sends(r#"{"type":"hello","id":1,"token":"t","device":"phone"}"#);
         self.handle(Input::Verified(valid("bob", seconds)));
-        self.handle(Input::Registered(Ok(Registration::Done)));
+        self.handle(Input::Registered(Ok(Registration::Known)));
         self.effects.clear();
     }
 
@@ -83,7 +83,7 @@ fn welcome_tells_when_the_token_expires() {
         let mut bob = Bob::connected();
         bob.sends(r#"{"type":"hello","id":1,"token":"t","device":"phone"}"#);
         bob.handle(Input::Verified(Verdict::Valid { user: user("bob"), expires: token }));
-        bob.handle(Input::Registered(Ok(Registration::Done)));
+        bob.handle(Input::Registered(Ok(Registration::Known)));
         bob.handle(Input::Claimed(Ok(Claimed { epoch: 70, previous: None })));
         assert!(matches!(&bob.frames()[..], [ServerFrame::Welcome(w)] if w.expires == told));
     }

@@ -1,0 +1,240 @@
+//! How devices leave: removed by somebody, or unused for long. Each step is one bounded transaction; what a
+//! crash leaves half done is found by its departure ([`crate::apply`]).
+
+use chatcluster_protocol::{
+    Millis,
+    id::{DeviceId, UserId},
+};
+
+use super::{Quorum, RepositoryError, devices::only};
+use crate::{
+    apply::{Batch, Part, Stop, Unit},
+    key::{self, Key, Table},
+    merge::Page,
+    record::{self, Delivered, Departure, Registry},
+    replica::Replica,
+    view::Scan,
+};
+
+/// Keys in one transaction: a few milliseconds' work.
+const PAGE: usize = 1000;
+
+/// Users of which one page of registries is read.
+const USERS: usize = 256;
+
+pub(super) async fn remove<R: Replica>(
+    quorum: &Quorum<R>,
+    user: UserId,
+    device: DeviceId,
+) -> Result<bool, RepositoryError> {
+    let left = leave(quorum, &user, &device, None).await?;
+    clear(quorum, &user, &device, &left).await?;
+    Ok(!left.is_empty())
+}
+
+/// Removes what is left of a device that has left, if anything is.
+pub(super) async fn finish<R: Replica>(
+    quorum: &Quorum<R>,
+    user: &UserId,
+    device: &DeviceId,
+) -> Result<(), RepositoryError> {
+    let (registry, left) = look(quorum, user, device).await?;
+    match registry.devices.contains_key(device) {
+        // It was in use after all, as a majority knows.
+        true => erase(quorum, user, device, left).await.map(drop),
+        false if left.is_empty() => Ok(()),
+        false => {
+            let left = leave(quorum, user, device, None).await?;
+            clear(quorum, user, device, &left).await
+        }
+    }
+}
+
+/// Finishes what has been left half done since `before`, and says how much it was.
+pub(super) async fn finish_all<R: Replica>(
+    quorum: &Quorum<R>,
+    before: Millis,
+) -> Result<usize, RepositoryError> {
+    let (mut scan, mut finished) = (Scan::prefix(vec![Table::Departure as u8], PAGE), 0);
+    loop {
+        let page = one(quorum.read(vec![scan.clone()]).await?);
+        for (key, value) in &page.rows {
+            let departure = record::decode::<Departure>(key, value)?;
+            let (Some(departure), Some((user, device))) = (departure, key::device_of(key)) else {
+                continue;
+            };
+            if departure.at < before {
+                finish(quorum, &user, &device).await?;
+                finished += 1;
+            }
+        }
+        match page.ended_at {
+            Some(end) => scan.from = key::behind(&end),
+            None => return Ok(finished),
+        }
+    }
+}
+
+pub(super) async fn expire<R: Replica>(
+    quorum: &Quorum<R>,
+    unseen_since: Millis,
+    after: Option<UserId>,
+) -> Result<(usize, Option<UserId>), RepositoryError> {
+    let mut scan = Scan::prefix(vec![Table::Registry as u8], USERS);
+    if let Some(after) = after {
+        scan.from = key::behind(&key::registry(&after));
+    }
+    let page = one(quorum.read(vec![scan]).await?);
+    let mut removed = 0;
+    for (key, value) in &page.rows {
+        let registry = record::decode::<Registry>(key, value)?.unwrap_or_default();
+        let Some(user) = key::user_of(key) else { continue };
+        for (device, known) in registry.devices {
+            if known.last_seen < unseen_since {
+                let left = leave(quorum, &user, &device, Some(unseen_since)).await?;
+                clear(quorum, &user, &device, &left).await?;
+                removed += usize::from(!left.is_empty());
+            }
+        }
+    }
+    Ok((removed, page.ended_at.as_deref().and_then(key::user_of)))
+}
+
+/// Takes a device out of the registry of a majority. Gives its departures; none where it is not known, or has
+/// been seen.
+async fn leave<R: Replica>(
+    quorum: &Quorum<R>,
+    user: &UserId,
+    device: &DeviceId,
+    unseen_since: Option<Millis>,
+) -> Result<Vec<Key>, RepositoryError> {
+    let (registry, left) = look(quorum, user, device).await?;
+    let known = registry.devices.contains_key(device);
+    if !known && (left.is_empty() || quorum.is_one()) {
+        return Ok(left);
+    }
+    // That it has left may be on one replica alone: then it is said to all.
+    let known = (!quorum.is_one()).then_some(registry);
+    let of = || (user.clone(), device.clone());
+    let (of_user, name) = of();
+    let part = Part::Unregister { user: of_user, device: name, known: known.clone(), unseen_since };
+    if write(quorum, part).await?.is_none() {
+        return Ok(look(quorum, user, device).await?.1);
+    }
+    if known.is_some() {
+        // It was seen just now, and on too few replicas it has left.
+        let (user, device) = of();
+        write(quorum, Part::Register { user, device, known, create: true }).await?;
+    }
+    Ok(Vec::new())
+}
+
+/// What a majority knows of a user's devices and of a device's departures.
+async fn look<R: Replica>(
+    quorum: &Quorum<R>,
+    user: &UserId,
+    device: &DeviceId,
+) -> Result<(Registry, Vec<Key>), RepositoryError> {
+    let mut scan = Scan::prefix(key::departures(user, device), PAGE);
+    let mut left = Vec::new();
+    loop {
+        let scans = vec![Scan::one(key::registry(user)), scan.clone()];
+        let [known, departures] = two(quorum.read(scans).await?);
+        left.extend(departures.rows.into_iter().map(|(key, _)| key));
+        match departures.ended_at {
+            Some(end) => scan.from = key::behind(&end),
+            None => return Ok((registry(&known)?, left)),
+        }
+    }
+}
+
+/// Removes all that is left of a device, and its departures in the end.
+async fn clear<R: Replica>(
+    quorum: &Quorum<R>,
+    user: &UserId,
+    device: &DeviceId,
+    left: &[Key],
+) -> Result<(), RepositoryError> {
+    if left.is_empty() {
+        return Ok(());
+    }
+    let tables = [key::inboxes(user, device), key::receipts(user, device), key::delivered_to(user)];
+    for table in tables {
+        let mut scan = Scan::prefix(table, PAGE);
+        loop {
+            let scans = vec![Scan::one(key::registry(user)), scan.clone()];
+            let [known, page] = two(quorum.read(scans).await?);
+            let mut keys = Vec::with_capacity(page.rows.len());
+            for (key, value) in page.rows {
+                if holds(&key, &value, device)? {
+                    keys.push(key);
+                }
+            }
+            // It has come back meanwhile: somebody else has cleared everything.
+            let back = registry(&known)?.devices.contains_key(device);
+            if back || !erase(quorum, user, device, keys).await? {
+                return Ok(());
+            }
+            match page.ended_at {
+                Some(end) => scan.from = key::behind(&end),
+                None => break,
+            }
+        }
+    }
+    erase(quorum, user, device, left.to_vec()).await.map(drop)
+}
+
+/// Whether something of the device is in a record.
+fn holds(key: &[u8], value: &[u8], device: &DeviceId) -> Result<bool, RepositoryError> {
+    if Table::of(key) != Some(Table::Delivered) {
+        return Ok(true);
+    }
+    let delivered = record::decode::<Delivered>(key, value)?.unwrap_or_default();
+    Ok(delivered.acknowledged.contains_key(device))
+}
+
+/// Says whether the device is still not known.
+async fn erase<R: Replica>(
+    quorum: &Quorum<R>,
+    user: &UserId,
+    device: &DeviceId,
+    keys: Vec<Key>,
+) -> Result<bool, RepositoryError> {
+    if keys.is_empty() {
+        return Ok(true);
+    }
+    let part = Part::Clear { user: user.clone(), device: device.clone(), keys };
+    Ok(write(quorum, part).await?.is_none())
+}
+
+/// Writes one part; gives the stop that is for the caller to judge.
+async fn write<R: Replica>(
+    quorum: &Quorum<R>,
+    part: Part,
+) -> Result<Option<Stop>, RepositoryError> {
+    let replies = quorum.write(vec![Batch(vec![Unit(vec![part])])]).await?;
+    for reply in replies.into_iter().flatten() {
+        match reply.stop {
+            Some(stop @ Stop::InUse) => return Ok(Some(stop)),
+            _ => drop(only(reply)?),
+        }
+    }
+    Ok(None)
+}
+
+fn registry(page: &Page) -> Result<Registry, RepositoryError> {
+    let registry = match page.rows.first() {
+        Some((key, value)) => record::decode(key, value)?,
+        None => None,
+    };
+    Ok(registry.unwrap_or_default())
+}
+
+fn one(pages: Vec<Page>) -> Page {
+    pages.into_iter().next().unwrap_or_default()
+}
+
+fn two(pages: Vec<Page>) -> [Page; 2] {
+    let mut pages = pages.into_iter();
+    [pages.next().unwrap_or_default(), pages.next().unwrap_or_default()]
+}
