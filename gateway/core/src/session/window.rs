@@ -70,9 +70,4 @@ impl Window {
         pushed.copies.push(pushed.id);
         Some(pushed.copies)
     }
-
-    #[cfg(test)]
-    pub(super) fn len(&self) -> usize {
-        self.pushed.len()
-    }
 }

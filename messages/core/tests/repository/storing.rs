@@ -21,7 +21,7 @@ fn a_message_goes_to_every_other_device_of_recipient_and_sender() {
         assert_eq!((stored.id, &stored.devices[..]), (hi.id, &owed.map(device_of)[..]));
         let pushed = hi.message.clone().into_message(hi.id, stored.conversation);
         for (name, of) in owed {
-            assert_eq!(service.inbox(name, of).messages, [pushed.clone()]);
+            assert_eq!(service.inbox(name, of).messages, std::slice::from_ref(&pushed));
         }
         for name in ["alice", "carol"] {
             assert_eq!(service.waiting(name, "phone"), []);

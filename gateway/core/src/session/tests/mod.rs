@@ -220,7 +220,7 @@ fn an_idle_live_session_is_small() {
     bob.wait_seconds(10);
     // No heap is left but the names of user and device, of some 20 bytes each.
     assert!(ack_memory && bob.session.acks.is_none());
-    assert!(bob.session.outbox.is_empty() && bob.session.window.len() == 0);
+    assert!(bob.session.outbox.is_empty() && bob.session.window.is_empty());
     let size = size_of::<Session>();
     println!("size of a session: {size} bytes");
     assert!(size <= 320, "{size}");
