@@ -58,4 +58,11 @@ storage: {type: Embedded, path: messages.redb}
     let config: MessagesConfig = from_yaml(text).unwrap();
     assert_eq!(config.http.audience, "chatcluster-messages");
     assert!(from_yaml::<MessagesConfig>(&text.replace("Embedded", "Mnesia")).is_err());
+    assert_eq!(config.devices.unused_after.to_string(), "1440h");
+    let unused_after = |duration: &str| {
+        from_yaml::<MessagesConfig>(&format!("{text}devices: {{unusedAfter: {duration}}}\n"))
+    };
+    assert_eq!(unused_after("24h").unwrap().devices.unused_after.to_string(), "24h");
+    let error = unused_after("23h59m").unwrap_err().to_string();
+    assert_eq!(error, "line 7: devices.unusedAfter: must be at least 24h");
 }

@@ -1,4 +1,5 @@
-//! Devices that nobody uses expire, and removals that were left half done are finished.
+//! Devices that nobody uses expire, removals that were left half done are finished, and the list of what was
+//! revoked forgets.
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,6 +14,10 @@ const AFTER: Millis = 60_000;
 
 /// How often half removals are looked for.
 const EVERY: Duration = Duration::from_secs(10);
+
+/// How long revocations are in the list that gateways read, in milliseconds. One that could not read it for
+/// longer asks about each of its sessions.
+const REVOCATIONS: Millis = 3_600_000;
 
 /// How often all users are looked at: `last_seen` is kept to the hour.
 const EXPIRY_EVERY: Millis = 3_600_000;
@@ -35,6 +40,9 @@ pub async fn sweep<R: Repository>(
             Ok(0) => {}
             Ok(finished) => tracing::info!(finished, "finished removals of devices"),
             Err(error) => tracing::warn!(%error, "looking for half removed devices failed"),
+        }
+        if let Err(error) = repository.forget_revocations(now.saturating_sub(REVOCATIONS)).await {
+            tracing::warn!(%error, "forgetting old revocations failed");
         }
         if expired.is_none_or(|at: Millis| at.saturating_add(EXPIRY_EVERY) <= now) {
             let unseen_since = now.saturating_sub(unused_after.as_millis() as u64);

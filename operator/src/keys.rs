@@ -98,7 +98,7 @@ pub fn service_token(
     let claims = ServiceClaims {
         sub: subject,
         aud: SERVICE_AUDIENCE,
-        scope: "messages:read devices:write",
+        scope: "messages:read devices:write sessions:write",
         iat,
         exp: iat + SERVICE_TOKEN_LASTS.as_secs(),
     };

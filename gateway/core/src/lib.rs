@@ -12,7 +12,8 @@
 //! |---|---|---|---|
 //! | [`Session`] | `Write`, `Ping`, `Close` | the connection's writer; while much waits there, read no more from it | |
 //! | | `Verify` | verify the JWT | `Verified` |
-//! | | `Register`, `ReadInbox`, `Append`, `History` | the message service | the input of that name |
+//! | | `Register` | the message service | `Revoked` first, where anything is revoked of the device; `Registered` |
+//! | | `ReadInbox`, `Append`, `History` | the message service | the input of that name |
 //! | | `Acknowledge` | the message service; each receipt it stores goes to [`Router::route`] as [`Push::receipt`] | `Acknowledged` |
 //! | | `Claim`, `Reclaim`, `Touch` | the manager, with the present incarnation's lease | `Claimed`, `Reclaimed`, `Touched` |
 //! | | `Release` | the manager | |
@@ -32,7 +33,10 @@
 //! | [`Prober`] | `Probe` | the message service | [`Prober::probed`] |
 //! | | `ReadAgain` | `Input::ReadAgain` to that session | |
 //! | [`Registrar`] | `Seen` | the message service | [`Registrar::seen`] |
-//! | | `Removed` | `Input::Removed` to that session | |
+//! | | `Removed`, `Revoked` | the input of that name to that session | |
+//! | [`Revocations`] | `Read` | the message service | [`Revocations::read`] |
+//! | | `Revoke` | `Input::Revoked` to all sessions of those devices | |
+//! | | `CheckAll` | [`Registrar::check_all`] | |
 //! | [`Evictions`] | `Local` | `Input::Evict` to that session | |
 //! | | `Remote` | the link to that gateway | [`Evictions::evicted`], [`Machines::link_lost`], or [`Machines::gateway_gone`] |
 //! | | `ReadAgain` | `Input::ReadAgain` to that session | |
@@ -63,6 +67,7 @@ mod machines;
 pub mod prober;
 mod push;
 pub mod registrar;
+pub mod revocations;
 pub mod router;
 pub mod session;
 mod sweep;
@@ -78,6 +83,7 @@ pub use machines::{Effects, Machines};
 pub use prober::Prober;
 pub use push::Push;
 pub use registrar::Registrar;
+pub use revocations::{Revocation, Revocations};
 pub use router::Router;
 pub use session::Session;
 pub use types::{Away, ConnectionId, Device, Gateway, Incarnation, Now, Route, Target};

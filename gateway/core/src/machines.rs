@@ -6,9 +6,10 @@ use std::time::Duration;
 use rand::Rng;
 
 use crate::{
-    Drainer, Evictions, Gateway, Incarnation, LeaseKeeper, Locals, Now, Prober, Registrar, Router,
+    Drainer, Evictions, Gateway, Incarnation, LeaseKeeper, Locals, Now, Prober, Registrar,
+    Revocations, Router,
     drainer::{self, DrainSettings},
-    evictions, lease, prober, registrar, router,
+    evictions, lease, prober, registrar, revocations, router,
 };
 
 /// The machines.
@@ -24,6 +25,8 @@ pub struct Machines {
     pub prober: Prober,
     /// Which devices are in use.
     pub registrar: Registrar,
+    /// Whose tokens are revoked.
+    pub revocations: Revocations,
     /// Sessions that devices have left behind.
     pub evictions: Evictions,
     /// How the gateway stops.
@@ -41,6 +44,8 @@ pub struct Effects {
     pub prober: Vec<prober::Effect>,
     /// By the registrar.
     pub registrar: Vec<registrar::Effect>,
+    /// By the revocations.
+    pub revocations: Vec<revocations::Effect>,
     /// By the evictions.
     pub evictions: Vec<evictions::Effect>,
     /// By the drainer.
@@ -56,6 +61,7 @@ impl Machines {
             lease: LeaseKeeper::new(rng),
             prober: Prober::new(now),
             registrar: Registrar::new(now),
+            revocations: Revocations::new(now),
             evictions: Evictions::default(),
             drainer: Drainer::new(drain),
         };
@@ -75,6 +81,7 @@ impl Machines {
             self.link_lost(now, gateway);
         }
         self.registrar.tick(now, &self.locals, &mut effects.registrar);
+        self.revocations.tick(&mut effects.revocations);
         self.evictions.tick(now, &mut effects.evictions);
         let pending = || self.router.pending();
         self.drainer.tick(now, open, pending, &self.locals, rng, &mut effects.drainer);

@@ -6,6 +6,8 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use chatcluster_protocol::Millis;
+
 use crate::{Away, ConnectionId, Device, Locals, Now, sweep::Sweep};
 
 /// Most devices of one call.
@@ -15,6 +17,9 @@ const BATCH: usize = 1_000;
 /// device that is connected has been seen within twice as long, and an hour that the service adds: far less
 /// than the day after which devices may expire at the earliest.
 const PERIOD: Duration = Duration::from_secs(3 * 3600);
+
+/// Over how long the walk is spread that follows missed revocations.
+const CHECK_SPREAD: Duration = Duration::from_secs(300);
 
 /// How soon a call that failed is repeated, until the next walk takes its place.
 const RETRY: Duration = Duration::from_secs(60);
@@ -31,12 +36,25 @@ pub enum Effect {
     },
     /// The session's device is not known any more: [`crate::session::Input::Removed`].
     Removed(ConnectionId),
+    /// Tokens of the session's device were revoked: [`crate::session::Input::Revoked`].
+    Revoked(ConnectionId, Millis),
+}
+
+/// What the service knows of the devices of a call, by their positions.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// These are not known.
+    pub unknown: Vec<u32>,
+    /// Of these tokens were revoked, that were issued before this.
+    pub revoked: Vec<(u32, Millis)>,
 }
 
 /// Walks over all sessions, every 3 hours.
 #[derive(Debug)]
 pub struct Registrar {
     period: Sweep,
+    /// A walk in between, since revocations may have been missed.
+    check: Option<Sweep>,
     /// Without an answer, or waiting to be repeated. At most a thousandth of the sessions.
     calls: BTreeMap<u64, Call>,
     next: u64,
@@ -53,27 +71,38 @@ impl Registrar {
     /// A gateway starts.
     pub fn new(now: Now) -> Self {
         let period = Sweep::new(now.monotonic, PERIOD, BATCH);
-        Self { period, calls: BTreeMap::new(), next: 0 }
+        Self { period, check: None, calls: BTreeMap::new(), next: 0 }
     }
 
-    /// Answers [`Effect::Seen`]: positions of the devices that are not known.
+    /// Revocations may have been missed: all sessions are asked about, spread over 5 minutes.
+    pub fn check_all(&mut self, now: Now) {
+        self.check = Some(Sweep::new(now.monotonic, CHECK_SPREAD, BATCH));
+    }
+
+    /// Answers [`Effect::Seen`].
     pub fn seen(
         &mut self,
         now: Now,
         call: u64,
-        unknown: Result<Vec<u32>, Away>,
+        seen: Result<Seen, Away>,
         locals: &Locals,
         effects: &mut Vec<Effect>,
     ) {
         let Some(mut asked) = self.calls.remove(&call) else { return };
-        match unknown {
-            Ok(positions) => {
-                let held = positions.iter().filter_map(|at| asked.held.get(*at as usize));
-                // One that has come back since is registered.
-                let same = held.filter(|(device, connection)| {
-                    locals.get(device).is_some_and(|local| local.connection == *connection)
-                });
-                effects.extend(same.map(|(_, connection)| Effect::Removed(*connection)));
+        match seen {
+            Ok(Seen { unknown, revoked }) => {
+                // One that has come back since has asked by itself.
+                let still = |at: u32| {
+                    let (device, connection) = asked.held.get(at as usize)?;
+                    let local = locals.get(device)?;
+                    (local.connection == *connection).then_some(*connection)
+                };
+                let removed = unknown.into_iter().filter_map(still).map(Effect::Removed);
+                effects.extend(removed);
+                let revoked = revoked.into_iter();
+                effects.extend(
+                    revoked.filter_map(|(at, before)| Some(Effect::Revoked(still(at)?, before))),
+                );
             }
             Err(Away) => {
                 asked.retry = Some(now.monotonic + RETRY);
@@ -85,7 +114,13 @@ impl Registrar {
     /// Time has passed. Wanted every second.
     pub fn tick(&mut self, now: Now, locals: &Locals, effects: &mut Vec<Effect>) {
         let at = now.monotonic;
-        let due: Vec<_> = self.period.due(at, locals);
+        let mut due: Vec<_> = self.period.due(at, locals);
+        if let Some(check) = &mut self.check {
+            due.extend(check.due(at, locals));
+        }
+        if self.check.as_ref().is_some_and(Sweep::is_over) {
+            self.check = None;
+        }
         for held in due.chunks(BATCH) {
             let held = held.iter().map(|(device, local)| (device.clone(), local.connection));
             self.ask(held.collect(), effects);

@@ -112,6 +112,18 @@ fn forged(header: Value, key: Option<&[u8]>) -> String {
 }
 
 #[test]
+fn a_token_says_when_it_was_issued_if_it_does() {
+    let verifier = Keys::new().verifier();
+    for (claim, issued) in [
+        (json!({}), None),
+        (json!({"iat": NOW / 1000 - 5}), Some(NOW - 5_000)),
+        (json!({"iat": (NOW / 1000) as f64 + 0.25}), Some(NOW + 250)),
+    ] {
+        assert_eq!(verifier.verify(&hs256(&but(claim)), NOW).unwrap().issued, issued);
+    }
+}
+
+#[test]
 fn good_tokens_of_every_algorithm_name_their_user() {
     let keys = Keys::new();
     let verifier = keys.verifier();

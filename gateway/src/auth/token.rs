@@ -20,6 +20,8 @@ pub struct TokenUser {
     pub user: UserId,
     /// When the token runs out, from `exp`; milliseconds UTC.
     pub expires: Millis,
+    /// When the token was issued, from `iat`, if it says so; milliseconds UTC.
+    pub issued: Option<Millis>,
 }
 
 /// Why a token was refused. The texts are for clients and say nothing about our keys.
@@ -61,6 +63,7 @@ struct Claims {
     sub: Option<serde_json::Value>,
     exp: Option<f64>,
     nbf: Option<f64>,
+    iat: Option<f64>,
     iss: Option<serde_json::Value>,
     aud: Option<serde_json::Value>,
 }
@@ -114,7 +117,7 @@ impl Verifier {
         let user = UserId::new(sub).map_err(|_| {
             TokenError::Claim("sub", "must be 1 to 128 characters of [A-Za-z0-9._:@+-]")
         })?;
-        Ok(TokenUser { user, expires })
+        Ok(TokenUser { user, expires, issued: claims.iat.map(millis) })
     }
 
     /// A token for somebody else is refused also when this service has no name of its own for

@@ -6,7 +6,7 @@ use chatcluster_manager::{Incarnation as Id, Manager, Renewal as Found};
 use gateway_core::{
     drainer, lease,
     lease::Renewal,
-    prober, registrar,
+    prober,
     session::{Input, Phase},
 };
 use tokio::time::MissedTickBehavior;
@@ -127,20 +127,6 @@ impl<M: Manager> Hub<M> {
                 });
             }),
             Effect::ReadAgain(connection) => self.feed_connection(connection, Input::ReadAgain),
-        }
-    }
-
-    pub(super) fn registrar_effect(&self, effect: registrar::Effect) {
-        use registrar::Effect;
-        match effect {
-            Effect::Seen { call, devices } => self.beside(async move |hub| {
-                let unknown = hub.messages.seen(&devices).await;
-                hub.tell(|machines, now, out| {
-                    let locals = &machines.locals;
-                    machines.registrar.seen(now, call, unknown, locals, &mut out.registrar);
-                });
-            }),
-            Effect::Removed(connection) => self.feed_connection(connection, Input::Removed),
         }
     }
 

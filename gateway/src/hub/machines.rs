@@ -44,6 +44,9 @@ impl<M: Manager> Hub<M> {
         for effect in out.registrar {
             self.registrar_effect(effect);
         }
+        for effect in out.revocations {
+            self.revocations_effect(effect);
+        }
         for effect in out.drainer {
             self.drainer_effect(effect);
         }

@@ -12,6 +12,7 @@ mod deliveries;
 mod fleet;
 mod machines;
 mod peers;
+mod registry;
 mod sessions;
 
 use std::{

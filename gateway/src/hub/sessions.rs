@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::{Hub, route_of};
 use crate::{
-    auth::TokenError,
+    auth::{TokenError, TokenUser},
     sessions::{Cell, Queue},
 };
 
@@ -147,10 +147,14 @@ impl<M: Manager> Hub<M> {
 
     /// Each call is boxed: they take kilobytes, some of them many, hundreds may be under way, and whoever
     /// keeps a waker of the task, such as the connection to a service, keeps the task's memory.
-    async fn answer(&self, cell: &Cell, effect: Effect) -> Option<Input> {
+    async fn answer(&self, cell: &Arc<Cell>, effect: Effect) -> Option<Input> {
         Some(match effect {
             Effect::Register(device) => {
-                Input::Registered(Box::pin(self.messages.register(&device)).await)
+                let found = Box::pin(self.messages.register(&device)).await;
+                if let Ok((_, Some(before))) = found {
+                    self.feed(cell, Input::Revoked(before));
+                }
+                Input::Registered(found.map(|(registration, _)| registration))
             }
             Effect::Claim { device, last_epoch } => {
                 let claim = self.claim(cell.connection(), device, last_epoch);
@@ -224,7 +228,10 @@ impl<M: Manager> Hub<M> {
 
     fn verdict(&self, token: &str) -> Verdict {
         match self.verifier.verify(token, self.clock.now().wall) {
-            Ok(token) => Verdict::Valid { user: token.user, expires: Some(token.expires) },
+            Ok(token) => {
+                let TokenUser { user, expires, issued } = token;
+                Verdict::Valid { user, expires: Some(expires), issued }
+            }
             Err(TokenError::Expired) => Verdict::Expired,
             Err(error) => Verdict::Bad(error.to_string()),
         }

@@ -7,12 +7,15 @@ use std::{
 
 use chatcluster_messages_api::v1;
 use chatcluster_protocol::{
+    Millis,
     client::{History, HistoryPage},
     id::MessageId,
     limits::ACK_IDS,
 };
 use gateway_core::{
     Away, Device, Push,
+    registrar::Seen,
+    revocations::Page,
     session::{Append, AppendResult, HistoryFailure, InboxPage, Registration},
 };
 use prost::Message;
@@ -102,26 +105,37 @@ impl Messages {
         self.submitted("acknowledge", self.acks.submit(items, bytes)).await.map(|_| ())
     }
 
-    /// Makes a device known.
-    pub async fn register(&self, device: &Device) -> Result<Registration, Away> {
+    /// Makes a device known; with it comes what was revoked of it.
+    pub async fn register(&self, device: &Device) -> Result<(Registration, Option<Millis>), Away> {
         let request = v1::RegisterRequest { device: Some(convert::device(device)) };
         let mut client = self.service.client();
         let answer = self.call("register", async move { client.register(request).await }).await;
         let answer = answer.map_err(|_| Away)?;
-        Ok(match answer {
+        let registration = match &answer {
             answer if answer.too_many_devices => Registration::TooManyDevices,
             answer if answer.created => Registration::New,
             _ => Registration::Known,
-        })
+        };
+        Ok((registration, Some(answer.revoked_before).filter(|before| *before > 0)))
     }
 
-    /// Says that devices are in use; which of them are not known, by position.
-    pub async fn seen(&self, devices: &[Device]) -> Result<Vec<u32>, Away> {
+    /// Says that devices are in use.
+    pub async fn seen(&self, devices: &[Device]) -> Result<Seen, Away> {
         let devices = devices.iter().map(convert::device).collect();
         let request = v1::SeenRequest { devices };
         let mut client = self.service.client();
         let answer = self.call("seen", async move { client.seen(request).await }).await;
-        answer.map(|answer| answer.unknown).map_err(|_| Away)
+        let answer = answer.map_err(|_| Away)?;
+        let revoked = answer.revoked.iter().map(|one| (one.position, one.revoked_before));
+        Ok(Seen { revoked: revoked.collect(), unknown: answer.unknown })
+    }
+
+    /// Reads whose tokens have been revoked.
+    pub async fn revocations(&self, from: bytes::Bytes) -> Result<Page, Away> {
+        let request = v1::RevocationsRequest { cursor: from };
+        let mut client = self.service.client();
+        let page = self.call("revocations", async move { client.revocations(request).await }).await;
+        convert::revocations(page.map_err(|_| Away)?).map_err(|error| nonsense(&error))
     }
 
     /// Reads a page of an inbox.

@@ -10,7 +10,8 @@ use chatcluster_protocol::{
     id::{ConversationId, DeviceId, MessageId, UserId},
 };
 use gateway_core::{
-    Device, Push,
+    Device, Push, Revocation,
+    revocations::Page,
     session::{Append, AppendResult, InboxPage},
 };
 
@@ -39,6 +40,22 @@ pub(super) fn append(append: &Append) -> v1::Append {
             body: append.send.content.body.as_str().into(),
         }),
     }
+}
+
+pub(super) fn revocations(page: v1::RevocationsResponse) -> Result<Page, Invalid> {
+    let one = |one: v1::Revocation| {
+        let device = Some(one.device).filter(|device| !device.is_empty());
+        Ok(Revocation {
+            user: UserId::new(one.user).map_err(|_| Invalid("revocation's user"))?,
+            device: device
+                .map(DeviceId::new)
+                .transpose()
+                .map_err(|_| Invalid("revocation's device"))?,
+            before: one.before,
+        })
+    };
+    let revocations = page.revocations.into_iter().map(one).collect::<Result<_, _>>()?;
+    Ok(Page { revocations, next: page.next, more: page.more })
 }
 
 pub(super) fn history_request(asker: &Device, request: &History) -> v1::HistoryRequest {

@@ -3,7 +3,10 @@
 //!
 //! Names hold no zero byte, so a name ends with one; ids and conversations have 16 bytes.
 
-use chatcluster_protocol::id::{ConversationId, DeviceId, MessageId, Reference, UserId};
+use chatcluster_protocol::{
+    Millis,
+    id::{ConversationId, DeviceId, MessageId, Reference, UserId},
+};
 
 /// A key; see [`Table`] for the shapes.
 pub type Key = Vec<u8>;
@@ -37,10 +40,15 @@ pub enum Table {
     /// (user, device, version of the registry without it) to [`crate::record::Departure`], while something
     /// of the device is left.
     Departure = 12,
+    /// (user) or (user, device) to [`crate::record::Revoked`]: which tokens are not accepted any more.
+    Revocation = 13,
+    /// (time, user) or (time, user, device) to [`crate::record::Revoked`]: the same, in the order in which
+    /// it happened, for those that have sessions. Kept for an hour.
+    RevocationFeed = 14,
 }
 
 impl Table {
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 14] = [
         Self::Archive,
         Self::Index,
         Self::Participation,
@@ -53,6 +61,8 @@ impl Table {
         Self::Delivered,
         Self::Moved,
         Self::Departure,
+        Self::Revocation,
+        Self::RevocationFeed,
     ];
 
     /// The table of a key.
@@ -140,6 +150,40 @@ pub fn departure(user: &UserId, device: &DeviceId, version: u64) -> Key {
 /// All departures of a device start with this.
 pub fn departures(user: &UserId, device: &DeviceId) -> Key {
     key(Table::Departure, &[user.as_str(), device.as_str()], &[])
+}
+
+/// Which tokens of a user, or of one device, are not accepted any more.
+pub fn revocation(user: &UserId, device: Option<&DeviceId>) -> Key {
+    key(Table::Revocation, &revoked(user, device), &[])
+}
+
+/// A revocation among those of all users.
+pub fn revocation_at(at: Millis, user: &UserId, device: Option<&DeviceId>) -> Key {
+    let mut key = revocations_since(at);
+    for name in revoked(user, device) {
+        key.extend_from_slice(name.as_bytes());
+        key.push(0);
+    }
+    key
+}
+
+/// The first revocation at this time or later.
+pub fn revocations_since(at: Millis) -> Key {
+    let mut key = vec![Table::RevocationFeed as u8];
+    key.extend_from_slice(&at.to_be_bytes());
+    key
+}
+
+/// Who a key of the feed is about.
+pub fn revoked_of(key: &[u8]) -> Option<(UserId, Option<DeviceId>)> {
+    // As if the time were the table.
+    let mut names = names(key.get(8..)?).filter(|name| !name.is_empty());
+    let user = UserId::new(names.next()?).ok()?;
+    Some((user, names.next().map(DeviceId::new).transpose().ok()?))
+}
+
+fn revoked<'a>(user: &'a UserId, device: Option<&'a DeviceId>) -> Vec<&'a str> {
+    [Some(user.as_str()), device.map(DeviceId::as_str)].into_iter().flatten().collect()
 }
 
 /// A message in the inbox of a device.
@@ -298,6 +342,17 @@ mod tests {
             let inside = key_a >= prefix && key_a < end_of(&prefix);
             prop_assert_eq!(inside, (&a.0, &a.1) == (&b.0, &b.1));
         }
+    }
+
+    #[test]
+    fn revocations_sort_by_time_and_say_whose_they_are() {
+        let (alice, phone) = (UserId::new("alice").unwrap(), DeviceId::new("phone").unwrap());
+        let all = revocation_at(256, &alice, None);
+        let one = revocation_at(257, &alice, Some(&phone));
+        assert!(revocations_since(256) < all && all < revocations_since(257));
+        assert!(revocations_since(257) < one && one < revocations_since(258));
+        assert_eq!(revoked_of(&all), Some((alice.clone(), None)));
+        assert_eq!(revoked_of(&one), Some((alice, Some(phone))));
     }
 
     #[test]

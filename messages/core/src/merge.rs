@@ -11,7 +11,7 @@ use chatcluster_protocol::planted::{Bug, planted};
 
 use crate::{
     key::{Key, Table},
-    record::{self, Corrupt, Delivered, Id, ReferenceRecord, ReferenceState, Registry},
+    record::{self, Corrupt, Delivered, Id, ReferenceRecord, ReferenceState, Registry, Revoked},
     view::Rows,
 };
 
@@ -67,6 +67,7 @@ fn newer(key: &[u8], a: &[u8], b: &[u8]) -> Result<Vec<u8>, Corrupt> {
         Some(Table::Reference) => both(key, a, b, reference),
         Some(Table::Registry) => both(key, a, b, registry),
         Some(Table::Delivered) => both(key, a, b, delivered),
+        Some(Table::Revocation) => both(key, a, b, Revoked::max),
         // Written once: the values are equal, or one of them is damaged. Any rule will do that
         // does not depend on the order.
         _ => Ok(a.max(b).to_vec()),

@@ -198,6 +198,13 @@ pub struct Left {
     pub at: Millis,
 }
 
+/// Tokens that were issued before this time are not accepted any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Revoked {
+    /// The time.
+    pub before: Millis,
+}
+
 impl Registry {
     /// How often a device has come or gone.
     pub(crate) fn changes(&self, device: &DeviceId) -> u64 {

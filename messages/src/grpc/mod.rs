@@ -9,14 +9,16 @@ use std::{error::Error, future::Future, io, sync::Arc, time::Duration};
 use chatcluster_messages_api::v1::{
     AcknowledgeRequest, AcknowledgeResponse, AppendRequest, AppendResponse, HistoryRequest,
     HistoryResponse, ProbeRequest, ProbeResponse, ReadInboxRequest, ReadInboxResponse,
-    RegisterRequest, RegisterResponse, SeenRequest, SeenResponse,
+    RegisterRequest, RegisterResponse, RevocationsRequest, RevocationsResponse, RevokedDevice,
+    SeenRequest, SeenResponse,
     messages_server::{Messages, MessagesServer},
 };
 use chatcluster_protocol::id::MessageId;
 use messages_core::{
     key::Ids,
     repository::{
-        Direction, InboxCursor, Query, Refused, Repository, RepositoryError, stable_up_to,
+        Direction, InboxCursor, Query, Refused, Registered, Repository, RepositoryError,
+        RevocationPage, Seen, stable_up_to,
     },
 };
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -31,6 +33,9 @@ use crate::{
 /// Bodies in a page. Two frames of clients fit into it with room to spare, so that a gateway never
 /// holds much for one session.
 const PAGE_BYTES: usize = 128 * 1024;
+
+/// Revocations in one answer.
+const REVOCATIONS: usize = 1000;
 
 /// Largest request: 256 appends whose bodies have 16 KiB on average.
 const REQUEST_BYTES: usize = 4 * 1024 * 1024;
@@ -107,9 +112,13 @@ impl<R: Repository> GrpcService<R> {
     async fn register(&self, request: RegisterRequest) -> Result<RegisterResponse, Status> {
         let (user, device) = read::device(request.device, "device")?;
         match self.repository.register(user, device).await {
-            Ok(created) => Ok(RegisterResponse { created, too_many_devices: false }),
+            Ok(Registered { created, revoked_before }) => Ok(RegisterResponse {
+                created,
+                too_many_devices: false,
+                revoked_before: revoked_before.unwrap_or_default(),
+            }),
             Err(RepositoryError::TooManyDevices) => {
-                Ok(RegisterResponse { created: false, too_many_devices: true })
+                Ok(RegisterResponse { too_many_devices: true, ..RegisterResponse::default() })
             }
             Err(error) => Err(status(error)),
         }
@@ -117,9 +126,29 @@ impl<R: Repository> GrpcService<R> {
 
     async fn seen(&self, request: SeenRequest) -> Result<SeenResponse, Status> {
         let devices = read::devices(request.devices)?;
-        let known = self.repository.seen(devices).await.map_err(status)?;
-        let unknown = (0u32..).zip(known).filter_map(|(at, known)| (!known).then_some(at));
-        Ok(SeenResponse { unknown: unknown.collect() })
+        let seen = self.repository.seen(devices).await.map_err(status)?;
+        let mut answer = SeenResponse::default();
+        for (position, Seen { known, revoked_before }) in (0u32..).zip(seen) {
+            match revoked_before {
+                _ if !known => answer.unknown.push(position),
+                Some(revoked_before) => {
+                    answer.revoked.push(RevokedDevice { position, revoked_before });
+                }
+                None => {}
+            }
+        }
+        Ok(answer)
+    }
+
+    async fn revocations(
+        &self,
+        request: RevocationsRequest,
+    ) -> Result<RevocationsResponse, Status> {
+        let (from, now) = (request.cursor.to_vec(), (self.clock)());
+        let page = self.repository.revocations(from, REVOCATIONS, now).await;
+        let RevocationPage { revocations, next, more } = page.map_err(status)?;
+        let revocations = revocations.into_iter().map(write::revocation).collect();
+        Ok(RevocationsResponse { revocations, next: next.into(), more })
     }
 
     async fn read_inbox(&self, request: ReadInboxRequest) -> Result<ReadInboxResponse, Status> {
@@ -222,6 +251,14 @@ impl<R: Repository> Messages for GrpcService<R> {
     async fn seen(&self, request: Request<SeenRequest>) -> Result<Response<SeenResponse>, Status> {
         let outcome = Self::seen(self, request.into_inner()).await;
         self.count("Seen", outcome)
+    }
+
+    async fn revocations(
+        &self,
+        request: Request<RevocationsRequest>,
+    ) -> Result<Response<RevocationsResponse>, Status> {
+        let outcome = Self::revocations(self, request.into_inner()).await;
+        self.count("Revocations", outcome)
     }
 
     async fn read_inbox(

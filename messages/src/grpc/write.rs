@@ -8,7 +8,7 @@ use chatcluster_protocol::{
 };
 use messages_core::{
     record::MarkKind,
-    repository::{InboxPage, MarkPlaced, MessagePage, Refused, Stored, WaitingReceipt},
+    repository::{InboxPage, MarkPlaced, MessagePage, Refused, Revocation, Stored, WaitingReceipt},
 };
 
 use super::read::write_inbox_cursor;
@@ -63,6 +63,11 @@ pub(super) fn stored_receipt(mark: MarkPlaced) -> v1::StoredReceipt {
         up_to: id(mark.up_to),
     };
     v1::StoredReceipt { receipt: Some(receipt), devices: devices(&mark.to, mark.devices) }
+}
+
+pub(super) fn revocation(one: Revocation) -> v1::Revocation {
+    let device = one.device.map(|device| device.to_string()).unwrap_or_default();
+    v1::Revocation { user: one.user.to_string(), device, before: one.before }
 }
 
 fn waiting_receipt(WaitingReceipt { id: receipt, mark }: WaitingReceipt) -> v1::Receipt {

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use axum::{
     Extension, Json, Router,
-    extract::{MatchedPath, Path, RawQuery, Request, State},
+    extract::{DefaultBodyLimit, MatchedPath, Path, RawQuery, Request, State},
     http::{HeaderMap, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
-    routing::{delete, get},
+    routing::{delete, get, post},
 };
 use chatcluster_protocol::{Millis, client::Message, id::MessageId};
 use messages_core::repository::{Repository, stable_up_to};
@@ -21,8 +21,12 @@ use super::{
     filters::{self, Filters, Scope},
     openapi,
     problem::{Problem, ProblemCode},
+    revocations,
 };
 use crate::{Clock, Metrics, metrics::Call};
+
+/// Largest body of a request, in bytes: a name fits many times over.
+const BODY: usize = 4096;
 
 /// What the routes work on.
 pub struct HttpService<R> {
@@ -58,6 +62,10 @@ pub fn router<R: Repository>(service: HttpService<R>) -> Router {
     let changes = Router::new()
         .route(openapi::DEVICE, delete(devices::remove::<R>))
         .route_layer(middleware::from_fn_with_state(needs(scope::DEVICES), require_token::<R>));
+    let ends = Router::new()
+        .route(openapi::REVOCATIONS, post(revocations::create::<R>))
+        .layer(DefaultBodyLimit::max(BODY))
+        .route_layer(middleware::from_fn_with_state(needs(scope::SESSIONS), require_token::<R>));
     Router::new()
         .route(openapi::ALL, get(list_all::<R>))
         .route(openapi::MESSAGE, get(one::<R>))
@@ -67,6 +75,7 @@ pub fn router<R: Repository>(service: HttpService<R>) -> Router {
         // Only routes that exist ask for a token; those below are open.
         .route_layer(middleware::from_fn_with_state(needs(scope::READ), require_token::<R>))
         .merge(changes)
+        .merge(ends)
         .route("/openapi.json", get(describe).layer(Extension(document)))
         .route("/health", get(async || Json(serde_json::json!({ "status": "ok" }))))
         .fallback(async || Problem::not_found("there is no such path; see /openapi.json"))
@@ -160,6 +169,7 @@ async fn count<R: Repository>(
         Some(openapi::OF_CONVERSATION) => "conversation_messages",
         Some(openapi::DEVICES) => "user_devices",
         Some(openapi::DEVICE) => "user_device",
+        Some(openapi::REVOCATIONS) => "user_revocations",
         _ => "other",
     };
     let response = next.run(request).await;

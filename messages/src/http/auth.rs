@@ -15,6 +15,8 @@ pub(super) mod scope {
     pub(crate) const READ: &str = "messages:read";
     /// Devices are removed with this.
     pub(crate) const DEVICES: &str = "devices:write";
+    /// Sessions are ended with this.
+    pub(crate) const SESSIONS: &str = "sessions:write";
 }
 
 /// Shorter secrets can be guessed.

@@ -45,7 +45,7 @@ pub(super) fn none(query: Option<String>) -> Result<(), Problem> {
     }
 }
 
-fn unknown(name: &str) -> Problem {
+pub(super) fn unknown(name: &str) -> Problem {
     let shown: String = name.chars().take(64).collect();
     Problem::parameter(&shown, "there is no such parameter here")
 }

@@ -1,7 +1,7 @@
 //! The HTTP interface, for backends: reading messages by user, id, conversation, sender and time; the
-//! devices of users.
+//! devices of users, and the end of their sessions.
 //!
-//! - [`api`]: the routes, of which [`devices`] has some; [`openapi()`]: their description, which is served at `/openapi.json`
+//! - [`api`]: the routes, of which [`devices`] and [`revocations`] have some; [`openapi()`]: their description, which is served at `/openapi.json`
 //! - [`auth`]: service tokens; [`filters`]: query parameters; [`cursor`]: pages
 //! - [`problem`]: errors; [`server`]: connections and their limits
 
@@ -12,6 +12,7 @@ mod devices;
 mod filters;
 mod openapi;
 mod problem;
+mod revocations;
 mod server;
 
 pub use api::{HttpService, router};

@@ -14,6 +14,7 @@ use super::{
     devices::Devices,
     filters::{LIMIT, LIMIT_DEFAULT, Order, TIME_MAX},
     problem::Problem,
+    revocations::{Revocation, Revoked},
 };
 
 /// Path of a message.
@@ -30,13 +31,17 @@ pub(super) const DEVICES: &str = "/v1/users/{user}/devices";
 /// Path of a device.
 pub(super) const DEVICE: &str = "/v1/users/{user}/devices/{device}";
 
+/// Path of a user's revocations.
+pub(super) const REVOCATIONS: &str = "/v1/users/{user}/revocations";
+
 /// A UUID of version 7, in either case.
 const UUID_V7: &str =
     "^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-7[0-9a-fA-F]{3}-[89abAB][0-9a-fA-F]{3}-[0-9a-fA-F]{12}$";
 
 const ABOUT: &str = "Messages by user, id, conversation, sender and time, and the devices of users, for \
     backends. Every request carries a service token: a JWT signed by HS256 with `aud`, `exp` and a \
-    `scope` that contains what the operation needs, `messages:read` or `devices:write`. Unknown \
+    `scope` that contains what the operation needs, `messages:read`, `devices:write` or \
+    `sessions:write`. Unknown \
     parameters are errors.";
 
 /// The document.
@@ -85,6 +90,7 @@ fn paths(schemas: &mut SchemaGenerator) -> Value {
         },
         DEVICES: { "get": devices(schemas) },
         DEVICE: { "delete": remove_device(schemas) },
+        REVOCATIONS: { "post": revoke(schemas) },
     })
 }
 
@@ -108,7 +114,7 @@ fn remove_device(schemas: &mut SchemaGenerator) -> Value {
     let mut responses = errors(schemas);
     responses["204"] = json!({ "description": "It is removed, with all that waited for it." });
     responses["404"] = problem(schemas, "The user has no device of this name.");
-    let about = "What waits for the device is removed with it; the user's other devices and the archive \
+    let about = "Its tokens are revoked, and its session ends. What waits for the device is removed with it; the user's other devices and the archive \
         are left alone. A device of the same name that connects later is a new one. After an error, \
         repeat it: what was begun is finished.";
     json!({
@@ -118,6 +124,26 @@ fn remove_device(schemas: &mut SchemaGenerator) -> Value {
         "parameters": [user, device],
         "responses": responses,
         "security": [{ "service_token": [scope::DEVICES] }],
+    })
+}
+
+fn revoke(schemas: &mut SchemaGenerator) -> Value {
+    let user = path::<UserId>(schemas, "user", "The user.");
+    let mut responses = errors(schemas);
+    responses["200"] = answer::<Revoked>(schemas, "application/json", "They are revoked.");
+    responses["413"] = json!({ "description": "The body is too large." });
+    let about = "Tokens of the user, or of one device, that were issued before now (`iat`, which is in \
+        seconds; a token without it counts as older) are not accepted any more, and sessions that were \
+        opened or renewed with one end within about two seconds.";
+    let body = schemas.subschema_for::<Revocation>();
+    json!({
+        "operationId": "revokeUserTokens",
+        "summary": "Revoke the tokens of a user",
+        "description": about,
+        "parameters": [user],
+        "requestBody": { "required": false, "content": { "application/json": { "schema": body } } },
+        "responses": responses,
+        "security": [{ "service_token": [scope::SESSIONS] }],
     })
 }
 

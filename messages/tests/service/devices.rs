@@ -12,7 +12,7 @@ use crate::{harness::*, http::Service};
 
 impl Service {
     async fn register(&self, name: &str, of: &str) -> bool {
-        self.repository.register(user(name), DeviceId::new(of).unwrap()).await.unwrap()
+        self.repository.register(user(name), DeviceId::new(of).unwrap()).await.unwrap().created
     }
 
     async fn waiting(&self, name: &str, of: &str) -> usize {

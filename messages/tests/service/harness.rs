@@ -176,6 +176,13 @@ pub async fn delete(port: u16, path: &str, token: &str) -> Answer {
     raw(port, &format!("{head}authorization: Bearer {token}\r\n\r\n")).await
 }
 
+/// POST with a token.
+pub async fn post(port: u16, path: &str, body: &str, token: &str) -> Answer {
+    let head = format!("POST {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n");
+    let head = format!("{head}content-length: {}\r\n", body.len());
+    raw(port, &format!("{head}authorization: Bearer {token}\r\n\r\n{body}")).await
+}
+
 /// A service token with these claims.
 pub fn token(secret: &[u8], claims: &serde_json::Value) -> String {
     let key = jsonwebtoken::EncodingKey::from_secret(secret);
@@ -191,7 +198,7 @@ pub fn good_claims() -> serde_json::Value {
     serde_json::json!({
         "aud": "chatcluster-messages",
         "exp": jsonwebtoken::get_current_timestamp() + 3600,
-        "scope": "users:read messages:read devices:write",
+        "scope": "users:read messages:read devices:write sessions:write",
     })
 }
 

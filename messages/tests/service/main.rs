@@ -9,4 +9,5 @@ mod grpc;
 mod harness;
 mod http;
 mod process;
+mod revocations;
 mod schemathesis;

@@ -19,6 +19,10 @@ use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::{CertificateDer, pem::PemObject};
 use serde_json::Value;
 use tempfile::TempDir;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 use tokio_rustls::TlsConnector;
 
 /// Three times what a busy machine takes to form a Redis Cluster.
@@ -93,6 +97,23 @@ impl Cluster {
         let key = fs::read(self.data("keys/user-token.key")).expect("read the key of tokens");
         let key = EncodingKey::from_secret(&key);
         jsonwebtoken::encode(&Header::default(), claims, &key).expect("sign a token")
+    }
+
+    /// What a backend asks of the message service, with the cluster's own service token.
+    pub(crate) async fn backend(&self, method: &str, path: &str) -> Result<(), String> {
+        let token = fs::read_to_string(self.data("service-token.jwt")).expect("read the token");
+        let head = format!("{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n");
+        let auth = format!("authorization: Bearer {}\r\ncontent-length: 0\r\n\r\n", token.trim());
+        let exchange = async {
+            let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.ports - 1)).await?;
+            stream.write_all(format!("{head}{auth}").as_bytes()).await?;
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).await?;
+            std::io::Result::Ok(answer)
+        };
+        let answer = exchange.await.map_err(|error| format!("{method} {path}: {error}"))?;
+        let good = answer.starts_with("HTTP/1.1 20");
+        good.then_some(()).ok_or_else(|| format!("{method} {path} gives {answer}"))
     }
 
     /// Sends a signal to a part, such as `gateway-0`.

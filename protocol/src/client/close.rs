@@ -29,7 +29,7 @@ pub enum CloseCode {
     Replaced = 4204,
     /// The user has as many devices as one may have.
     TooManyDevices = 4205,
-    /// The device was removed.
+    /// The token was revoked, or the device removed.
     Revoked = 4206,
 }
 
@@ -71,7 +71,7 @@ impl CloseCode {
             Self::HelloTimeout => "no hello in time",
             Self::Replaced => "another connection of this device took over",
             Self::TooManyDevices => "too many devices",
-            Self::Revoked => "the device was removed",
+            Self::Revoked => "the token was revoked",
         }
     }
 }

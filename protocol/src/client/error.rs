@@ -73,7 +73,8 @@ pub enum ErrorCode {
     TooManyInFlight,
     /// The user has as many devices as one may have.
     TooManyDevices,
-    /// The device was removed. Ends the connection with 4206.
+    /// The token was issued before tokens of the user or the device were revoked, or the device was removed.
+    /// Ends the connection with 4206, unless it answers a `refresh`.
     Revoked,
     /// A service behind the gateway did not answer. A `send` has an unknown outcome: send the same
     /// reference again. Temporary.

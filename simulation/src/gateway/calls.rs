@@ -10,11 +10,15 @@ use chatcluster_protocol::{
 };
 use gateway_core::{
     Away, ConnectionId, Device,
+    registrar::Seen,
+    revocations::Page,
     session::{AppendResult, Effect, HistoryFailure, Input, Registration},
 };
 use messages_core::{
     key::Ids,
-    repository::{self, Acknowledge, Direction, Query, Repository, RepositoryError, stable_up_to},
+    repository::{
+        self, Acknowledge, Direction, Query, Registered, Repository, RepositoryError, stable_up_to,
+    },
 };
 
 use super::convert;
@@ -29,6 +33,9 @@ use crate::{
 
 /// How long a call may take: `WITHIN` of the gateway's message client.
 const WITHIN: Time = 5 * S;
+
+/// Revocations in an answer.
+const REVOCATIONS: usize = 1000;
 
 /// Bodies in a page of an inbox or of history.
 const PAGE_BYTES: usize = 128 * 1024;
@@ -88,8 +95,13 @@ impl World {
             move |repository: Arc<Repo>| async move { repository.register(user, name).await };
         self.call_service(at, WITHIN, call, move |world, found| {
             let found = match found {
-                Some(Ok(true)) => Ok(Registration::New),
-                Some(Ok(false)) => Ok(Registration::Known),
+                Some(Ok(Registered { created, revoked_before })) => {
+                    if let Some(before) = revoked_before {
+                        hit("revocation: at hello");
+                        world.feed(at, connection, Input::Revoked(before));
+                    }
+                    Ok(if created { Registration::New } else { Registration::Known })
+                }
                 Some(Err(RepositoryError::TooManyDevices)) => Ok(Registration::TooManyDevices),
                 Some(Err(_)) | None => Err(Away),
             };
@@ -104,15 +116,29 @@ impl World {
         &mut self,
         at: usize,
         devices: Vec<Device>,
-        answer: impl FnOnce(&mut World, Result<Vec<u32>, Away>) + 'static,
+        answer: impl FnOnce(&mut World, Result<Seen, Away>) + 'static,
     ) {
         let devices = devices.into_iter().map(|one| (one.user, one.device)).collect();
         let call = move |repository: Arc<Repo>| async move { repository.seen(devices).await };
-        self.call_service(at, WITHIN, call, move |world, known| {
-            let unknown = known.and_then(Result::ok).ok_or(Away).map(|known| {
-                (0u32..).zip(known).filter_map(|(at, known)| (!known).then_some(at)).collect()
-            });
-            answer(world, unknown);
+        self.call_service(at, WITHIN, call, move |world, found| {
+            let seen = found.and_then(Result::ok).ok_or(Away).map(convert::seen);
+            answer(world, seen);
+        });
+    }
+
+    pub(super) fn revocations(
+        &mut self,
+        at: usize,
+        from: bytes::Bytes,
+        answer: impl FnOnce(&mut World, Result<Page, Away>) + 'static,
+    ) {
+        let now = self.pod_wall(0);
+        let call = move |repository: Arc<Repo>| async move {
+            repository.revocations(from.to_vec(), REVOCATIONS, now).await
+        };
+        self.call_service(at, WITHIN, call, move |world, page| {
+            let page = page.and_then(Result::ok).ok_or(Away);
+            answer(world, page.map(convert::revocations));
         });
     }
 

@@ -8,7 +8,9 @@ use chatcluster_protocol::{
     id::{ConversationId, DeviceId, MessageId, UserId},
 };
 use gateway_core::{
-    ConnectionId, Device, Gateway, Incarnation, Push,
+    ConnectionId, Device, Gateway, Incarnation, Push, Revocation,
+    registrar::Seen,
+    revocations::Page,
     session::{Append, AppendResult, InboxPage},
 };
 use messages_core::{
@@ -124,4 +126,26 @@ pub(super) fn read_cursor(cursor: Option<&Bytes>) -> InboxCursor {
 
 fn devices_of(user: &UserId, devices: Vec<DeviceId>) -> Vec<Device> {
     devices.into_iter().map(|device| Device { user: user.clone(), device }).collect()
+}
+
+pub(super) fn seen(found: Vec<repository::Seen>) -> Seen {
+    let mut seen = Seen::default();
+    for (at, one) in (0u32..).zip(found) {
+        match one.revoked_before {
+            _ if !one.known => seen.unknown.push(at),
+            Some(before) => seen.revoked.push((at, before)),
+            None => {}
+        }
+    }
+    seen
+}
+
+pub(super) fn revocations(page: repository::RevocationPage) -> Page {
+    let one = |one: repository::Revocation| Revocation {
+        user: one.user,
+        device: one.device,
+        before: one.before,
+    };
+    let revocations = page.revocations.into_iter().map(one).collect();
+    Page { revocations, next: page.next.into(), more: page.more }
 }

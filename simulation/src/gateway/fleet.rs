@@ -1,7 +1,9 @@
 //! The gateway among others and in time: lease, probes, drain.
 
 use chatcluster_manager::{Incarnation as Id, Manager, MemoryManager, Renewal as Found};
-use gateway_core::{drainer, lease, lease::Renewal, prober, registrar, session::Input};
+use gateway_core::{
+    Revocation, drainer, lease, lease::Renewal, prober, registrar, revocations, session::Input,
+};
 
 use super::convert::gateway_of;
 use crate::{
@@ -123,14 +125,41 @@ impl World {
         use registrar::Effect;
         match effect {
             Effect::Seen { call, devices } => {
-                self.seen(at, devices, move |world, unknown| {
+                self.seen(at, devices, move |world, seen| {
                     world.tell(at, |machines, now, out| {
                         let locals = &machines.locals;
-                        machines.registrar.seen(now, call, unknown, locals, &mut out.registrar);
+                        machines.registrar.seen(now, call, seen, locals, &mut out.registrar);
                     });
                 });
             }
             Effect::Removed(connection) => self.feed_connection(at, connection, Input::Removed),
+            Effect::Revoked(connection, before) => {
+                self.feed_connection(at, connection, Input::Revoked(before));
+            }
+        }
+    }
+
+    pub(super) fn revocations_effect(&mut self, at: usize, effect: revocations::Effect) {
+        use revocations::Effect;
+        match effect {
+            Effect::Read(from) => self.revocations(at, from, move |world, page| {
+                world.tell(at, |machines, now, out| {
+                    machines.revocations.read(now, page, &mut out.revocations);
+                });
+            }),
+            Effect::Revoke(all) => {
+                let cells = self.gateways[at].cells.iter();
+                let revoked: Vec<_> = cells
+                    .filter_map(|(connection, cell)| {
+                        Some((*connection, Revocation::latest(&all, cell.session.device()?)?))
+                    })
+                    .collect();
+                for (connection, before) in revoked {
+                    hit("revocation: in an open session");
+                    self.feed_connection(at, connection, Input::Revoked(before));
+                }
+            }
+            Effect::CheckAll => self.tell(at, |machines, now, _| machines.registrar.check_all(now)),
         }
     }
 

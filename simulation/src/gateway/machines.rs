@@ -54,6 +54,9 @@ impl World {
         for effect in out.registrar {
             self.registrar_effect(at, effect);
         }
+        for effect in out.revocations {
+            self.revocations_effect(at, effect);
+        }
         for effect in out.drainer {
             self.drainer_effect(at, effect);
         }

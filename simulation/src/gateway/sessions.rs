@@ -150,7 +150,7 @@ impl World {
         });
         match parsed {
             Some((_, expires)) if expires <= now => Verdict::Expired,
-            Some((user, expires)) => Verdict::Valid { user, expires: Some(expires) },
+            Some((user, expires)) => Verdict::Valid { user, expires: Some(expires), issued: None },
             None => Verdict::Bad("not a token".into()),
         }
     }

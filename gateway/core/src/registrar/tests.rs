@@ -36,7 +36,8 @@ impl World {
     }
 
     fn answer(&mut self, call: u64, unknown: Result<Vec<u32>, Away>) -> Vec<Effect> {
-        self.registrar.seen(self.now, call, unknown, &self.locals, &mut self.effects);
+        let seen = unknown.map(|unknown| Seen { unknown, revoked: Vec::new() });
+        self.registrar.seen(self.now, call, seen, &self.locals, &mut self.effects);
         take(&mut self.effects)
     }
 }
@@ -89,4 +90,17 @@ fn a_call_that_fails_is_repeated_every_minute_until_the_next_walk() {
     w.answer(call, Err(Away));
     // The next walk asks about everyone: nobody is asked about twice.
     assert_eq!(w.calls(60).len(), 1);
+}
+
+#[test]
+fn what_was_revoked_of_a_device_reaches_its_session() {
+    let mut w = World::new(3);
+    w.registrar.check_all(w.now);
+    let [(300, call, _)] = w.calls(300)[..] else { panic!() };
+    w.locals.remove(&named(2), ConnectionId(2));
+    let seen = Seen { unknown: Vec::new(), revoked: vec![(1, 7), (2, 8)] };
+    w.registrar.seen(w.now, call, Ok(seen), &w.locals, &mut w.effects);
+    assert_eq!(w.effects, [Effect::Revoked(ConnectionId(1), 7)]);
+    w.effects.clear();
+    assert_eq!(w.calls(300), [], "once");
 }

@@ -46,6 +46,9 @@ pub enum Input {
     /// The device, whose route had this epoch, has claimed another elsewhere. The session ends at once,
     /// unless it has claimed again since. Either way the eviction is done.
     Evict(u64),
+    /// Tokens of the device that were issued before this are not accepted any more. Before the session's
+    /// `hello` has been verified it means nothing.
+    Revoked(Millis),
     /// The device has been removed: nothing is kept for it any more. The session ends.
     Removed,
     /// The gateway is being stopped: the client is asked to open another connection after this long.
@@ -67,6 +70,8 @@ pub enum Verdict {
         user: UserId,
         /// The `exp`, milliseconds UTC.
         expires: Option<Millis>,
+        /// The `iat`, milliseconds UTC. Without it the token counts as older than any revocation.
+        issued: Option<Millis>,
     },
     /// It was right until its `exp`.
     Expired,

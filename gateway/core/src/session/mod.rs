@@ -25,6 +25,7 @@ use std::time::Duration;
 use acks::Acks;
 use catchup::CatchUp;
 use chatcluster_protocol::{
+    Millis,
     client::{CloseCode, RequestId, ServerFrame},
     id::HybridClock,
     limits::HELLO_WITHIN,
@@ -98,6 +99,10 @@ pub struct Session {
     pinged: Option<Duration>,
     /// Once it was verified, if it expires at all.
     token: Option<Token>,
+    /// When it was issued; 0 where it does not say.
+    issued: Millis,
+    /// The latest that was revoked of the device.
+    revoked_before: Millis,
     /// A fresh one is being verified for this request.
     refreshing: Option<RequestId>,
     /// When it is closed after it was asked to move.
@@ -136,6 +141,8 @@ impl Session {
             heard: now.monotonic,
             pinged: None,
             token: None,
+            issued: 0,
+            revoked_before: 0,
             refreshing: None,
             drained: None,
             floor: Floor::new(),
@@ -170,6 +177,7 @@ impl Session {
             Input::Reassert => self.reassert(env),
             Input::Evict(epoch) if epoch < self.epoch => {}
             Input::Evict(_) => self.close(CloseCode::Replaced, env),
+            Input::Revoked(before) => self.revoked(before, env),
             Input::Removed => self.removed(env),
             Input::Drain(after) => self.drain(after, env),
             Input::DrainNow(after) => self.drain_now(after, env),

@@ -60,11 +60,11 @@ impl Session {
     /// The token of `hello` says whose connection it is.
     pub(super) fn introduced(&mut self, verified: Verified, env: &mut Env<'_>) {
         let State::AwaitHello(Opening::Verifying(greeting)) = &self.state else { return };
-        let (user, token) = match verified {
+        let (user, token, issued) = match verified {
             Ok(verified) => verified,
             Err(error) => return self.refuse(Error { id: Some(greeting.id), ..error }, env),
         };
-        self.token = token;
+        (self.token, self.issued) = (token, issued);
         let device = Device { user, device: greeting.device.clone() };
         if let Some(highest) = greeting.highest {
             self.floor.see(highest, env.now.wall);

@@ -23,8 +23,8 @@ pub(super) struct Token {
     tell: Option<Duration>,
 }
 
-/// Whose token it is, and for how long; or the error to answer with.
-pub(super) type Verified = Result<(UserId, Option<Token>), Error>;
+/// Whose token it is, for how long, and when it was issued; or the error to answer with.
+pub(super) type Verified = Result<(UserId, Option<Token>, Millis), Error>;
 
 impl Token {
     fn new(says: Millis, now: Now) -> Self {
@@ -68,9 +68,14 @@ impl Session {
     /// A token that is refused changes nothing: its error ends no session.
     fn refreshed(&mut self, verified: Verified, env: &mut Env<'_>) {
         let Some(id) = self.refreshing.take() else { return };
-        let frame = match verified.and_then(|(user, token)| self.own(&user).map(|()| token)) {
-            Ok(token) => {
-                self.token = token;
+        let good = verified.and_then(|(user, token, issued)| {
+            self.own(&user)?;
+            self.not_revoked(issued)?;
+            Ok((token, issued))
+        });
+        let frame = match good {
+            Ok((token, issued)) => {
+                (self.token, self.issued) = (token, issued);
                 ServerFrame::Refreshed(Refreshed { id, expires: token.map(|token| token.says) })
             }
             Err(error) => {
@@ -88,6 +93,30 @@ impl Session {
         Err(Error::new(ErrorCode::BadToken, text))
     }
 
+    /// Tokens have been revoked: what the session lasts by may be one of them.
+    pub(super) fn revoked(&mut self, before: Millis, env: &mut Env<'_>) {
+        if self.device.is_none() || matches!(self.state, State::Closing) {
+            return;
+        }
+        self.revoked_before = self.revoked_before.max(before);
+        if let Err(error) = self.not_revoked(self.issued) {
+            let id = match &self.state {
+                State::AwaitHello(Opening::Registering(hello) | Opening::Claiming(hello)) => {
+                    Some(hello.id)
+                }
+                _ => None,
+            };
+            self.refuse(Error { id, ..error }, env);
+        }
+    }
+
+    fn not_revoked(&self, issued: Millis) -> Result<(), Error> {
+        if issued >= self.revoked_before {
+            return Ok(());
+        }
+        Err(Error::new(ErrorCode::Revoked, "the token was revoked; get a new one"))
+    }
+
     /// Tells a welcomed client, once, that its token expires soon.
     pub(super) fn tell_expiring(&mut self, env: &mut Env<'_>) {
         let Some(token) = &mut self.token else { return };
@@ -100,8 +129,8 @@ impl Session {
 
 fn judge(verdict: Verdict, now: Now) -> Verified {
     match verdict {
-        Verdict::Valid { user, expires } if expires.is_none_or(|at| at > now.wall) => {
-            Ok((user, expires.map(|says| Token::new(says, now))))
+        Verdict::Valid { user, expires, issued } if expires.is_none_or(|at| at > now.wall) => {
+            Ok((user, expires.map(|says| Token::new(says, now)), issued.unwrap_or_default()))
         }
         Verdict::Valid { .. } | Verdict::Expired => {
             let text = "the token has expired; get a new one";

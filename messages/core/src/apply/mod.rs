@@ -3,7 +3,8 @@
 //!
 //! - [`home`]: the message itself, on its conversation's island (rules 8 to 11)
 //! - [`inbox`]: the recipient's side (rule 12)
-//! - [`registry`]: which devices a user has; [`removal`]: how one leaves
+//! - [`registry`]: which devices a user has; [`removal`]: how one leaves; [`revocation`]: whose tokens are
+//!   not accepted any more
 //! - [`acknowledge`]: removal, and the receipts that follow from it
 
 mod acknowledge;
@@ -12,6 +13,7 @@ mod inbox;
 mod part;
 mod registry;
 mod removal;
+mod revocation;
 
 use chatcluster_protocol::Millis;
 pub use part::{Batch, Effect, MarkPlaced, Part, Stop, There, Unit, UnitReply};
@@ -101,6 +103,10 @@ fn apply_part(view: &mut impl ViewMut, part: &Part, now: Millis) -> Applied {
         Part::Unregister { user, device, known, unseen_since } => {
             removal::unregister(view, user, device, known.as_ref(), *unseen_since, now)
         }
+        Part::Revoke { user, device, before } => {
+            revocation::revoke(view, user, device.as_ref(), *before)
+        }
+        Part::Forget(keys) => revocation::forget(view, keys, now),
         Part::Clear { user, device, keys } => removal::clear(view, user, device, keys, now),
         Part::Acknowledge { acknowledge, there } => {
             acknowledge::apply(view, acknowledge, there.as_ref(), now)

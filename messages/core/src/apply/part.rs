@@ -93,6 +93,17 @@ pub enum Part {
         /// Only if it has not been seen at this time or later.
         unseen_since: Option<Millis>,
     },
+    /// Tokens are not accepted any more. Repeating it changes nothing.
+    Revoke {
+        /// Whose.
+        user: UserId,
+        /// Of this device alone.
+        device: Option<DeviceId>,
+        /// If they were issued before this.
+        before: Millis,
+    },
+    /// Removes revocations from the feed.
+    Forget(Vec<Key>),
     /// Removes what is left of a device that is no longer known.
     Clear {
         /// The user.
@@ -126,8 +137,11 @@ impl Batch {
             Part::Acknowledge { acknowledge, .. } => {
                 PART + ID * (acknowledge.messages.len() + acknowledge.receipts.len())
             }
-            Part::Clear { keys, .. } => PART + keys.iter().map(|key| ID + key.len()).sum::<usize>(),
+            Part::Forget(keys) | Part::Clear { keys, .. } => {
+                PART + keys.iter().map(|key| ID + key.len()).sum::<usize>()
+            }
             Part::Deliver { .. }
+            | Part::Revoke { .. }
             | Part::Register { .. }
             | Part::Learn { .. }
             | Part::Unregister { .. } => PART,

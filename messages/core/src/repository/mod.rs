@@ -10,6 +10,7 @@ mod query;
 mod quorum;
 mod registry;
 mod removal;
+mod revocation;
 mod sources;
 mod types;
 
@@ -24,7 +25,7 @@ pub use query::stable_up_to;
 pub use quorum::Quorum;
 pub use types::{
     Acknowledge, Append, Direction, InboxCursor, InboxPage, MessagePage, Query, Refused,
-    RepositoryError, Stored, WaitingReceipt,
+    Registered, RepositoryError, Revocation, RevocationPage, Seen, Stored, WaitingReceipt,
 };
 
 pub use crate::{apply::MarkPlaced, record::Registration};
@@ -47,18 +48,19 @@ pub trait Repository: Send + Sync + 'static {
         before: MessageId,
     ) -> impl Future<Output = Result<usize, RepositoryError>> + Send;
 
-    /// Makes a device known, so that messages from now on are kept for it; says whether it is new.
+    /// Makes a device known, so that messages from now on are kept for it. What was revoked before this
+    /// is called is in the answer.
     fn register(
         &self,
         user: UserId,
         device: DeviceId,
-    ) -> impl Future<Output = Result<bool, RepositoryError>> + Send;
+    ) -> impl Future<Output = Result<Registered, RepositoryError>> + Send;
 
-    /// Says that these devices are in use. Those that are not known are not made known: `false`.
+    /// Says that these devices are in use. Those that are not known are not made known.
     fn seen(
         &self,
         devices: Vec<(UserId, DeviceId)>,
-    ) -> impl Future<Output = Result<Vec<bool>, RepositoryError>> + Send;
+    ) -> impl Future<Output = Result<Vec<Seen>, RepositoryError>> + Send;
 
     /// The devices of a user; `None` where none has ever been known.
     fn devices(
@@ -84,6 +86,29 @@ pub trait Repository: Send + Sync + 'static {
 
     /// Finishes removals that began before this time. Says how many.
     fn finish_removals(
+        &self,
+        before: Millis,
+    ) -> impl Future<Output = Result<usize, RepositoryError>> + Send;
+
+    /// From now on tokens of a user, or of one device, that were issued before a time are not accepted.
+    fn revoke(
+        &self,
+        user: UserId,
+        device: Option<DeviceId>,
+        before: Millis,
+    ) -> impl Future<Output = Result<(), RepositoryError>> + Send;
+
+    /// What has been revoked, as of `now`: at most `limit`, from a place that an earlier answer named, or from
+    /// the beginning (empty).
+    fn revocations(
+        &self,
+        from: Vec<u8>,
+        limit: usize,
+        now: Millis,
+    ) -> impl Future<Output = Result<RevocationPage, RepositoryError>> + Send;
+
+    /// Forgets in that list what was revoked before this time. The tokens stay revoked.
+    fn forget_revocations(
         &self,
         before: Millis,
     ) -> impl Future<Output = Result<usize, RepositoryError>> + Send;

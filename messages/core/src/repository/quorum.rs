@@ -17,8 +17,8 @@ use serde::de::DeserializeOwned;
 
 use super::{
     Acknowledge, Append, InboxCursor, InboxPage, MarkPlaced, MessagePage, Query, Refused,
-    Registration, Repository, RepositoryError, Stored, append, devices, fan_out, inbox, query,
-    registry, removal,
+    Registered, Registration, Repository, RepositoryError, RevocationPage, Seen, Stored, append,
+    devices, fan_out, inbox, query, registry, removal, revocation,
 };
 use crate::{
     apply::{Batch, UnitReply},
@@ -145,14 +145,14 @@ impl<R: Replica> Repository for Quorum<R> {
         &self,
         user: UserId,
         device: DeviceId,
-    ) -> impl Future<Output = Result<bool, RepositoryError>> + Send {
+    ) -> impl Future<Output = Result<Registered, RepositoryError>> + Send {
         registry::register(self, user, device)
     }
 
     fn seen(
         &self,
         devices: Vec<(UserId, DeviceId)>,
-    ) -> impl Future<Output = Result<Vec<bool>, RepositoryError>> + Send {
+    ) -> impl Future<Output = Result<Vec<Seen>, RepositoryError>> + Send {
         registry::seen(self, devices)
     }
 
@@ -185,6 +185,31 @@ impl<R: Replica> Repository for Quorum<R> {
         before: Millis,
     ) -> impl Future<Output = Result<usize, RepositoryError>> + Send {
         removal::finish_all(self, before)
+    }
+
+    fn revoke(
+        &self,
+        user: UserId,
+        device: Option<DeviceId>,
+        before: Millis,
+    ) -> impl Future<Output = Result<(), RepositoryError>> + Send {
+        revocation::revoke(self, user, device, before)
+    }
+
+    fn revocations(
+        &self,
+        from: Vec<u8>,
+        limit: usize,
+        now: Millis,
+    ) -> impl Future<Output = Result<RevocationPage, RepositoryError>> + Send {
+        revocation::feed(self, from, limit, now)
+    }
+
+    fn forget_revocations(
+        &self,
+        before: Millis,
+    ) -> impl Future<Output = Result<usize, RepositoryError>> + Send {
+        revocation::forget(self, before)
     }
 
     fn inbox(

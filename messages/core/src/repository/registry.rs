@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chatcluster_protocol::id::{DeviceId, UserId};
 
-use super::{Quorum, RepositoryError, devices::only, removal};
+use super::{Quorum, Registered, RepositoryError, Seen, devices::only, removal, revocation};
 use crate::{
     apply::{Batch, Effect, Part, Stop, Unit, UnitReply},
     key,
@@ -23,17 +23,25 @@ pub(super) async fn register<R: Replica>(
     quorum: &Quorum<R>,
     user: UserId,
     device: DeviceId,
-) -> Result<bool, RepositoryError> {
-    let found = here(quorum, vec![(user, device)], true).await?;
-    Ok(found.iter().any(|found| matches!(found, Found::New)))
+) -> Result<Registered, RepositoryError> {
+    let devices = vec![(user, device)];
+    let found = here(quorum, devices.clone(), true).await?;
+    let created = found.iter().any(|found| matches!(found, Found::New));
+    let revoked = revocation::of(quorum, &devices).await?;
+    Ok(Registered { created, revoked_before: revoked.into_iter().flatten().next() })
 }
 
 pub(super) async fn seen<R: Replica>(
     quorum: &Quorum<R>,
     devices: Vec<(UserId, DeviceId)>,
-) -> Result<Vec<bool>, RepositoryError> {
-    let found = here(quorum, devices, false).await?;
-    Ok(found.iter().map(|found| !matches!(found, Found::Unknown)).collect())
+) -> Result<Vec<Seen>, RepositoryError> {
+    let found = here(quorum, devices.clone(), false).await?;
+    let seen = found.iter().zip(revocation::of(quorum, &devices).await?);
+    let seen = seen.map(|(found, revoked_before)| Seen {
+        known: !matches!(found, Found::Unknown),
+        revoked_before,
+    });
+    Ok(seen.collect())
 }
 
 pub(super) async fn devices<R: Replica>(

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use chatcluster_protocol::{
+    Millis,
     client::Message,
     id::{ConversationId, DeviceId, MessageId, Stamp, UserId},
 };
@@ -66,6 +67,46 @@ pub struct Acknowledge {
     pub receipts: BTreeSet<MessageId>,
     /// The gateway's clock, for the receipts that follow.
     pub stamp: Stamp,
+}
+
+/// A device is in use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Registered {
+    /// It was not known before.
+    pub created: bool,
+    /// Tokens that were issued before this are not accepted any more.
+    pub revoked_before: Option<Millis>,
+}
+
+/// What is known of a device that is said to be in use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seen {
+    /// Whether it is known at all.
+    pub known: bool,
+    /// Tokens that were issued before this are not accepted any more.
+    pub revoked_before: Option<Millis>,
+}
+
+/// Tokens of a user that are not accepted any more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Revocation {
+    /// Whose.
+    pub user: UserId,
+    /// Of this device alone.
+    pub device: Option<DeviceId>,
+    /// Those that were issued before this.
+    pub before: Millis,
+}
+
+/// A page of what has been revoked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RevocationPage {
+    /// In the order of their times.
+    pub revocations: Vec<Revocation>,
+    /// Where to go on. After the last page that is a little before its end, so some come again.
+    pub next: Vec<u8>,
+    /// There may be more at once.
+    pub more: bool,
 }
 
 /// Where a page of an inbox starts.

@@ -137,13 +137,14 @@ impl Service {
     }
 
     pub fn register(&self, name: &str, of: &str) -> bool {
-        self.quorum.register(user(name), device(of)).now_or_never().unwrap().unwrap()
+        self.quorum.register(user(name), device(of)).now_or_never().unwrap().unwrap().created
     }
 
     /// Whether these devices of a user are known.
     pub fn seen(&self, name: &str, of: &[&str]) -> Vec<bool> {
         let devices = of.iter().map(|of| (user(name), device(of))).collect();
-        self.quorum.seen(devices).now_or_never().unwrap().unwrap()
+        let seen = self.quorum.seen(devices).now_or_never().unwrap().unwrap();
+        seen.iter().map(|seen| seen.known).collect()
     }
 
     /// The names of a user's devices; nothing where none has ever been known.

@@ -7,5 +7,6 @@ mod harness;
 mod inboxes;
 mod queries;
 mod removals;
+mod revocations;
 mod storing;
 mod three_replicas;

@@ -23,6 +23,7 @@ pub(crate) fn checks<'a>(
         ("bad_token", mistakes.bad_tokens().boxed_local()),
         ("token_expired", mistakes.expired_tokens().boxed_local()),
         ("bad_token", mistakes.bad_refreshes().boxed_local()),
+        ("revoked", mistakes.revoked_tokens().boxed_local()),
         ("forbidden", mistakes.conversation_of_others().boxed_local()),
         ("reference_conflict", mistakes.reused_reference().boxed_local()),
     ];
@@ -180,6 +181,57 @@ impl Mistakes<'_> {
         }
         refresh["token"] = self.world.token("refresher").into();
         self.taken(&mut client, &refresh).await.map(drop)
+    }
+
+    /// A token is issued in whole seconds: of those of this one, none is younger than a revocation.
+    async fn revoked_tokens(&self) -> Result<(), String> {
+        let (user, cluster) = ("revoked", &self.world.cluster);
+        let audience = self.world.document.quoted_after("gateway's audience (");
+        let issued = |seconds: u64| {
+            let exp = now() / 1000 + 600;
+            cluster.signed(&json!({"sub": user, "aud": audience, "exp": exp, "iat": seconds}))
+        };
+        let without =
+            cluster.signed(&json!({"sub": user, "aud": audience, "exp": now() / 1000 + 600}));
+        let (old, future) = (issued(now() / 1000 - 60), issued(now() / 1000 + 60));
+        let hello = |token: &str, device: &str| {
+            let mut hello = self.world.hello(user, device);
+            hello["token"] = token.into();
+            hello
+        };
+        let open = async |token: &str, device: &str| {
+            let mut client = self.world.connect(0).await?;
+            client.send(&hello(token, device)).await?;
+            client.expect("welcome").await?;
+            client.expect("caught_up").await?;
+            Ok::<_, String>(client)
+        };
+        let mut older = open(&old, "phone").await?;
+        let mut unknown = open(&without, "laptop").await?;
+        let mut younger = open(&future, "tablet").await?;
+        let path = format!("/v1/users/{user}/revocations");
+        cluster.backend("POST", &path).await?;
+        for client in [&mut older, &mut unknown] {
+            self.refused(client, None, "revoked", None).await?;
+        }
+        for token in [&old, &without] {
+            let (hello, mut client) = (hello(token, "phone"), self.world.connect(1).await?);
+            client.send(&hello).await?;
+            self.refused(&mut client, Some(&hello), "revoked", None).await?;
+        }
+        let mut refresh = self.request("refresh");
+        refresh["token"] = old.into();
+        younger.send(&refresh).await?;
+        self.refused(&mut younger, Some(&refresh), "revoked", Some("token")).await?;
+        // A device that is removed ends, too.
+        let now = now() / 1000;
+        let mut removed = open(&issued(now + 2), "watch").await?;
+        while crate::bindings::now() / 1000 <= now + 2 {
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
+        cluster.backend("DELETE", &format!("/v1/users/{user}/devices/watch")).await?;
+        self.refused(&mut removed, None, "revoked", None).await?;
+        self.alive(&mut younger).await
     }
 
     async fn conversation_of_others(&self) -> Result<(), String> {

@@ -24,22 +24,18 @@ use crate::{
 use row::{CloseRow, ErrorRow};
 
 /// Errors that no test can provoke, and why.
-const ERRORS: [(&str, &str); 2] = [
-    ("overloaded", "no gateway of this version says so"),
-    ("revoked", "it takes hours; gateway-core tests it"),
-];
+const ERRORS: [(&str, &str); 1] = [("overloaded", "no gateway of this version says so")];
 
 /// Limits that no test can break, and why.
 const LIMITS: [(&str, &str); 1] =
     [("refresh without an answer", "it is answered before the next frame is read")];
 
 /// Close codes that no test can provoke within seconds, and why.
-const CLOSE_CODES: [(u16, &str); 5] = [
+const CLOSE_CODES: [(u16, &str); 4] = [
     (4001, "a lease has to lapse while the device moves; gateway-core tests it"),
     (4100, "said at the door"),
     (4101, "the client gets no close frame"),
     (4102, "the client gets no close frame"),
-    (4206, "it takes hours; gateway-core tests it"),
 ];
 
 /// Makes all mistakes, and returns what was not answered as documented.

@@ -78,7 +78,11 @@ impl Bob {
     /// `hello`, up to the claim.
     fn hello(&mut self) {
         self.sends(r#"{"type":"hello","id":1,"token":"t","device":"phone"}"#);
-        self.handle(Input::Verified(Verdict::Valid { user: user("bob"), expires: None }));
+        self.handle(Input::Verified(Verdict::Valid {
+            user: user("bob"),
+            expires: None,
+            issued: None,
+        }));
         self.handle(Input::Registered(Ok(Registration::Known)));
         self.effects.clear();
     }

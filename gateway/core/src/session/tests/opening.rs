@@ -8,7 +8,7 @@ fn hello_is_verified_registered_claimed_and_only_then_is_the_inbox_read() {
     let mut bob = Bob::connected();
     bob.sends(r#"{"type":"hello","id":1,"token":"t","device":"phone","resume":{"epoch":69}}"#);
     assert_eq!(bob.effects(), [Effect::Verify { token: "t".into() }]);
-    bob.handle(Input::Verified(Verdict::Valid { user: user("bob"), expires: None }));
+    bob.handle(Input::Verified(Verdict::Valid { user: user("bob"), expires: None, issued: None }));
     assert_eq!(bob.effects(), [Effect::Register(bobs_phone())]);
     bob.handle(Input::Registered(Ok(Registration::Known)));
     assert_eq!(bob.effects(), [Effect::Claim { device: bobs_phone(), last_epoch: Some(69) }]);
@@ -63,7 +63,7 @@ fn with_the_manager_away_a_client_is_welcomed_and_the_claim_repeated() {
     bob.sends(&format!(
         r#"{{"type":"hello","id":1,"token":"t","device":"phone","resume":{{"epoch":{last}}}}}"#
     ));
-    bob.handle(Input::Verified(Verdict::Valid { user: user("bob"), expires: None }));
+    bob.handle(Input::Verified(Verdict::Valid { user: user("bob"), expires: None, issued: None }));
     bob.handle(Input::Registered(Ok(Registration::Known)));
     bob.effects();
     bob.handle(Input::Claimed(Err(Away)));
@@ -86,7 +86,7 @@ fn with_the_manager_away_a_client_is_welcomed_and_the_claim_repeated() {
 fn with_the_message_service_away_the_client_comes_back_later() {
     let mut bob = Bob::connected();
     bob.sends(r#"{"type":"hello","id":1,"token":"t","device":"phone"}"#);
-    bob.handle(Input::Verified(Verdict::Valid { user: user("bob"), expires: None }));
+    bob.handle(Input::Verified(Verdict::Valid { user: user("bob"), expires: None, issued: None }));
     bob.handle(Input::Registered(Err(Away)));
     let (error, close) = bob.error();
     assert_eq!((error.code, error.temporary), (ErrorCode::Unavailable, true));
@@ -98,7 +98,11 @@ fn welcome_tells_whether_the_device_is_new() {
     for (found, new) in [(Registration::New, true), (Registration::Known, false)] {
         let mut bob = Bob::connected();
         bob.sends(r#"{"type":"hello","id":1,"token":"t","device":"phone"}"#);
-        bob.handle(Input::Verified(Verdict::Valid { user: user("bob"), expires: None }));
+        bob.handle(Input::Verified(Verdict::Valid {
+            user: user("bob"),
+            expires: None,
+            issued: None,
+        }));
         bob.handle(Input::Registered(Ok(found)));
         bob.handle(Input::Claimed(Ok(Claimed { epoch: 70, previous: None })));
         assert!(matches!(&bob.frames()[..], [ServerFrame::Welcome(w)] if w.new_device == new));
@@ -109,7 +113,7 @@ fn welcome_tells_whether_the_device_is_new() {
 fn one_device_too_many_is_refused() {
     let mut bob = Bob::connected();
     bob.sends(r#"{"type":"hello","id":1,"token":"t","device":"phone"}"#);
-    bob.handle(Input::Verified(Verdict::Valid { user: user("bob"), expires: None }));
+    bob.handle(Input::Verified(Verdict::Valid { user: user("bob"), expires: None, issued: None }));
     bob.handle(Input::Registered(Ok(Registration::TooManyDevices)));
     let (error, close) = bob.error();
     assert_eq!(error.code, ErrorCode::TooManyDevices);
@@ -118,7 +122,7 @@ fn one_device_too_many_is_refused() {
 
 #[test]
 fn a_token_that_is_bad_or_expired_ends_the_connection() {
-    let expired = Verdict::Valid { user: user("bob"), expires: Some(START) };
+    let expired = Verdict::Valid { user: user("bob"), expires: Some(START), issued: None };
     for (verdict, code, close) in [
         (Verdict::Bad("no".into()), ErrorCode::BadToken, CloseCode::BadToken),
         (Verdict::Expired, ErrorCode::TokenExpired, CloseCode::TokenExpired),

@@ -15,7 +15,7 @@ fn end(seconds: u64) -> Millis {
 }
 
 fn valid(of: &str, seconds: u64) -> Verdict {
-    Verdict::Valid { user: user(of), expires: Some(end(seconds)) }
+    Verdict::Valid { user: user(of), expires: Some(end(seconds)), issued: None }
 }
 
 fn expiring(seconds: u64) -> ServerFrame {
@@ -82,7 +82,11 @@ fn welcome_tells_when_the_token_expires() {
     for (token, told) in [(Some(end(500)), Some(end(500))), (None, None)] {
         let mut bob = Bob::connected();
         bob.sends(r#"{"type":"hello","id":1,"token":"t","device":"phone"}"#);
-        bob.handle(Input::Verified(Verdict::Valid { user: user("bob"), expires: token }));
+        bob.handle(Input::Verified(Verdict::Valid {
+            user: user("bob"),
+            expires: token,
+            issued: None,
+        }));
         bob.handle(Input::Registered(Ok(Registration::Known)));
         bob.handle(Input::Claimed(Ok(Claimed { epoch: 70, previous: None })));
         assert!(matches!(&bob.frames()[..], [ServerFrame::Welcome(w)] if w.expires == told));
@@ -154,7 +158,10 @@ fn a_refused_token_ends_nothing_and_the_old_one_goes_on() {
         (Verdict::Bad("no".into()), ErrorCode::BadToken),
         (valid("alice", 1_000), ErrorCode::BadToken),
         (Verdict::Expired, ErrorCode::TokenExpired),
-        (Verdict::Valid { user: user("bob"), expires: Some(START) }, ErrorCode::TokenExpired),
+        (
+            Verdict::Valid { user: user("bob"), expires: Some(START), issued: None },
+            ErrorCode::TokenExpired,
+        ),
     ] {
         let mut bob = Bob::live_for(20);
         bob.asks_to_refresh(5);
@@ -205,4 +212,82 @@ fn a_refresh_before_welcome_is_out_of_place() {
         let (error, close) = bob.error();
         assert_eq!((error.code, close), (ErrorCode::HelloExpected, Some(CloseCode::Violation)));
     }
+}
+
+fn issued(at: Millis) -> Verdict {
+    Verdict::Valid { user: user("bob"), expires: Some(end(1_000)), issued: Some(at) }
+}
+
+impl Bob {
+    /// Past `caught_up`, with a token that was issued then.
+    fn live_by(verdict: Verdict) -> Self {
+        let mut bob = Self::connected();
+        bob.sends(r#"{"type":"hello","id":1,"token":"t","device":"phone"}"#);
+        bob.handle(Input::Verified(verdict));
+        bob.handle(Input::Registered(Ok(Registration::Known)));
+        bob.handle(Input::Claimed(Ok(Claimed { epoch: 70, previous: None })));
+        bob.page(&[], None);
+        bob.effects.clear();
+        bob
+    }
+}
+
+#[test]
+fn a_session_ends_when_its_token_is_revoked_and_lasts_when_an_older_one_is() {
+    let without = Verdict::Valid { user: user("bob"), expires: Some(end(1_000)), issued: None };
+    for (verdict, before, ends) in [
+        (issued(500), 500, false),
+        (issued(500), 501, true),
+        (issued(500), 400, false),
+        (without, 1, true),
+    ] {
+        let mut bob = Bob::live_by(verdict);
+        bob.handle(Input::Revoked(before));
+        if !ends {
+            assert!(bob.effects().is_empty());
+            continue;
+        }
+        let (error, close) = bob.error();
+        assert_eq!((error.code, close), (ErrorCode::Revoked, Some(CloseCode::Revoked)));
+        bob.handle(Input::Revoked(before + 1));
+        assert!(bob.effects().is_empty());
+    }
+}
+
+#[test]
+fn a_hello_with_a_revoked_token_is_refused_however_far_it_is() {
+    for claiming in [false, true] {
+        let mut bob = Bob::connected();
+        bob.handle(Input::Revoked(9));
+        bob.sends(r#"{"type":"hello","id":4,"token":"t","device":"phone"}"#);
+        bob.handle(Input::Revoked(9));
+        bob.handle(Input::Verified(issued(500)));
+        if claiming {
+            bob.handle(Input::Registered(Ok(Registration::Known)));
+        }
+        bob.effects.clear();
+        bob.handle(Input::Revoked(501));
+        let (error, close) = bob.error();
+        assert_eq!((error.code, error.id.map(RequestId::get)), (ErrorCode::Revoked, Some(4)));
+        assert_eq!(close, Some(CloseCode::Revoked));
+        bob.handle(Input::Registered(Ok(Registration::Known)));
+        assert!(bob.effects().is_empty());
+    }
+}
+
+#[test]
+fn a_refresh_with_a_revoked_token_is_refused_and_a_newer_one_saves_the_session() {
+    let mut bob = Bob::live_by(issued(500));
+    bob.handle(Input::Revoked(500));
+    bob.asks_to_refresh(5);
+    bob.effects();
+    bob.handle(Input::Verified(issued(499)));
+    let (error, close) = bob.error();
+    assert_eq!((error.code, error.field.as_deref()), (ErrorCode::Revoked, Some("token")));
+    assert_eq!(close, None);
+    bob.refreshes(issued(700));
+    bob.handle(Input::Revoked(700));
+    assert!(bob.effects().is_empty());
+    bob.handle(Input::Revoked(701));
+    assert_eq!(bob.error().1, Some(CloseCode::Revoked));
 }

@@ -1,0 +1,35 @@
+//! Tokens that are not accepted any more. What a session's opening asks for is one record; gateways, which
+//! have sessions open, read the feed.
+
+use chatcluster_protocol::{
+    Millis,
+    id::{DeviceId, UserId},
+};
+
+use super::{Applied, Effect, read};
+use crate::{
+    key::{self, Key},
+    record::{Revoked, encode},
+    view::ViewMut,
+};
+
+pub(super) fn revoke(
+    view: &mut impl ViewMut,
+    user: &UserId,
+    device: Option<&DeviceId>,
+    before: Millis,
+) -> Applied {
+    let key = key::revocation(user, device);
+    let revoked = Revoked { before };
+    let known = read::<Revoked>(view, &key)?;
+    view.put(key, encode(known.unwrap_or(revoked).max(revoked)))?;
+    view.put(key::revocation_at(before, user, device), encode(revoked))?;
+    Ok(Ok(Effect::Applied))
+}
+
+pub(super) fn forget(view: &mut impl ViewMut, keys: &[Key], now: Millis) -> Applied {
+    for key in keys {
+        view.remove(key, now)?;
+    }
+    Ok(Ok(Effect::Applied))
+}
