@@ -20,3 +20,11 @@ def before_call(context, case, kwargs):
     well_formed = isinstance(wanted, str) and re.fullmatch(form, wanted, re.IGNORECASE)
     if well_formed and int(wanted[-1], 16) % 2:
         case.path_parameters["id"] = os.environ["CHATCLUSTER_MESSAGE"]
+
+    # Nobody has a made-up name; every second well-formed one becomes that of a user, or of a device of theirs.
+    parameters = case.path_parameters or {}
+    user, device = parameters.get("user"), parameters.get("device")
+    if isinstance(user, str) and re.fullmatch("[A-Za-z0-9._:@+-]{1,128}", user) and len(user) % 2:
+        parameters["user"] = "alice"
+    if isinstance(device, str) and re.fullmatch("[A-Za-z0-9._:-]{1,64}", device) and len(device) % 2:
+        parameters["device"] = f"d{len(device) % 10}"

@@ -33,7 +33,9 @@ pub(super) struct Revoked {
 #[schemars(deny_unknown_fields)]
 pub(super) struct Revocation {
     /// Only the tokens of this device. Those of all devices where none is named.
+    // Never null: whoever has no name at hand by mistake does not mean all devices.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "DeviceId")]
     device: Option<DeviceId>,
 }
 

@@ -71,6 +71,7 @@ async fn what_is_wrong_with_a_revocation_is_said() {
         ("bob", "nonsense", 400, "body"),
         ("bob", "[]", 400, "body"),
         ("bob", r#"{"device":5}"#, 400, "device"),
+        ("bob", r#"{"device":null}"#, 400, "device"),
         ("bob", r#"{"device":"a b"}"#, 400, "device"),
         ("bob", r#"{"devise":"phone"}"#, 400, "devise"),
     ] {

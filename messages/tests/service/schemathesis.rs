@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use chatcluster_messages_api::v1;
 use chatcluster_protocol::id::MessageId;
 use tokio::process::Command;
 
@@ -24,6 +25,10 @@ async fn the_http_port_keeps_what_its_description_promises() {
         let append = append(from, to, &n.to_string(), now() + n, "hi");
         seeded = MessageId::from_bytes(append.id[..].try_into().unwrap()).unwrap().to_string();
         assert!(stored(&mut gateway, append).await.unwrap());
+    }
+    for n in 0..10 {
+        let request = v1::RegisterRequest { device: device("alice", &format!("d{n}")) };
+        gateway.register(request).await.unwrap();
     }
     let mut run = Command::new(tool);
     let url = format!("http://127.0.0.1:{}/openapi.json", program.http);
