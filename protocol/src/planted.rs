@@ -37,8 +37,6 @@ bugs! {
     WrongRouteKept = 3,
     /// The previous holder of a device is left alone.
     NobodyEvicted = 4,
-    /// The inbox is not read again after an eviction.
-    EvictionWithoutRead = 4,
     /// The previous holder is evicted before the new one's client is known to be there.
     EvictionUnproven = 4,
     /// A route is released whatever epoch it has.

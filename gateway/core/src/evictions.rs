@@ -114,8 +114,7 @@ impl Evictions {
 
     /// A peer confirms.
     pub fn evicted(&mut self, eviction: u64, effects: &mut Vec<Effect>) {
-        let done = self.pending.remove(&eviction);
-        if let Some(done) = done.filter(|_| !planted(Bug::EvictionWithoutRead)) {
+        if let Some(done) = self.pending.remove(&eviction) {
             effects.push(Effect::ReadAgain(done.connection));
         }
     }

@@ -60,9 +60,7 @@ impl Session {
     pub(super) fn close(&mut self, code: CloseCode, env: &mut Env<'_>) {
         if !matches!(self.state, State::Closing) {
             env.effects.push(Effect::Close(code));
-            // Whoever evicts reads the inbox afterwards.
-            let owes = code != CloseCode::Replaced && self.owes();
-            self.leave(owes, env);
+            self.leave(env);
         }
     }
 
@@ -70,12 +68,13 @@ impl Session {
     pub(super) fn closed(&mut self, env: &mut Env<'_>) {
         self.socket_gone = true;
         if !matches!(self.state, State::Closing) {
-            self.leave(self.owes(), env);
+            self.leave(env);
         }
     }
 
     /// Something was delivered to this session, or left to its reading of the inbox, that its client is not
-    /// known to have. The device may be elsewhere by now, and have read its inbox before.
+    /// known to have. The device may be elsewhere by now, and have read its inbox before; also where this one
+    /// is evicted, since the connection that had it evicted may have ended itself.
     fn owes(&self) -> bool {
         match self.state {
             State::AwaitHello(Opening::Claiming(_)) | State::CatchingUp(_) => true,
@@ -86,7 +85,8 @@ impl Session {
 
     /// Gives up the device, and all that only a listening client is worth. What the message service
     /// was asked for stays, and so do the acks of a client that has gone.
-    fn leave(&mut self, owes: bool, env: &mut Env<'_>) {
+    fn leave(&mut self, env: &mut Env<'_>) {
+        let owes = self.owes();
         if let Some(device) = &self.device {
             let (device, epoch) = (device.clone(), self.epoch);
             // Where another claim has replaced the route, its epoch differs and this does nothing.

@@ -138,10 +138,15 @@ fn what_a_client_that_left_may_not_have_is_looked_for_by_its_next_session() {
     assert_eq!(bob.deliver(&nth(1)), Outcome::Overloaded);
     bob.handle(Input::Closed);
     assert_eq!(looks(&bob.effects()), [bobs_phone()], "it was going to read its inbox");
+
+    let mut bob = Bob::live();
+    bob.deliver(&nth(1));
+    bob.handle(Input::Evict(70));
+    assert_eq!(looks(&bob.effects()), [bobs_phone()], "who evicts it may have ended since");
 }
 
 #[test]
-fn nobody_looks_where_nothing_was_missed_or_who_evicts_does() {
+fn nobody_looks_where_nothing_was_missed() {
     let mut bob = Bob::live();
     bob.deliver(&nth(1));
     bob.acks(&[nth(1)]);
@@ -149,7 +154,6 @@ fn nobody_looks_where_nothing_was_missed_or_who_evicts_does() {
     assert!(looks(&bob.effects()).is_empty());
 
     let mut bob = Bob::live();
-    bob.deliver(&nth(1));
     bob.handle(Input::Evict(70));
     assert!(looks(&bob.effects()).is_empty());
 
