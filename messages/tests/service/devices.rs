@@ -110,27 +110,22 @@ async fn devices_that_nobody_used_go_by_themselves() {
     let (clock, figures, stop) = (SetClock::new(), metrics(), CancellationToken::new());
     const DAY: u64 = 24 * 3_600_000;
     clock.set(NOW + DAY);
-    let sweep = devices::sweep(
-        service.repository.clone(),
-        Duration::from_millis(DAY),
-        clock.clock(),
-        figures.clone(),
-        stop.clone(),
-    );
+    let sweep = || {
+        devices::sweep(
+            service.repository.clone(),
+            Duration::from_millis(DAY),
+            clock.clock(),
+            figures.clone(),
+            stop.clone(),
+        )
+    };
     tokio::select! {
-        () = sweep => {}
+        () = sweep() => {}
         () = tokio::time::sleep(Duration::from_millis(500)) => {}
     }
     assert_eq!(figures.devices_expired.get(), 0, "a day is not more than a day");
     clock.set(NOW + DAY + 1);
-    let sweep = devices::sweep(
-        service.repository.clone(),
-        Duration::from_millis(DAY),
-        clock.clock(),
-        figures.clone(),
-        stop.clone(),
-    );
-    let sweep = tokio::spawn(sweep);
+    let sweep = tokio::spawn(sweep());
     eventually("the expiry", || async { (figures.devices_expired.get() == 300).then_some(()) })
         .await;
     let left = service.get("/v1/users/user299/devices").await;

@@ -5,7 +5,7 @@ use chatcluster_protocol::{
     planted::{Bug, planted},
 };
 
-use super::{Append, Quorum, RepositoryError, Stored, append};
+use super::{Append, Quorum, RepositoryError, Stored, append, walk::Walk};
 use crate::{
     apply::{Batch, Part, Unit},
     key::{self, Key, Table},
@@ -26,17 +26,13 @@ pub(super) async fn finish<R: Replica>(
     if planted(Bug::FanOutLeft) {
         return Ok(0);
     }
-    let (mut finished, mut from) = (0, vec![Table::FanOut as u8]);
-    loop {
-        let to = key::fan_out(before);
-        let scan = Scan { from, to, reverse: false, rows: PAGE, bytes: usize::MAX };
-        let page = quorum.read(vec![scan]).await?.into_iter().next().unwrap_or_default();
+    let mut scan = Scan::prefix(vec![Table::FanOut as u8], PAGE);
+    scan.to = key::fan_out(before);
+    let (mut walk, mut finished) = (Walk::new(scan), 0);
+    while let Some(page) = walk.next(quorum).await? {
         finished += finish_page(quorum, page.rows).await?;
-        match page.ended_at {
-            Some(end) => from = key::behind(&end),
-            None => return Ok(finished),
-        }
     }
+    Ok(finished)
 }
 
 async fn finish_page<R: Replica>(

@@ -13,6 +13,7 @@ mod removal;
 mod revocation;
 mod sources;
 mod types;
+mod walk;
 
 use std::{collections::BTreeMap, future::Future};
 

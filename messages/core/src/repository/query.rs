@@ -14,6 +14,7 @@ use chatcluster_protocol::{
 use super::{
     Direction, MessagePage, Query, Quorum, RepositoryError, inbox,
     sources::{Merge, Source},
+    walk::Walk,
 };
 use crate::{
     key,
@@ -105,10 +106,9 @@ async fn conversations<R: Replica>(
     user: &UserId,
     query: &Query,
 ) -> Result<Vec<Source>, RepositoryError> {
-    let mut scan = Scan::prefix(key::participations(user), 1000);
+    let mut walk = Walk::new(Scan::prefix(key::participations(user), 1000));
     let mut sources = Vec::new();
-    loop {
-        let Some(page) = quorum.read(vec![scan.clone()]).await?.pop() else { break };
+    while let Some(page) = walk.next(quorum).await? {
         for (key, value) in &page.rows {
             let last = record::decode::<Id>(key, value)?;
             if let (Some(conversation), Some(Id(last))) = (key::conversation_of(key), last)
@@ -117,8 +117,6 @@ async fn conversations<R: Replica>(
                 sources.push(Source::new(Some(conversation), last, query.ids));
             }
         }
-        let Some(end) = page.ended_at else { break };
-        scan.from = key::behind(&end);
     }
     sources.sort_by_key(|source| std::cmp::Reverse(source.last));
     Ok(sources)

@@ -6,7 +6,7 @@ use chatcluster_protocol::{
     id::{DeviceId, UserId},
 };
 
-use super::{Quorum, RepositoryError, devices::only};
+use super::{Quorum, RepositoryError, devices::only, walk::Walk};
 use crate::{
     apply::{Batch, Part, Stop, Unit},
     key::{self, Key, Table},
@@ -55,9 +55,9 @@ pub(super) async fn finish_all<R: Replica>(
     quorum: &Quorum<R>,
     before: Millis,
 ) -> Result<usize, RepositoryError> {
-    let (mut scan, mut finished) = (Scan::prefix(vec![Table::Departure as u8], PAGE), 0);
-    loop {
-        let page = one(quorum.read(vec![scan.clone()]).await?);
+    let mut walk = Walk::new(Scan::prefix(vec![Table::Departure as u8], PAGE));
+    let mut finished = 0;
+    while let Some(page) = walk.next(quorum).await? {
         for (key, value) in &page.rows {
             let departure = record::decode::<Departure>(key, value)?;
             let (Some(departure), Some((user, device))) = (departure, key::device_of(key)) else {
@@ -68,11 +68,8 @@ pub(super) async fn finish_all<R: Replica>(
                 finished += 1;
             }
         }
-        match page.ended_at {
-            Some(end) => scan.from = key::behind(&end),
-            None => return Ok(finished),
-        }
     }
+    Ok(finished)
 }
 
 pub(super) async fn expire<R: Replica>(

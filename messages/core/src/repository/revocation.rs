@@ -5,7 +5,7 @@ use chatcluster_protocol::{
     id::{DeviceId, UserId},
 };
 
-use super::{Quorum, RepositoryError, Revocation, RevocationPage, devices::only};
+use super::{Quorum, RepositoryError, Revocation, RevocationPage, devices::only, walk::Walk};
 use crate::{
     apply::{Batch, Part, Unit},
     key::{self, Key, Table},
@@ -72,19 +72,15 @@ pub(super) async fn forget<R: Replica>(
 ) -> Result<usize, RepositoryError> {
     let mut scan = Scan::prefix(vec![Table::RevocationFeed as u8], PAGE);
     scan.to = key::revocations_since(before);
-    let mut forgotten = 0;
-    loop {
-        let page = quorum.read(vec![scan.clone()]).await?.into_iter().next().unwrap_or_default();
+    let (mut walk, mut forgotten) = (Walk::new(scan), 0);
+    while let Some(page) = walk.next(quorum).await? {
         let keys: Vec<_> = page.rows.into_iter().map(|(key, _)| key).collect();
         forgotten += keys.len();
         if !keys.is_empty() {
             write(quorum, Part::Forget(keys)).await?;
         }
-        match page.ended_at {
-            Some(end) => scan.from = key::behind(&end),
-            None => return Ok(forgotten),
-        }
     }
+    Ok(forgotten)
 }
 
 async fn write<R: Replica>(quorum: &Quorum<R>, part: Part) -> Result<(), RepositoryError> {
