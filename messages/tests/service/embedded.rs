@@ -19,7 +19,7 @@ use chatcluster_messages::{
 };
 use chatcluster_protocol::id::{DeviceId, Stamp};
 use messages_core::{
-    apply::{self, Batch, Part, Unit},
+    apply::{self, Batch, Inboxes, Part, Unit},
     key::Ids,
     replica::{Replica, ReplicaError},
     repository::{
@@ -65,10 +65,12 @@ fn batch(step: &Step) -> Option<Batch> {
             let message = said("alice", NAMES[*to], &reference.to_string(), "hi");
             let id = id_of(&message, NOW + u64::from(*millis));
             let (conversation, from) = (message.conversation(), message.from.clone());
-            let (to, recipient) = (user(NAMES[*to]), user(NAMES[*to]));
+            let recipient = user(NAMES[*to]);
+            let devices = vec![device(0)];
+            let to = Inboxes { user: recipient.clone(), devices, version: 1 };
             vec![
                 Part::Home { id, message: message.clone(), supersede: false },
-                Part::Deliver { id, conversation, from, to, devices: vec![device(0)], version: 1 },
+                Part::Deliver { id, conversation, from, to: vec![to] },
                 Part::Complete { id, stored: id, message, devices: vec![(recipient, device(0))] },
             ]
         }

@@ -5,7 +5,7 @@ use chatcluster_protocol::{
     planted::{Bug, planted},
 };
 
-use super::{Applied, Effect, Stop, read};
+use super::{Applied, Effect, Inboxes, Stop, read};
 use crate::{
     key,
     record::{InboxEntry, Registry, encode},
@@ -22,27 +22,27 @@ fn others(registry: &Registry, from: &UserId, to: &UserId, named: &[DeviceId]) -
     missing > usize::from(from == to) || named.iter().any(left)
 }
 
-/// Puts a message into the inboxes of `devices`, if the registry is still the one that named them.
+/// Puts a message into inboxes, if the registries are still those that named the devices.
 pub(super) fn deliver(
     view: &mut impl ViewMut,
     id: MessageId,
     entry: InboxEntry,
-    to: &UserId,
-    devices: &[DeviceId],
-    version: u64,
+    to: &[Inboxes],
 ) -> Applied {
-    let registry: Registry = read(view, &key::registry(to))?.unwrap_or_default();
-    if (registry.version > version || others(&registry, &entry.from, to, devices))
-        && !planted(Bug::OldRegistryTaken)
-    {
-        return Ok(Err(Stop::StaleRegistry));
-    }
-    let mut missing = Vec::with_capacity(devices.len());
-    for device in devices {
-        let key = key::inbox(to, device, id);
-        // A tombstone is there too: what was acknowledged never comes back.
-        if view.get(&key)?.is_none() || planted(Bug::RemovalForgotten) {
-            missing.push(key);
+    let mut missing = Vec::with_capacity(to.iter().map(|to| to.devices.len()).sum());
+    for Inboxes { user, devices, version } in to {
+        let registry: Registry = read(view, &key::registry(user))?.unwrap_or_default();
+        if (registry.version > *version || others(&registry, &entry.from, user, devices))
+            && !planted(Bug::OldRegistryTaken)
+        {
+            return Ok(Err(Stop::StaleRegistry));
+        }
+        for device in devices {
+            let key = key::inbox(user, device, id);
+            // A tombstone is there too: what was acknowledged never comes back.
+            if view.get(&key)?.is_none() || planted(Bug::RemovalForgotten) {
+                missing.push(key);
+            }
         }
     }
     let value = encode(entry);

@@ -16,7 +16,7 @@ mod removal;
 mod revocation;
 
 use chatcluster_protocol::Millis;
-pub use part::{Batch, Effect, MarkPlaced, Part, Stop, There, Unit, UnitReply};
+pub use part::{Batch, Effect, Inboxes, MarkPlaced, Part, Stop, There, Unit, UnitReply};
 pub use registry::{DEVICES, LEFT};
 
 use crate::{
@@ -92,9 +92,9 @@ fn apply_part(view: &mut impl ViewMut, part: &Part, now: Millis) -> Applied {
         Part::Complete { id, stored, message, devices } => {
             home::complete(view, *id, *stored, message, devices, now)
         }
-        Part::Deliver { id, conversation, from, to, devices, version } => {
+        Part::Deliver { id, conversation, from, to } => {
             let entry = record::InboxEntry { conversation: *conversation, from: from.clone() };
-            inbox::deliver(view, *id, entry, to, devices, *version)
+            inbox::deliver(view, *id, entry, to)
         }
         Part::Register { user, device, known, create } => {
             registry::register(view, user, device, known.as_ref(), *create, now)

@@ -36,8 +36,9 @@ pub enum Part {
         /// Also when the reference is pending under another id: that one did not reach a quorum.
         supersede: bool,
     },
-    /// The message into inboxes of a user: the recipient, or the sender, whose other devices have it too.
-    /// Repeating it changes nothing.
+    /// The message into all inboxes that it is for, those of the sender's other devices included, or into
+    /// none of them. Where there are several replicas, repeating it changes nothing; a single one keeps no
+    /// tombstones, so what has been acknowledged meanwhile would come back.
     Deliver {
         /// The message's id.
         id: MessageId,
@@ -46,11 +47,7 @@ pub enum Part {
         /// Who gets the receipts.
         from: UserId,
         /// Whose inboxes.
-        to: UserId,
-        /// Of which devices.
-        devices: Vec<DeviceId>,
-        /// The version of the registry that named them (rule 12).
-        version: u64,
+        to: Vec<Inboxes>,
     },
     /// The inboxes are filled: the reference is complete, the fan-out no longer pending.
     Complete {
@@ -123,6 +120,17 @@ pub enum Part {
     },
 }
 
+/// The inboxes of a user's devices.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Inboxes {
+    /// The user.
+    pub user: UserId,
+    /// The devices.
+    pub devices: Vec<DeviceId>,
+    /// The version of the registry that named them (rule 12).
+    pub version: u64,
+}
+
 impl Batch {
     /// About how many bytes it takes to hold this, for queues that are bounded by size.
     pub fn size(&self) -> usize {
@@ -140,8 +148,10 @@ impl Batch {
             Part::Forget(keys) | Part::Clear { keys, .. } => {
                 PART + keys.iter().map(|key| ID + key.len()).sum::<usize>()
             }
-            Part::Deliver { .. }
-            | Part::Revoke { .. }
+            Part::Deliver { to, .. } => {
+                PART + ID * to.iter().map(|to| to.devices.len()).sum::<usize>()
+            }
+            Part::Revoke { .. }
             | Part::Register { .. }
             | Part::Learn { .. }
             | Part::Unregister { .. } => PART,

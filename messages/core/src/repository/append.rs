@@ -14,7 +14,7 @@ use chatcluster_protocol::id::{ConversationId, DeviceId, MessageId, UserId};
 
 use super::{Append, Quorum, Refused, Stored, registry};
 use crate::{
-    apply::{Batch, Part, Stop, Unit, UnitReply},
+    apply::{Batch, Inboxes, Part, Stop, Unit, UnitReply},
     key,
     record::{Archived, Registry},
     replica::{Replica, ReplicaError},
@@ -142,15 +142,18 @@ async fn registries<R: Replica>(
 fn unit(work: &Work, registries: &HashMap<UserId, Registry>, complete: bool) -> Unit {
     let Work { id, supersede, message, .. } = work;
     let mut parts = vec![Part::Home { id: *id, message: message.clone(), supersede: *supersede }];
-    parts.extend(message.participants().map(|user| Part::Deliver {
+    // Also where there is no device: one may come in between.
+    let to = message.participants().map(|user| Inboxes {
+        user: user.clone(),
+        devices: devices(message, user, registries),
+        version: registries.get(user).map_or(0, |registry| registry.version),
+    });
+    parts.push(Part::Deliver {
         id: *id,
         conversation: message.conversation(),
         from: message.from.clone(),
-        to: user.clone(),
-        devices: devices(message, user, registries),
-        // Also where there is no device: one may come in between.
-        version: registries.get(user).map_or(0, |registry| registry.version),
-    }));
+        to: to.collect(),
+    });
     if complete {
         let devices = inboxes(message, registries);
         parts.push(Part::Complete { id: *id, stored: *id, message: message.clone(), devices });

@@ -149,6 +149,23 @@ fn a_device_that_registers_meanwhile_gets_the_message_too() {
     assert_eq!(service.all(everything(), NOW).len(), 1);
 }
 
+#[test]
+fn what_was_acknowledged_before_the_storing_was_done_does_not_come_back() {
+    let service = Service::of_one();
+    service.register("bob", "phone");
+    service.register("alice", "phone");
+    service.replica().before_next_write(|view| register_in(view, "alice", "tab"));
+    service.replica().die_after(1);
+    let hi = message("alice/phone", "bob", "1", 0, "hi");
+    service.store(&hi).unwrap_err();
+    service.replica().die_after(u64::MAX);
+    let early = service.waiting("bob", "phone");
+    service.acknowledge("bob", "phone", early.clone());
+    service.store(&hi).unwrap();
+    assert_eq!([early, service.waiting("bob", "phone")].concat(), [hi.id]);
+    assert_eq!(service.waiting("alice", "tab"), [hi.id]);
+}
+
 /// The service dies between the home and the inboxes.
 fn half_stored(service: &Service) -> messages_core::repository::Append {
     let hi = message("alice", "bob", "1", 0, "hi");
