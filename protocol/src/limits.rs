@@ -21,6 +21,10 @@ pub const SENDS_IN_FLIGHT: usize = 64;
 /// answered with `too_many_in_flight`.
 pub const HISTORIES_IN_FLIGHT: usize = 4;
 
+/// Marks (`read`) without an answer on one connection, enough for whoever has read everything at once. One
+/// more is answered with `too_many_in_flight`.
+pub const READS_IN_FLIGHT: usize = 16;
+
 /// Ids in one `ack`.
 pub const ACK_IDS: usize = 256;
 
@@ -65,6 +69,9 @@ pub struct Limits {
     /// Requests for `history` that may wait for their answer at the same time.
     #[serde(default = "Limits::histories_in_flight")]
     pub histories_in_flight: usize,
+    /// `read` frames that may wait for their answer at the same time.
+    #[serde(default = "Limits::reads_in_flight")]
+    pub reads_in_flight: usize,
     /// Ids in one `ack`.
     pub ack_ids: usize,
     /// Messages in one page of `history`.
@@ -78,6 +85,11 @@ impl Limits {
     fn histories_in_flight() -> usize {
         HISTORIES_IN_FLIGHT
     }
+
+    /// Likewise.
+    fn reads_in_flight() -> usize {
+        READS_IN_FLIGHT
+    }
 }
 
 impl Default for Limits {
@@ -87,6 +99,7 @@ impl Default for Limits {
             body: BODY,
             sends_in_flight: SENDS_IN_FLIGHT,
             histories_in_flight: HISTORIES_IN_FLIGHT,
+            reads_in_flight: READS_IN_FLIGHT,
             ack_ids: ACK_IDS,
             history_page: HISTORY_PAGE,
             reference_lifetime: REFERENCE_LIFETIME,

@@ -65,6 +65,8 @@ bugs! {
     ReferenceForgotten = 8,
     /// Other content under a used reference is taken for the same.
     ConflictIgnored = 8,
+    /// A mark that failed is answered as if it were stored.
+    FailureIsMarked = 8,
     /// After a failure later sends go on.
     LaterSendsGoOn = 9,
     /// A replica takes ids below the highest of the device.
@@ -83,6 +85,8 @@ bugs! {
     OneReplicaWrites = 13,
     /// One replica's word is enough to read.
     OneReplicaReads = 13,
+    /// A lower mark of how far a user has read takes the place of a higher one.
+    LowerMarkTaken = 13,
     /// A removal loses against a value.
     RemovalLoses = 13,
     /// A message is put into an inbox again after its removal.

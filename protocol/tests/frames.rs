@@ -10,6 +10,8 @@ use serde_json::{Value, json};
 
 const ID: &str = "0193a2c4-7b10-7abc-8def-0123456789ab";
 
+const CONVERSATION: &str = "884a4521-52d3-8f04-8cc0-51df8f708aff";
+
 fn valid_frames() -> Vec<Value> {
     vec![
         json!({ "type": "hello", "id": 1, "token": "a.b.c", "device": "phone" }),
@@ -20,6 +22,7 @@ fn valid_frames() -> Vec<Value> {
                 "content": { "type": "image/png", "body": "iVBORw==" } }),
         json!({ "type": "ack", "messages": [ID] }),
         json!({ "type": "ack", "id": 3, "receipts": [ID] }),
+        json!({ "type": "read", "id": 4, "conversation": CONVERSATION, "up_to": ID }),
         json!({ "type": "history", "id": 4, "user": "bob" }),
         json!({ "type": "history", "id": 4, "conversation": ID, "before": ID, "limit": 100, "sender": "bob" }),
         json!({ "type": "refresh", "id": 5, "token": "a.b.c" }),
@@ -46,7 +49,7 @@ fn wrong_frames() -> Vec<(Value, ErrorCode, Option<&'static str>, &'static str)>
             json!({ "type": "shout", "id": 1 }),
             UnknownType,
             None,
-            "hello, send, ack, history, refresh or ping",
+            "hello, send, ack, read, history, refresh or ping",
         ),
         (json!({ "type": "ping" }), BadField, Some("id"), "missing field"),
         (json!({ "type": "ping", "id": -1 }), BadField, Some("id"), "a whole number, 0 or more"),
@@ -116,6 +119,24 @@ fn wrong_frames() -> Vec<(Value, ErrorCode, Option<&'static str>, &'static str)>
         ),
         (json!({ "type": "ack", "messages": ids(257) }), BadField, Some("messages"), "256"),
         (json!({ "type": "ack", "receipts": ids(257) }), BadField, Some("receipts"), "256"),
+        (
+            json!({ "type": "read", "id": 4, "conversation": 1, "up_to": ID }),
+            BadField,
+            Some("conversation"),
+            "expected",
+        ),
+        (
+            json!({ "type": "read", "id": 4, "conversation": CONVERSATION, "up_to": CONVERSATION }),
+            BadField,
+            Some("up_to"),
+            "UUID of version 7",
+        ),
+        (
+            json!({ "type": "read", "id": 4, "conversation": CONVERSATION }),
+            BadField,
+            Some("up_to"),
+            "missing field",
+        ),
         (history(json!({})), BadField, Some("conversation"), "either"),
         (
             history(json!({ "user": "bob", "conversation": ID })),

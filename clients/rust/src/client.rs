@@ -9,7 +9,7 @@ use std::{
 
 use chatcluster_protocol::{
     client::{Content, HistoryPage, Recipient, Sent},
-    id::{MessageId, Reference},
+    id::{ConversationId, MessageId, Reference},
 };
 use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
@@ -123,6 +123,15 @@ impl Client {
         let ended = || HistoryError::stopped(self.fatal.get());
         self.commands.send(command).await.map_err(|_| ended())?;
         answered.await.map_err(|_| ended())?
+    }
+
+    /// The user has read a conversation up to this message. The others in it are told, and so are the user's
+    /// other devices ([`Event::Receipt`] of kind `Read`). Call it as often as you like: a lower mark changes
+    /// nothing, and what has no answer is sent again on the next connection. It ends with the client; the
+    /// next message that is read makes up for it.
+    pub async fn read(&self, conversation: ConversationId, up_to: MessageId) {
+        // A client that has ended cannot tell anybody.
+        let _ = self.commands.send(Command::Read(conversation, up_to)).await;
     }
 
     /// The application has kept this message ([`Acks::Manual`]).

@@ -18,7 +18,8 @@ pub enum Event {
     CaughtUp,
     /// A message, once. It may have a lower id than one before: its id is its place.
     Message(Message),
-    /// How far somebody has received what this user sent.
+    /// How far somebody has received what this user sent, or has read a conversation. Of this user: another
+    /// device of theirs has read that far.
     Receipt(Receipt),
     /// The session or the attempt to open one ended; the client tries again by itself.
     Disconnected {

@@ -90,10 +90,10 @@ async fn line_with(lines: &mut Lines<BufReader<ChildStdout>>, part: &str) -> Str
     .await
 }
 
-fn receipt() -> ServerFrame {
+fn receipt(kind: ReceiptKind) -> ServerFrame {
     ServerFrame::Receipt(Receipt {
-        receipt: id(9, "receipt"),
-        kind: ReceiptKind::Delivered,
+        receipt: id(9, if kind == ReceiptKind::Read { "read" } else { "delivered" }),
+        kind,
         conversation: ConversationId::between(&user("alice"), &user("bob")),
         user: user("bob"),
         up_to: id(5, "mine"),
@@ -367,10 +367,19 @@ async fn a_conversation_from_a_pipe_shows_its_ticks() {
     assert!(line_with(&mut lines, "hello bob").await.contains("·"));
     conn.answer(&send, id(5, "mine")).await;
     assert!(line_with(&mut lines, "hello bob").await.contains('✓'));
-    conn.write(&receipt()).await;
+    conn.write(&receipt(ReceiptKind::Delivered)).await;
     assert!(line_with(&mut lines, "hello bob").await.contains("✓✓"));
+    conn.write(&receipt(ReceiptKind::Read)).await;
+    assert!(line_with(&mut lines, "hello bob").await.ends_with("bob has read: hello bob"));
     conn.write(&message(id(6, "hi"), "hi \u{1b}[31malice")).await;
     assert!(line_with(&mut lines, "bob: hi").await.ends_with("bob: hi \u{fffd}[31malice"));
+    // What is on the screen is read.
+    let read = loop {
+        if let ClientFrame::Read(read) = conn.read().await {
+            break read;
+        }
+    };
+    assert_eq!(read.up_to, id(6, "hi"));
 
     stdin.write_all(b"/to carol\nhello carol\n").await.unwrap();
     drop(stdin);

@@ -14,7 +14,7 @@
 //! | | `Verify` | verify the JWT | `Verified` |
 //! | | `Register` | the message service | `Revoked` first, where anything is revoked of the device; `Registered` |
 //! | | `ReadInbox`, `Append`, `History` | the message service | the input of that name |
-//! | | `Acknowledge` | the message service; each receipt it stores goes to [`Router::route`] as [`Push::receipt`] | `Acknowledged` |
+//! | | `Acknowledge`, `MarkRead` | the message service; each receipt it stores goes to [`Router::route`] as [`Push::receipt`] | `Acknowledged`, `Marked` |
 //! | | `Claim`, `Reclaim`, `Touch` | the manager, with the present incarnation's lease | `Claimed`, `Reclaimed`, `Touched` |
 //! | | `Release` | the manager | |
 //! | | `Hold`, `Unhold` | [`Locals::hold`], [`Locals::remove`] | |

@@ -179,6 +179,10 @@ impl<M: Manager> Hub<M> {
                 let call = self.messages.acknowledge(&device, &messages, &receipts, stamp);
                 Input::Acknowledged(Box::pin(call).await)
             }
+            Effect::MarkRead { device, request, stamp } => {
+                let marked = Box::pin(self.messages.mark_read(&device, &request, stamp)).await;
+                Input::Marked(request, marked)
+            }
             Effect::History { device, request } => {
                 let page = Box::pin(self.messages.history(&device, &request)).await;
                 Input::History(request.id, page)

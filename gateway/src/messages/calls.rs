@@ -1,14 +1,11 @@
 //! The calls, each with its deadline, its bound and its figures.
 
-use std::{
-    future::Future,
-    time::{Duration, Instant},
-};
+use std::{future::Future, time::Duration};
 
 use chatcluster_messages_api::v1;
 use chatcluster_protocol::{
     Millis,
-    client::{History, HistoryPage},
+    client::{History, HistoryPage, Read},
     id::MessageId,
     limits::ACK_IDS,
 };
@@ -16,7 +13,7 @@ use gateway_core::{
     Away, Device, Push,
     registrar::Seen,
     revocations::Page,
-    session::{Append, AppendResult, HistoryFailure, InboxPage, Registration},
+    session::{Append, AppendResult, HistoryFailure, InboxPage, MarkFailure, Registration},
 };
 use prost::Message;
 use tokio::sync::Semaphore;
@@ -25,7 +22,7 @@ use tonic::{Code, Response, Status};
 use super::{
     Service,
     batch::{Batcher, Failed, Limits},
-    convert,
+    batched, convert,
 };
 use crate::metrics::{Metrics, count};
 
@@ -38,6 +35,7 @@ const WITHIN: Duration = Duration::from_secs(5);
 /// work of one island. One session's lane of 64 sends of 32 KiB is 2 MiB by itself.
 const APPENDS: Limits = Limits { queue: 16_384, items: 256, bytes: 3 << 20, calls: 8 };
 const ACKS: Limits = Limits { queue: 16_384, items: 256, bytes: 1 << 20, calls: 8 };
+const READS: Limits = ACKS;
 
 /// Calls of single sessions under way at the same time; further ones wait within their deadline.
 const SINGLE: usize = 256;
@@ -51,12 +49,13 @@ pub struct Messages {
     service: Service,
     appends: Batcher<v1::Append, AppendResult>,
     acks: Batcher<v1::Acknowledgement, ()>,
+    reads: Batcher<v1::ReadMark, Result<MessageId, MarkFailure>>,
     single: Semaphore,
     metrics: Metrics,
 }
 
 impl Messages {
-    /// Starts the batchers; receipts that acknowledgements bring go to `receipts`. Needs a tokio
+    /// Starts the batchers; receipts that acknowledgements and marks bring go to `receipts`. Needs a tokio
     /// runtime, in which they end when this is dropped.
     pub fn start(
         service: Service,
@@ -66,14 +65,20 @@ impl Messages {
         let (to, figures) = (service.clone(), metrics.clone());
         let appends = Batcher::start(APPENDS, move |items| {
             let (service, metrics) = (to.clone(), figures.clone());
-            Box::pin(append(service, metrics, items))
+            Box::pin(batched::append(service, metrics, items))
         });
         let (to, figures) = (service.clone(), metrics.clone());
+        let route = receipts.clone();
         let acks = Batcher::start(ACKS, move |items| {
-            let (service, metrics, receipts) = (to.clone(), figures.clone(), receipts.clone());
-            Box::pin(acknowledge(service, metrics, items, receipts))
+            let (service, metrics, receipts) = (to.clone(), figures.clone(), route.clone());
+            Box::pin(batched::acknowledge(service, metrics, items, receipts))
         });
-        Self { service, appends, acks, single: Semaphore::new(SINGLE), metrics }
+        let (to, figures) = (service.clone(), metrics.clone());
+        let reads = Batcher::start(READS, move |items| {
+            let (service, metrics, receipts) = (to.clone(), figures.clone(), receipts.clone());
+            Box::pin(batched::mark_read(service, metrics, items, receipts))
+        });
+        Self { service, appends, acks, reads, single: Semaphore::new(SINGLE), metrics }
     }
 
     /// Stores messages of one conversation.
@@ -103,6 +108,24 @@ impl Messages {
         let items: Vec<_> = of_messages.chain(of_receipts).collect();
         let bytes = items.iter().map(Message::encoded_len).sum();
         self.submitted("acknowledge", self.acks.submit(items, bytes)).await.map(|_| ())
+    }
+
+    /// Raises how far a user has read.
+    pub async fn mark_read(
+        &self,
+        device: &Device,
+        read: &Read,
+        stamp: MessageId,
+    ) -> Result<MessageId, MarkFailure> {
+        let item = v1::ReadMark {
+            device: Some(convert::device(device)),
+            conversation: read.conversation.to_bytes().to_vec().into(),
+            up_to: convert::bytes(read.up_to),
+            stamp: convert::bytes(stamp),
+        };
+        let bytes = item.encoded_len();
+        let results = self.submitted("mark_read", self.reads.submit(vec![item], bytes)).await;
+        results.ok().and_then(|mut one| one.pop()).unwrap_or(Err(MarkFailure::Unavailable))
     }
 
     /// Makes a device known; with it comes what was revoked of it.
@@ -212,44 +235,7 @@ impl Messages {
     }
 }
 
-async fn append(
-    service: Service,
-    metrics: Metrics,
-    appends: Vec<v1::Append>,
-) -> Option<Vec<AppendResult>> {
-    let (asked, started) = (appends.len(), Instant::now());
-    let mut client = service.client();
-    let call = async move { client.append(v1::AppendRequest { appends }).await };
-    let answer = limited(&metrics, "append", call).await.ok()?;
-    metrics.append_seconds.observe(started.elapsed().as_secs_f64());
-    let results = answer.results.into_iter().map(convert::append_result);
-    let results: Vec<_> =
-        results.collect::<Result<_, _>>().map_err(|error| nonsense(&error)).ok()?;
-    (results.len() == asked).then_some(results)
-}
-
-async fn acknowledge(
-    service: Service,
-    metrics: Metrics,
-    acknowledgements: Vec<v1::Acknowledgement>,
-    receipts: impl Fn(Receipts),
-) -> Option<Vec<()>> {
-    let asked = acknowledgements.len();
-    let mut client = service.client();
-    let request = v1::AcknowledgeRequest { acknowledgements };
-    let call = async move { client.acknowledge(request).await };
-    let answer = limited(&metrics, "acknowledge", call).await.ok()?;
-    match convert::receipts(answer) {
-        Ok(found) => receipts(found),
-        // They are stored all the same; probes bring them.
-        Err(error) => {
-            nonsense(&error);
-        }
-    }
-    Some(vec![(); asked])
-}
-
-async fn limited<T>(
+pub(super) async fn limited<T>(
     metrics: &Metrics,
     what: &'static str,
     call: impl Future<Output = Result<Response<T>, Status>>,
@@ -264,7 +250,7 @@ async fn limited<T>(
     })
 }
 
-fn nonsense(error: &convert::Invalid) -> Away {
+pub(super) fn nonsense(error: &convert::Invalid) -> Away {
     tracing::error!(%error, "an answer of the message service cannot be used");
     Away
 }

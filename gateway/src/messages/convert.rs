@@ -12,7 +12,7 @@ use chatcluster_protocol::{
 use gateway_core::{
     Device, Push, Revocation,
     revocations::Page,
-    session::{Append, AppendResult, InboxPage},
+    session::{Append, AppendResult, InboxPage, MarkFailure},
 };
 
 /// The service said something that it should not. Names the field.
@@ -115,14 +115,27 @@ pub(super) fn history_page(
 }
 
 pub(super) fn receipts(
-    response: v1::AcknowledgeResponse,
+    stored: Vec<v1::StoredReceipt>,
 ) -> Result<Vec<(Push, Vec<Device>)>, Invalid> {
     let one = |stored: v1::StoredReceipt| {
         let push = Push::receipt(receipt(&stored.receipt.ok_or(Invalid("receipt"))?)?);
         let devices = stored.devices.into_iter().map(device_of).collect::<Result<_, _>>()?;
         Ok((push, devices))
     };
-    response.receipts.into_iter().map(one).collect()
+    stored.into_iter().map(one).collect()
+}
+
+/// Where a mark is now, or why it was not set.
+pub(super) fn marked(
+    result: &v1::MarkReadResult,
+) -> Result<Result<MessageId, MarkFailure>, Invalid> {
+    use v1::mark_read_result::Refusal;
+    Ok(match Refusal::try_from(result.refusal) {
+        Ok(Refusal::None) => Ok(id(&result.up_to)?),
+        Ok(Refusal::NoPart) => Err(MarkFailure::Forbidden),
+        Ok(Refusal::NoMessage) => Err(MarkFailure::NoMessage),
+        Err(_) => return Err(Invalid("refusal of a mark")),
+    })
 }
 
 fn message(stored: v1::StoredMessage) -> Result<Message, Invalid> {
@@ -148,9 +161,12 @@ fn receipt(stored: &v1::Receipt) -> Result<Receipt, Invalid> {
     let id = id(&stored.id)?;
     Ok(Receipt {
         receipt: id,
-        kind: match stored.kind() {
-            v1::receipt::Kind::Delivered => ReceiptKind::Delivered,
-            v1::receipt::Kind::Unspecified => return Err(Invalid("kind of receipt")),
+        kind: match v1::receipt::Kind::try_from(stored.kind) {
+            Ok(v1::receipt::Kind::Delivered) => ReceiptKind::Delivered,
+            Ok(v1::receipt::Kind::Read) => ReceiptKind::Read,
+            Ok(v1::receipt::Kind::Unspecified) => return Err(Invalid("kind of receipt")),
+            // Of a newer service. The client acknowledges it all the same.
+            Err(_) => ReceiptKind::Other,
         },
         conversation: conversation(&stored.conversation)?,
         user: user(&stored.user)?,

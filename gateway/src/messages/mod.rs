@@ -5,6 +5,7 @@
 //! leave together ([`batch`]); the others go one by one. What a failure means is up to the core.
 
 mod batch;
+mod batched;
 mod calls;
 mod convert;
 mod service;

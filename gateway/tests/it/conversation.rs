@@ -65,6 +65,46 @@ async fn what_one_device_sends_reaches_the_users_other_ones() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_read_is_told_to_the_sender_and_to_the_readers_other_devices() {
+    let world = World::new().await;
+    let (one, two) = (world.gateway("one").await, world.gateway("two").await);
+    let mut alice = world.login(one.client, "alice", "phone").await;
+    let mut bob = world.login(two.client, "bob", "laptop").await;
+    let mut phone = world.login(one.client, "bob", "phone").await;
+    alice.send("r-1", "bob", "hello, bob").await;
+    let sent = alice.until("sent").await;
+    for device in [&mut bob, &mut phone] {
+        let message = device.expect("message").await;
+        device.ack(&message).await;
+    }
+    let delivered = alice.expect("receipt").await;
+    alice.ack_receipt(&delivered).await;
+
+    let (conversation, up_to) = (&sent["conversation"], &sent["message"]);
+    let read = json!({"type": "read", "id": 7, "conversation": conversation, "up_to": up_to});
+    bob.text(&read.to_string()).await;
+    let marked = bob.expect("marked").await;
+    assert_eq!((&marked["id"], &marked["up_to"]), (&json!(7), up_to));
+    for device in [&mut alice, &mut phone] {
+        let receipt = device.expect("receipt").await;
+        assert_eq!((&receipt["kind"], &receipt["user"]), (&json!("read"), &json!("bob")));
+        assert_eq!((&receipt["conversation"], &receipt["up_to"]), (conversation, up_to));
+        device.ack_receipt(&receipt).await;
+        device.quiet().await;
+    }
+    // Once more: everybody knows.
+    bob.text(&read.to_string()).await;
+    bob.expect("marked").await;
+    for device in [&mut bob, &mut alice, &mut phone] {
+        device.quiet().await;
+    }
+    // Of what others say to each other nobody marks anything.
+    let mut eve = world.login(one.client, "eve", "phone").await;
+    eve.text(&read.to_string()).await;
+    assert_eq!(eve.expect("error").await["code"], "forbidden");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_came_while_offline_waits_and_is_pushed_on_the_other_gateway() {
     let world = World::new().await;
     let (one, two) = (world.gateway("one").await, world.gateway("two").await);

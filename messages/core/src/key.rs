@@ -45,10 +45,12 @@ pub enum Table {
     /// (time, user) or (time, user, device) to [`crate::record::Revoked`]: the same, in the order in which
     /// it happened, for those that have sessions. Kept for an hour.
     RevocationFeed = 14,
+    /// (user, conversation) to [`crate::record::Told`]: how far a user has read, and the receipt that says so.
+    ReadMark = 15,
 }
 
 impl Table {
-    const ALL: [Self; 14] = [
+    const ALL: [Self; 15] = [
         Self::Archive,
         Self::Index,
         Self::Participation,
@@ -63,6 +65,7 @@ impl Table {
         Self::Departure,
         Self::Revocation,
         Self::RevocationFeed,
+        Self::ReadMark,
     ];
 
     /// The table of a key.
@@ -217,6 +220,11 @@ pub fn delivered(receiver: &UserId, conversation: ConversationId, sender: &UserI
 /// All that a user has received starts with this.
 pub fn delivered_to(receiver: &UserId) -> Key {
     key(Table::Delivered, &[receiver.as_str()], &[])
+}
+
+/// How far a user has read a conversation.
+pub fn read_mark(user: &UserId, conversation: ConversationId) -> Key {
+    key(Table::ReadMark, &[user.as_str()], &[conversation.to_bytes()])
 }
 
 /// The user at the start of a key.

@@ -11,7 +11,9 @@ use chatcluster_protocol::planted::{Bug, planted};
 
 use crate::{
     key::{Key, Table},
-    record::{self, Corrupt, Delivered, Id, ReferenceRecord, ReferenceState, Registry, Revoked},
+    record::{
+        self, Corrupt, Delivered, Id, ReferenceRecord, ReferenceState, Registry, Revoked, Told,
+    },
     view::Rows,
 };
 
@@ -67,6 +69,7 @@ fn newer(key: &[u8], a: &[u8], b: &[u8]) -> Result<Vec<u8>, Corrupt> {
         Some(Table::Reference) => both(key, a, b, reference),
         Some(Table::Registry) => both(key, a, b, registry),
         Some(Table::Delivered) => both(key, a, b, delivered),
+        Some(Table::ReadMark) => both(key, a, b, Told::further),
         Some(Table::Revocation) => both(key, a, b, Revoked::max),
         // Written once: the values are equal, or one of them is damaged. Any rule will do that
         // does not depend on the order.
@@ -121,7 +124,7 @@ pub(crate) fn registry(a: Registry, b: Registry) -> Registry {
 
 fn delivered(mut a: Delivered, b: Delivered) -> Delivered {
     a.told = match (a.told, b.told) {
-        (Some(a), Some(b)) if (b.up_to, b.receipt) > (a.up_to, a.receipt) => Some(b),
+        (Some(a), Some(b)) => Some(a.further(b)),
         (a, b) => a.or(b),
     };
     for (device, id) in b.acknowledged {

@@ -145,7 +145,7 @@ fn merge_marks(effects: &[&Effect], needed: usize) -> Vec<MarkPlaced> {
         Effect::Marked(marks) => &marks[..],
         _ => &[],
     }) {
-        by_place.entry((&mark.to, mark.conversation)).or_default().push(mark);
+        by_place.entry((&mark.to, mark.conversation, mark.kind)).or_default().push(mark);
     }
     let agreed = by_place.into_values().filter_map(|mut marks| {
         marks.sort_by_key(|mark| std::cmp::Reverse(mark.up_to));
@@ -190,6 +190,7 @@ mod tests {
     use chatcluster_protocol::id::{ConversationId, MessageId, UserId};
 
     use super::*;
+    use crate::record::MarkKind;
 
     fn done() -> UnitReply {
         UnitReply { effects: vec![Effect::Applied], stop: None }
@@ -262,6 +263,7 @@ mod tests {
             devices: vec![],
             conversation,
             peer: user("bob"),
+            kind: MarkKind::Delivered,
             up_to: MessageId::floor(up_to),
         };
         let marked = |marks| UnitReply { effects: vec![Effect::Marked(marks)], stop: None };

@@ -8,7 +8,7 @@ use std::{borrow::Cow, collections::BTreeMap};
 
 use chatcluster_protocol::{
     Millis,
-    client::{Body, Content, ContentType, Message, Recipient},
+    client::{Body, Content, ContentType, Message, ReceiptKind, Recipient},
     id::{ConversationId, DeviceId, MessageId, Reference, UserId},
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -246,12 +246,13 @@ impl InboxEntry {
     }
 }
 
-/// A receipt that a device is owed: `peer` has everything up to `up_to` that this user sent.
+/// A receipt that a device is owed: `peer` has everything up to `up_to` that this user sent, or has read
+/// that far.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mark {
     /// In which conversation.
     pub conversation: ConversationId,
-    /// Who has received.
+    /// Who has received or read.
     pub peer: UserId,
     /// What happened.
     pub kind: MarkKind,
@@ -261,10 +262,21 @@ pub struct Mark {
 }
 
 /// What a mark tells.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum MarkKind {
     /// A device has it.
     Delivered,
+    /// The user has read it.
+    Read,
+}
+
+impl From<MarkKind> for ReceiptKind {
+    fn from(kind: MarkKind) -> Self {
+        match kind {
+            MarkKind::Delivered => Self::Delivered,
+            MarkKind::Read => Self::Read,
+        }
+    }
 }
 
 /// How far a user has received what another one sent in a conversation.
@@ -285,6 +297,14 @@ pub struct Told {
     /// How far it reached.
     #[serde(with = "id_bytes")]
     pub up_to: MessageId,
+}
+
+impl Told {
+    /// The one that reached further.
+    pub(crate) fn further(self, other: Self) -> Self {
+        let reach = |told: &Self| (told.up_to, told.receipt);
+        if reach(&other) > reach(&self) { other } else { self }
+    }
 }
 
 /// A message id as a value of its own: 16 bytes instead of the text.

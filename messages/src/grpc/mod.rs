@@ -8,9 +8,9 @@ use std::{error::Error, future::Future, io, sync::Arc, time::Duration};
 
 use chatcluster_messages_api::v1::{
     AcknowledgeRequest, AcknowledgeResponse, AppendRequest, AppendResponse, HistoryRequest,
-    HistoryResponse, ProbeRequest, ProbeResponse, ReadInboxRequest, ReadInboxResponse,
-    RegisterRequest, RegisterResponse, RevocationsRequest, RevocationsResponse, RevokedDevice,
-    SeenRequest, SeenResponse,
+    HistoryResponse, MarkReadRequest, MarkReadResponse, ProbeRequest, ProbeResponse,
+    ReadInboxRequest, ReadInboxResponse, RegisterRequest, RegisterResponse, RevocationsRequest,
+    RevocationsResponse, RevokedDevice, SeenRequest, SeenResponse,
     messages_server::{Messages, MessagesServer},
 };
 use chatcluster_protocol::id::MessageId;
@@ -172,6 +172,14 @@ impl<R: Repository> GrpcService<R> {
         Ok(AcknowledgeResponse { receipts: marks.into_iter().map(write::stored_receipt).collect() })
     }
 
+    async fn mark_read(&self, request: MarkReadRequest) -> Result<MarkReadResponse, Status> {
+        let marks = read::marks(request)?;
+        let marked = self.repository.mark_read(marks).await.map_err(status)?;
+        let receipts = marked.iter().flatten().map(|marked| marked.receipts.len() as u64);
+        self.metrics.receipts.inc_by(receipts.sum());
+        Ok(MarkReadResponse { results: marked.into_iter().map(write::marked).collect() })
+    }
+
     async fn probe(&self, request: ProbeRequest) -> Result<ProbeResponse, Status> {
         let devices = read::devices(request.devices)?;
         let before = MessageId::floor((self.clock)().saturating_sub(request.older_than));
@@ -275,6 +283,14 @@ impl<R: Repository> Messages for GrpcService<R> {
     ) -> Result<Response<AcknowledgeResponse>, Status> {
         let outcome = Self::acknowledge(self, request.into_inner()).await;
         self.count("Acknowledge", outcome)
+    }
+
+    async fn mark_read(
+        &self,
+        request: Request<MarkReadRequest>,
+    ) -> Result<Response<MarkReadResponse>, Status> {
+        let outcome = Self::mark_read(self, request.into_inner()).await;
+        self.count("MarkRead", outcome)
     }
 
     async fn probe(

@@ -10,11 +10,11 @@ use chatcluster_protocol::{
 };
 use messages_core::{
     record::{Archived, To},
-    repository::{Acknowledge, Append, InboxCursor},
+    repository::{Acknowledge, Append, InboxCursor, MarkRead},
 };
 use tonic::Status;
 
-/// Appends in a call, acknowledgements in a call.
+/// Appends, acknowledgements or marks in a call.
 const BATCH: usize = 256;
 
 /// Devices in a probe, or seen in one call.
@@ -89,6 +89,20 @@ fn acknowledgement(one: v1::Acknowledgement, at: &str) -> Read<Acknowledge> {
     Ok(Acknowledge { user, device, messages, receipts, stamp })
 }
 
+pub(super) fn marks(request: v1::MarkReadRequest) -> Read<Vec<MarkRead>> {
+    at_most(request.marks.len(), BATCH, "marks")?;
+    let marks = request.marks.into_iter().enumerate();
+    marks.map(|(at, one)| mark(one, &format!("marks[{at}]"))).collect()
+}
+
+fn mark(one: v1::ReadMark, at: &str) -> Read<MarkRead> {
+    let (user, device) = device(one.device, &format!("{at}.device"))?;
+    let conversation = conversation_id(&one.conversation, format!("{at}.conversation"))?;
+    let up_to = message_id(&one.up_to, format!("{at}.up_to"))?;
+    let stamp = message_id(&one.stamp, format!("{at}.stamp"))?.stamp();
+    Ok(MarkRead { user, device, conversation, up_to, stamp })
+}
+
 fn ids(ids: &[impl AsRef<[u8]>], at: String) -> Read<BTreeSet<MessageId>> {
     at_most(ids.len(), ACK_IDS, &at)?;
     let ids = ids.iter().enumerate();
@@ -140,9 +154,7 @@ pub(super) fn history(request: v1::HistoryRequest) -> Read<History> {
     let user = UserId::new(&request.user).map_err(|error| invalid("user", error))?;
     let (conversation, of_peer) = match &request.of {
         Some(v1::history_request::Of::Conversation(bytes)) => {
-            let bytes = <[u8; 16]>::try_from(&bytes[..])
-                .map_err(|_| invalid("conversation", "must be 16 bytes"))?;
-            (ConversationId::from_bytes(bytes), false)
+            (conversation_id(bytes, "conversation")?, false)
         }
         Some(v1::history_request::Of::Peer(peer)) => {
             let peer = UserId::new(peer).map_err(|error| invalid("peer", error))?;
@@ -175,6 +187,11 @@ pub(super) fn limit(asked: u32, default: usize, most: usize) -> Read<usize> {
         asked if asked <= most => Ok(asked),
         _ => Err(invalid("limit", format!("must be at most {most}"))),
     }
+}
+
+fn conversation_id(bytes: &[u8], at: impl Display) -> Read<ConversationId> {
+    let bytes = bytes.try_into().map_err(|_| invalid(at, "must be 16 bytes"))?;
+    Ok(ConversationId::from_bytes(bytes))
 }
 
 fn message_id(bytes: &[u8], at: impl Display) -> Read<MessageId> {

@@ -8,7 +8,10 @@ use chatcluster_protocol::{
 };
 use messages_core::{
     record::MarkKind,
-    repository::{InboxPage, MarkPlaced, MessagePage, Refused, Revocation, Stored, WaitingReceipt},
+    repository::{
+        InboxPage, MarkPlaced, Marked, MessagePage, Refused, Revocation, Stored, Unmarked,
+        WaitingReceipt,
+    },
 };
 
 use super::read::write_inbox_cursor;
@@ -57,12 +60,27 @@ pub(super) fn history(page: MessagePage, stable_up_to: Millis) -> v1::HistoryRes
 pub(super) fn stored_receipt(mark: MarkPlaced) -> v1::StoredReceipt {
     let receipt = v1::Receipt {
         id: id(mark.receipt),
-        kind: v1::receipt::Kind::Delivered.into(),
+        kind: kind(mark.kind).into(),
         conversation: mark.conversation.to_bytes().to_vec().into(),
         user: mark.peer.to_string(),
         up_to: id(mark.up_to),
     };
     v1::StoredReceipt { receipt: Some(receipt), devices: devices(&mark.to, mark.devices) }
+}
+
+pub(super) fn marked(marked: Result<Marked, Unmarked>) -> v1::MarkReadResult {
+    use v1::mark_read_result::Refusal;
+    let refused =
+        |refusal: Refusal| v1::MarkReadResult { refusal: refusal.into(), ..Default::default() };
+    match marked {
+        Ok(Marked { up_to, receipts }) => v1::MarkReadResult {
+            refusal: Refusal::None.into(),
+            up_to: id(up_to),
+            receipts: receipts.into_iter().map(stored_receipt).collect(),
+        },
+        Err(Unmarked::NoPart) => refused(Refusal::NoPart),
+        Err(Unmarked::NoMessage) => refused(Refusal::NoMessage),
+    }
 }
 
 pub(super) fn revocation(one: Revocation) -> v1::Revocation {
@@ -71,15 +89,19 @@ pub(super) fn revocation(one: Revocation) -> v1::Revocation {
 }
 
 fn waiting_receipt(WaitingReceipt { id: receipt, mark }: WaitingReceipt) -> v1::Receipt {
-    let kind = match mark.kind {
-        MarkKind::Delivered => v1::receipt::Kind::Delivered,
-    };
     v1::Receipt {
         id: id(receipt),
-        kind: kind.into(),
+        kind: kind(mark.kind).into(),
         conversation: mark.conversation.to_bytes().to_vec().into(),
         user: mark.peer.to_string(),
         up_to: id(mark.up_to),
+    }
+}
+
+fn kind(kind: MarkKind) -> v1::receipt::Kind {
+    match kind {
+        MarkKind::Delivered => v1::receipt::Kind::Delivered,
+        MarkKind::Read => v1::receipt::Kind::Read,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use chatcluster_config::Role;
 use chatcluster_messages::{
     embedded::{Embedded, WriterThread},
@@ -153,6 +154,45 @@ async fn refusals_say_what_to_do() {
     assert_eq!(reason(2).0, Reason::TooOld);
     assert_eq!(reason(3).0, Reason::TooNew);
     assert_eq!(reason(4).0, Reason::ReferenceConflict);
+}
+
+#[tokio::test]
+async fn marks_are_answered_one_by_one_with_whom_to_tell() {
+    let service = Service::start().await;
+    let mut gateway = service.gateway().await;
+    for (name, of) in [("bob", "phone"), ("bob", "laptop"), ("alice", "phone")] {
+        register(&mut gateway, name, of).await;
+    }
+    let hi = append("alice", "bob", "r-1", NOW, "hi");
+    store(&mut gateway, vec![hi.clone()]).await;
+    let conversation = ConversationId::between(&user("alice"), &user("bob")).to_bytes();
+    let mark = |name: &str, up_to: &Bytes| v1::ReadMark {
+        device: device(name, "phone"),
+        conversation: conversation.to_vec().into(),
+        up_to: up_to.clone(),
+        stamp: bytes(MessageId::floor(NOW + 5)),
+    };
+    let low = bytes(MessageId::floor(NOW - 1));
+    let marks = vec![mark("mallory", &hi.id), mark("bob", &low), mark("bob", &hi.id)];
+    let request = v1::MarkReadRequest { marks };
+    let results = gateway.mark_read(request).await.unwrap().into_inner().results;
+    use v1::mark_read_result::Refusal;
+    let refusals: Vec<_> = results.iter().map(|result| result.refusal()).collect();
+    assert_eq!(refusals, [Refusal::NoPart, Refusal::NoMessage, Refusal::None]);
+    assert_eq!(results[2].up_to, hi.id);
+    let mut told: Vec<_> = results[2].receipts.iter().flat_map(|r| r.devices.clone()).collect();
+    told.sort_by(|a, b| a.user.cmp(&b.user));
+    assert_eq!(told, [device("alice", "phone").unwrap(), device("bob", "laptop").unwrap()]);
+    for (name, of) in [("alice", "phone"), ("bob", "laptop")] {
+        let receipts = inbox(&mut gateway, name, of).await.receipts;
+        let [receipt] = &receipts[..] else { panic!("{receipts:?}") };
+        assert_eq!((receipt.kind(), &receipt.user[..]), (v1::receipt::Kind::Read, "bob"));
+    }
+
+    let wrong = v1::ReadMark { up_to: vec![1].into(), ..mark("bob", &hi.id) };
+    let request = v1::MarkReadRequest { marks: vec![mark("bob", &hi.id), wrong] };
+    let status = gateway.mark_read(request).await.unwrap_err();
+    assert!(status.message().starts_with("marks[1].up_to: "), "{status}");
 }
 
 #[tokio::test]

@@ -1,7 +1,8 @@
 //! Playing the documented conversation against a cluster, frame by frame.
 //!
 //! A `hello` opens a connection, each one on another gateway than the last. What follows is sent on the
-//! connection that was heard last. A frame of a gateway may come on any connection, and nothing else may.
+//! connection that was heard last, a `read` on the one that was pushed the message. A frame of a gateway may
+//! come on any connection, and nothing else may.
 
 use futures_util::future::select_all;
 use nix::sys::signal::Signal;
@@ -59,6 +60,8 @@ struct Speaker {
     /// As it was said, with its token.
     hello: Value,
     client: Client,
+    /// The ids of the messages that it was pushed.
+    pushed: Vec<Value>,
 }
 
 impl Play<'_> {
@@ -99,8 +102,13 @@ impl Play<'_> {
             let user = self.user_of(frame);
             self.give_token(&mut said, &user);
             let client = self.world.connect(self.speakers.len() % GATEWAYS).await?;
-            self.speakers.push(Speaker { user, hello: said.clone(), client });
+            self.speakers.push(Speaker { user, hello: said.clone(), client, pushed: vec![] });
             self.current = self.speakers.len() - 1;
+        }
+        if frame.kind() == "read" {
+            let reads = |speaker: &Speaker| speaker.pushed.contains(&said["up_to"]);
+            let reader = self.speakers.iter().position(reads);
+            self.current = reader.ok_or("nobody was pushed the message that is read")?;
         }
         let current = self.speakers.get(self.current).ok_or("nobody has said hello yet")?;
         self.give_token(&mut said, &current.user);
@@ -161,6 +169,9 @@ impl Play<'_> {
                 Some(Came::Frame(frame)) if frame["type"] == kind => {
                     self.current = index;
                     let Some(Came::Frame(frame)) = came.pop_front() else { unreachable!() };
+                    if kind == "message" {
+                        self.speakers[index].pushed.push(frame["message"].clone());
+                    }
                     return Ok(Some(frame));
                 }
                 Some(Came::Frame(frame)) if frame["type"] != "error" => {}

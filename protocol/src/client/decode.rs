@@ -30,11 +30,12 @@ pub fn decode(text: &str) -> Result<ClientFrame, Refusal> {
         "hello" => parsed(text).map(ClientFrame::Hello),
         "send" => parsed(text).map(ClientFrame::Send),
         "ack" => parsed(text).map(ClientFrame::Ack),
+        "read" => parsed(text).map(ClientFrame::Read),
         "history" => parsed(text).map(ClientFrame::History),
         "refresh" => parsed(text).map(ClientFrame::Refresh),
         "ping" => parsed(text).map(ClientFrame::Ping),
         other => {
-            let known = "hello, send, ack, history, refresh or ping";
+            let known = "hello, send, ack, read, history, refresh or ping";
             let shown: String = other.chars().take(64).collect();
             let text = format!("there is no frame of type {shown:?}; it must be {known}");
             Err(Error::new(ErrorCode::UnknownType, text))

@@ -46,9 +46,10 @@ pub struct Ack {
     pub receipts: Vec<MessageId>,
 }
 
-/// Push: how far a user has received what this user sent in a conversation. A newer receipt of the
-/// same kind, conversation and user replaces an older one. Like a message it waits in the inbox
-/// until it is acknowledged.
+/// Push: how far a user has received what this user sent in a conversation, or has read it; where it is
+/// of this user, another device of theirs has read that far. A newer receipt of the same kind,
+/// conversation and user replaces an older one. Like a message it waits in the inbox until it is
+/// acknowledged.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Receipt {
     /// The receipt's own id, for `ack`.
@@ -57,10 +58,10 @@ pub struct Receipt {
     pub kind: ReceiptKind,
     /// In which conversation.
     pub conversation: ConversationId,
-    /// Who received.
+    /// Who received, or has read.
     pub user: UserId,
-    /// The highest id that this is true of; it is true of all lower ones that this user sent in the
-    /// conversation.
+    /// The highest id that this is true of. Received: it is true of all lower ones that this user sent in
+    /// the conversation. Read: of all lower ones, whoever sent them.
     pub up_to: MessageId,
     /// When, milliseconds UTC.
     pub at: Millis,
@@ -74,6 +75,8 @@ pub struct Receipt {
 pub enum ReceiptKind {
     /// A device of the user has acknowledged it.
     Delivered,
+    /// The user has read it.
+    Read,
     /// A kind of a newer gateway.
     #[serde(other)]
     #[schemars(skip)]

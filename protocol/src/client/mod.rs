@@ -9,6 +9,7 @@ mod decode;
 mod delivery;
 mod error;
 mod history;
+mod reading;
 mod refresh;
 mod request;
 mod send;
@@ -20,6 +21,7 @@ pub use decode::{Refusal, decode};
 pub use delivery::{Ack, Message, Receipt, ReceiptKind};
 pub use error::{Error, ErrorCode};
 pub use history::{History, HistoryPage};
+pub use reading::{Marked, Read};
 pub use refresh::{Expiring, Refresh, Refreshed};
 pub use request::{InvalidRequestId, RequestId};
 use schemars::JsonSchema;
@@ -38,6 +40,8 @@ pub enum ClientFrame {
     Send(Send),
     /// Messages and receipts that the device has kept.
     Ack(Ack),
+    /// How far the user has read a conversation.
+    Read(Read),
     /// A page of what was said.
     History(History),
     /// A fresh token, before the old one expires.
@@ -58,8 +62,10 @@ pub enum ServerFrame {
     Sent(Sent),
     /// Push: a message for this device.
     Message(Message),
-    /// Push: how far somebody has received what this user sent.
+    /// Push: how far somebody has received or read a conversation.
     Receipt(Receipt),
+    /// Answers `read`: the mark is stored.
+    Marked(Marked),
     /// Answers `history`.
     History(HistoryPage),
     /// Answers `refresh`: the session goes on with the new token.
@@ -98,6 +104,7 @@ impl ClientFrame {
             Self::Hello(hello) => Some(hello.id),
             Self::Send(send) => Some(send.id),
             Self::Ack(ack) => ack.id,
+            Self::Read(read) => Some(read.id),
             Self::History(history) => Some(history.id),
             Self::Refresh(refresh) => Some(refresh.id),
             Self::Ping(ping) => Some(ping.id),

@@ -8,7 +8,7 @@ use crate::client::ReceiptKind;
 /// The low 62 bits of a message id: a hash of sender, device and reference. A send that was stored
 /// twice under two ids (a retry that raced its original) still has one identity, so clients show it
 /// once and acknowledge every copy.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Identity(u64);
 
 impl Identity {
@@ -25,13 +25,14 @@ impl Identity {
         Self::cut(hash)
     }
 
-    /// The identity of a receipt: what `user` has received in a conversation. A newer receipt replaces
+    /// The identity of a receipt: what `user` has received or read in a conversation. A newer receipt replaces
     /// an older one of the same identity.
     pub fn of_receipt(kind: ReceiptKind, user: &UserId, conversation: ConversationId) -> Self {
         let mut hash = Sha256::new();
         // A send starts with the length of its sender, of which the first byte is 0: kinds start at 1.
         hash.update([match kind {
             ReceiptKind::Delivered => 1,
+            ReceiptKind::Read => 2,
             ReceiptKind::Other => 255,
         }]);
         hash.update(conversation.to_bytes());

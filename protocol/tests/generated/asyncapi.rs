@@ -10,10 +10,11 @@ use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
 /// Request, the frames that answer it, and what it is for.
-const REQUESTS: [(&str, &[&str], &str); 6] = [
+const REQUESTS: [(&str, &[&str], &str); 7] = [
     ("hello", &["welcome", "error"], "Open the session. The inbox follows, then `caught_up`."),
     ("send", &["sent", "error"], "Send a message."),
     ("ack", &["error"], "Remove what the device has kept from its inbox. Success has no answer."),
+    ("read", &["marked", "error"], "Say how far the user has read a conversation."),
     ("history", &["history_page", "error"], "Read what was said."),
     ("refresh", &["refreshed", "error"], "Let the session go on with a fresh token."),
     ("ping", &["pong"], "Ask whether the gateway is still there."),
@@ -23,7 +24,7 @@ const REQUESTS: [(&str, &[&str], &str); 6] = [
 const PUSHES: [(&str, &str); 6] = [
     ("caught_up", "Everything that waited in the inbox has been pushed."),
     ("message", "A message for this device."),
-    ("receipt", "How far somebody has received what this user sent."),
+    ("receipt", "How far somebody has received or read a conversation."),
     ("expiring", "The session's token expires soon: a `refresh` is wanted."),
     ("reconnect", "The gateway will close the connection soon."),
     ("error", "Why the connection ends."),

@@ -196,6 +196,7 @@ impl World {
             self.hang_up(before, 0);
         }
         self.send_again(device);
+        self.send_marks(device);
     }
 
     /// Says something over the connection in use.

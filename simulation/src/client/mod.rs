@@ -3,6 +3,7 @@
 
 mod connection;
 mod history;
+mod marks;
 mod reading;
 mod sending;
 mod token;
@@ -11,11 +12,12 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use chatcluster_protocol::{
     client::RequestId,
-    id::{DeviceId, Identity, MessageId, Reference, UserId},
+    id::{ConversationId, DeviceId, Identity, MessageId, Reference, UserId},
 };
 use connection::Link;
 use gateway_core::Device;
 use history::Look;
+use marks::Mark;
 
 use crate::{
     clock::Time,
@@ -46,6 +48,7 @@ pub(crate) struct Client {
     pub(crate) reads_from: Time,
     unread: VecDeque<(StreamId, Wire)>,
     pub(crate) look: Option<Look>,
+    pub(crate) marks: BTreeMap<ConversationId, Mark>,
 }
 
 /// A message that was written and has no answer.
@@ -98,6 +101,7 @@ impl Client {
             reads_from: 0,
             unread: VecDeque::new(),
             look: None,
+            marks: BTreeMap::new(),
         }
     }
 

@@ -103,6 +103,7 @@ impl World {
                 );
                 self.sent(device, &sent);
             }
+            ServerFrame::Marked(marked) => self.marked(device, &marked),
             ServerFrame::History(page) => self.history_page(device, page),
             ServerFrame::Expiring(_) => self.expiring(device),
             ServerFrame::Refreshed(refreshed) => self.refreshed(device, &refreshed),
@@ -120,6 +121,9 @@ impl World {
                     (ErrorCode::Unavailable, Some(_)) if error.text.starts_with("an earlier") => {
                         hit("client: held back send");
                     }
+                    (ErrorCode::BadField, _) if self.is_unread_copy(device, error.id) => {
+                        return self.give_mark_up(device, error.id);
+                    }
                     // Clients give up for good on what they may not have sent at all.
                     (code @ (ErrorCode::BadField | ErrorCode::BadFrame), _) => {
                         let home = &self.clients[device].home;
@@ -132,6 +136,7 @@ impl World {
                         self.send_failed(device, reference, error.temporary, error.retry_after);
                     }
                     None if self.refused_refresh(device, &error) => {}
+                    None if self.mark_failed(device, error.id) => {}
                     None => self.look_failed(device, error.id),
                 }
             }
@@ -157,14 +162,16 @@ impl World {
             hit("client: copy of a message");
         }
         self.acknowledge(device, false, id);
+        self.may_read(device, message.conversation, id);
     }
 
     fn told(&mut self, device: usize, receipt: &Receipt) {
         trace!(
             self,
             Node::Device(device),
-            "gets receipt {}: {} has all up to {}",
+            "gets receipt {}: {:?} by {} up to {}",
             receipt.receipt,
+            receipt.kind,
             receipt.user,
             receipt.up_to
         );

@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use chatcluster_protocol::{
-    client::{History, HistoryPage},
+    client::{History, HistoryPage, Read},
     id::{ConversationId, MessageId},
     limits::{ACK_IDS, HISTORY_DEFAULT},
 };
@@ -12,7 +12,7 @@ use gateway_core::{
     Away, ConnectionId, Device,
     registrar::Seen,
     revocations::Page,
-    session::{AppendResult, Effect, HistoryFailure, Input, Registration},
+    session::{AppendResult, Effect, HistoryFailure, Input, MarkFailure, Registration},
 };
 use messages_core::{
     key::Ids,
@@ -82,6 +82,9 @@ impl World {
                     |(messages, receipts)| convert::acknowledge(&device, messages, receipts, stamp);
                 let acknowledgements = of_messages.chain(of_receipts).map(one).collect();
                 self.batch_ack(at, AckJob { connection, acknowledgements });
+            }
+            Effect::MarkRead { device, request, stamp } => {
+                self.mark_read(at, connection, &device, request, stamp);
             }
             Effect::History { device, request } => self.history(at, connection, device, request),
             // The others are carried out by whoever gave this one here.
@@ -225,6 +228,32 @@ impl World {
             for job in jobs {
                 world.answered(at, job.connection, Input::Acknowledged(acknowledged));
             }
+        });
+    }
+
+    fn mark_read(
+        &mut self,
+        at: usize,
+        connection: ConnectionId,
+        device: &Device,
+        request: Read,
+        stamp: MessageId,
+    ) {
+        let mark = convert::mark(device, &request, stamp);
+        let call =
+            move |repository: Arc<Repo>| async move { repository.mark_read(vec![mark]).await };
+        self.call_service(at, WITHIN, call, move |world, marked| {
+            let one = marked.and_then(Result::ok).and_then(|mut one| one.pop());
+            let marked = match one {
+                Some(Ok(marked)) => {
+                    let receipts = marked.receipts.into_iter().map(convert::placed);
+                    world.route_all(at, receipts.collect());
+                    Ok(marked.up_to)
+                }
+                Some(Err(unmarked)) => Err(convert::unmarked(unmarked)),
+                None => Err(MarkFailure::Unavailable),
+            };
+            world.answered(at, connection, Input::Marked(request, marked));
         });
     }
 

@@ -4,18 +4,21 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use chatcluster_protocol::{
-    client::{Receipt, ReceiptKind, Recipient},
-    id::{ConversationId, DeviceId, MessageId, UserId},
+    client::{Read, Receipt, Recipient},
+    id::{DeviceId, MessageId, UserId},
 };
 use gateway_core::{
     ConnectionId, Device, Gateway, Incarnation, Push, Revocation,
     registrar::Seen,
     revocations::Page,
-    session::{Append, AppendResult, InboxPage},
+    session::{Append, AppendResult, InboxPage, MarkFailure},
 };
 use messages_core::{
-    record::{Archived, To},
-    repository::{self, Acknowledge, InboxCursor, MarkPlaced, Refused, Stored, WaitingReceipt},
+    record::{Archived, Mark, To},
+    repository::{
+        self, Acknowledge, InboxCursor, MarkPlaced, MarkRead, Refused, Stored, Unmarked,
+        WaitingReceipt,
+    },
 };
 
 pub(super) fn gateway_of(lease: &chatcluster_manager::Lease) -> Gateway {
@@ -81,24 +84,39 @@ pub(super) fn acknowledge(
     }
 }
 
+pub(super) fn mark(device: &Device, read: &Read, stamp: MessageId) -> MarkRead {
+    MarkRead {
+        user: device.user.clone(),
+        device: device.device.clone(),
+        conversation: read.conversation,
+        up_to: read.up_to,
+        stamp: stamp.stamp(),
+    }
+}
+
+pub(super) fn unmarked(unmarked: Unmarked) -> MarkFailure {
+    match unmarked {
+        Unmarked::NoPart => MarkFailure::Forbidden,
+        Unmarked::NoMessage => MarkFailure::NoMessage,
+    }
+}
+
 pub(super) fn placed(mark: MarkPlaced) -> (Push, Vec<Device>) {
-    let devices = devices_of(&mark.to, mark.devices);
-    (receipt(mark.receipt, mark.conversation, mark.peer, mark.up_to), devices)
+    let devices = devices_of(&mark.to, mark.devices.clone());
+    let MarkPlaced { receipt: id, conversation, peer, kind, up_to, .. } = mark;
+    (receipt(id, Mark { conversation, peer, kind, up_to }), devices)
 }
 
 pub(super) fn inbox_page(page: repository::InboxPage) -> InboxPage {
     let messages = page.messages.into_iter().map(Push::message);
-    let receipts = page
-        .receipts
-        .into_iter()
-        .map(|WaitingReceipt { id, mark }| receipt(id, mark.conversation, mark.peer, mark.up_to));
+    let receipts = page.receipts.into_iter().map(|WaitingReceipt { id, mark }| receipt(id, mark));
     let entries = messages.chain(receipts).collect();
     InboxPage { entries, next: page.next.and_then(write_cursor) }
 }
 
-fn receipt(id: MessageId, conversation: ConversationId, user: UserId, up_to: MessageId) -> Push {
-    let kind = ReceiptKind::Delivered;
-    Push::receipt(Receipt { receipt: id, kind, conversation, user, up_to, at: id.millis() })
+fn receipt(id: MessageId, Mark { conversation, peer: user, kind, up_to }: Mark) -> Push {
+    let (kind, at) = (kind.into(), id.millis());
+    Push::receipt(Receipt { receipt: id, kind, conversation, user, up_to, at })
 }
 
 /// A cursor as the gRPC interface writes it: a tag, and an id where there is one.

@@ -111,6 +111,7 @@ impl World {
         idle && self.fan_outs().is_empty()
             && self.clients.iter().all(quiet)
             && self.receipts_lack().is_none()
+            && self.marks_lack().is_none()
     }
 
     /// Up to when histories have to be complete: the fresh messages included.
@@ -157,7 +158,7 @@ impl World {
                 return Some(("P6", what));
             }
         }
-        self.receipts_lack()
+        self.receipts_lack().or_else(|| self.marks_lack())
     }
 
     /// A device shows what each other device wrote in a conversation in the order written.

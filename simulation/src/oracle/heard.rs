@@ -71,7 +71,7 @@ impl World {
 
     /// Each of several replicas places the receipts that follow from what it has itself, and what one of
     /// them placed is read by union: it may claim too much, and what should be claimed may not be placed.
-    pub(super) fn receipts_are_exact(&self) -> bool {
+    pub(crate) fn receipts_are_exact(&self) -> bool {
         self.replicas.len() == 1
     }
 
@@ -119,10 +119,10 @@ impl World {
 
     /// A receipt says no more than one device of the receiver has said.
     pub(crate) fn check_receipt(&mut self, device: usize, receipt: &Receipt) {
-        let Receipt { kind: ReceiptKind::Delivered, conversation, user, up_to, .. } = receipt
-        else {
-            return;
-        };
+        let Receipt { kind, conversation, user, up_to, .. } = receipt;
+        if *kind == ReceiptKind::Read {
+            return self.check_read(device, receipt);
+        }
         if !self.receipts_are_exact() {
             return;
         }

@@ -3,12 +3,14 @@
 //! - [`stored`]: P1 when a message is stored, P4 whenever an entry leaves an inbox
 //! - [`audit`]: now and then, what a read of an inbox gives against what replicas have
 //! - [`heard`]: P2, P3 and what clients are told, as they are told
+//! - [`marks`]: what users have read, and who is told
 //! - [`prompt`]: in worlds in which little goes wrong, that nothing waits for minutes
 //! - [`finals`]: routes and fresh messages once all is healed; and in the end everything
 
 mod audit;
 mod finals;
 mod heard;
+mod marks;
 mod prompt;
 mod stored;
 
@@ -19,6 +21,7 @@ use std::{
 
 use chatcluster_protocol::id::{ConversationId, Identity, MessageId, Reference, UserId};
 use gateway_core::Device;
+use marks::Reading;
 
 use crate::{clock::Time, world::World};
 
@@ -54,6 +57,10 @@ pub(crate) struct Oracle {
     order: BTreeMap<(usize, ConversationId), Vec<usize>>,
     /// The receipts of each device: of whom, in which conversation, up to where, and when it was placed.
     told: BTreeMap<(usize, ConversationId, UserId), BTreeMap<MessageId, Time>>,
+    /// What each user has read of each conversation.
+    reading: BTreeMap<(UserId, ConversationId), Reading>,
+    /// How far each device was told that somebody has read.
+    told_read: BTreeMap<(usize, ConversationId, UserId), MessageId>,
     /// What each replica has removed from inboxes.
     removed: BTreeSet<(usize, Vec<u8>)>,
     /// When each receipt was placed.

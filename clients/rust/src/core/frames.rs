@@ -33,6 +33,9 @@ impl Core {
                     self.effects.push_back(Effect::Page(ticket, Ok(page)));
                 }
             }
+            (ServerFrame::Marked(marked), _) => {
+                self.marks.answered(marked.id);
+            }
             (ServerFrame::Expiring(expiring), _) => self.expiring(now, expiring),
             (ServerFrame::Refreshed(refreshed), _) => self.refreshed(now, &refreshed),
             (ServerFrame::Reconnect(ask), _) => self.asked_to_leave(now, ask.after, ask.reason),
@@ -69,9 +72,28 @@ impl Core {
         } else if let Some(ticket) = error.id.and_then(|id| self.queries.answered(id)) {
             let error = HistoryError::Refused(Box::new(error));
             self.effects.push_back(Effect::Page(ticket, Err(error)));
-        } else if !self.refused_refresh(now, &error, retry_after) {
+        } else if !self.failed_mark(now, &error, retry_after)
+            && !self.refused_refresh(now, &error, retry_after)
+        {
             self.last_words(error.text, retry_after);
         }
+    }
+
+    /// Whether the error answers a mark. One that is refused for good is dropped: the next one of its
+    /// conversation stands for it.
+    fn failed_mark(&mut self, now: Duration, error: &Error, retry_after: Option<Duration>) -> bool {
+        let Some((id, failures)) = error.id.and_then(|id| Some((id, self.marks.failures(id)?)))
+        else {
+            return false;
+        };
+        if error.temporary {
+            let ceiling = self.options.backoff.ceiling(failures);
+            let wait = self.jitter.after(retry_after, ceiling);
+            self.marks.again(id, now + wait);
+        } else {
+            self.marks.answered(id);
+        }
+        true
     }
 
     /// Which send the error answers, by its reference or by the request.

@@ -143,6 +143,7 @@ impl Core {
             }
         };
         self.outbox.disconnected();
+        self.marks.disconnected();
         self.queries.disconnected();
         if let Cause::Closed { code, reason } = &cause
             && let Some(change) = self.must_change(verdict(*code))
@@ -205,6 +206,7 @@ impl Core {
                     Some(live.heartbeat.deadline()),
                     live.leave.map(|(at, _)| at),
                     self.outbox.deadline(now),
+                    self.marks.deadline(now),
                     live.renewal.deadline(),
                     self.oldest_request().map(|since| since + ANSWER_WITHIN),
                 ];
@@ -284,10 +286,8 @@ impl Core {
             Link::Live(live) => live.renewal.asked(),
             _ => None,
         };
-        [self.outbox.oldest_in_flight(), self.queries.oldest_asked(), refresh]
-            .into_iter()
-            .flatten()
-            .min()
+        let queries = [self.marks.oldest_asked(), self.queries.oldest_asked()];
+        [self.outbox.oldest_in_flight(), refresh].into_iter().chain(queries).flatten().min()
     }
 
     /// Gives up sends whose references the servers may have forgotten.

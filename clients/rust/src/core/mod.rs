@@ -3,7 +3,8 @@
 //! events in and carries the effects out.
 //!
 //! - inputs: [`Core::opened`], [`Core::ended`], [`Core::frame`], [`Core::heard`], [`Core::renewed`],
-//!   [`Core::tick`], and the application's [`Core::send`], [`Core::history`], [`Core::take`], [`Core::close`]
+//!   [`Core::tick`], and the application's [`Core::send`], [`Core::read`], [`Core::history`],
+//!   [`Core::take`], [`Core::close`]
 //! - outputs: [`Core::poll_effect`], [`Core::poll_event`], [`Core::deadline`]
 //!
 //! Times are durations since the client began, of a clock that never goes back.
@@ -14,6 +15,7 @@ mod frames;
 mod heartbeat;
 mod inbox;
 mod link;
+mod marks;
 mod outbox;
 mod queries;
 mod renewal;
@@ -26,10 +28,11 @@ pub use backoff::Backoff;
 use backoff::Jitter;
 use chatcluster_protocol::{
     client::{Ack, ClientFrame, Content, History, HistoryPage, Recipient, RequestId, Send, Sent},
-    id::{DeviceId, MessageId, Reference},
+    id::{ConversationId, DeviceId, MessageId, Reference},
 };
 use inbox::Inbox;
 use link::Link;
+use marks::Marks;
 use outbox::{Entry, Outbox, Rejected};
 use queries::{Queries, Ticket};
 
@@ -91,6 +94,7 @@ pub(crate) struct Core {
     token_worked: bool,
     outbox: Outbox,
     inbox: Inbox,
+    marks: Marks,
     queries: Queries,
     requests: u64,
     highest: Option<MessageId>,
@@ -128,6 +132,7 @@ impl Core {
             token_worked: false,
             outbox: Outbox::new(options.outbox),
             inbox: Inbox::new(&options.resume),
+            marks: Marks::default(),
             queries: Queries::default(),
             requests: 0,
             highest: options.resume.highest,
@@ -206,6 +211,11 @@ impl Core {
         }
     }
 
+    /// The user has read a conversation so far.
+    pub(crate) fn read(&mut self, conversation: ConversationId, up_to: MessageId) {
+        self.marks.set(conversation, up_to);
+    }
+
     /// Nobody takes events any more.
     pub(crate) fn deafen(&mut self) {
         self.deaf = true;
@@ -213,14 +223,17 @@ impl Core {
     }
 
     /// The application is done: what is owed is written, then the connection closed.
-    pub(crate) fn close(&mut self) {
+    pub(crate) fn close(&mut self, now: Duration) {
         if self.has_stopped() {
             return;
         }
         if let Link::Live(live) = &self.link {
-            let limit = live.limits.ack_ids;
-            while let Some(ack) = self.next_ack(limit) {
+            let limits = live.limits.clone();
+            while let Some(ack) = self.next_ack(limits.ack_ids) {
                 self.effects.push_back(ack);
+            }
+            while let Some(read) = self.next_mark(now, limits.reads_in_flight) {
+                self.effects.push_back(read);
             }
         }
         self.effects.push_back(Effect::Goodbye);
@@ -259,6 +272,9 @@ impl Core {
             let error = SendError::TooLarge { size: frame.len(), limit: limits.frame };
             return Some(Effect::Answered(reference, Err(error)));
         }
+        if let Some(read) = self.next_mark(now, limits.reads_in_flight) {
+            return Some(read);
+        }
         let history = self.queries.next(now, id)?;
         Some(Effect::Write(ClientFrame::History(history).encode()))
     }
@@ -266,6 +282,12 @@ impl Core {
     fn next_ack(&mut self, limit: usize) -> Option<Effect> {
         let (messages, receipts) = self.inbox.next_ack(limit)?;
         Some(Effect::Write(ClientFrame::Ack(Ack { id: None, messages, receipts }).encode()))
+    }
+
+    fn next_mark(&mut self, now: Duration, at_once: usize) -> Option<Effect> {
+        let id = self.request_id();
+        let read = self.marks.next(now, id, at_once)?;
+        Some(Effect::Write(ClientFrame::Read(read).encode()))
     }
 
     /// The next event, for the application.

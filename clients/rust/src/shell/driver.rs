@@ -9,7 +9,7 @@ use std::{
 
 use chatcluster_protocol::{
     client::{History, HistoryPage, Sent, ServerFrame},
-    id::Reference,
+    id::{ConversationId, MessageId, Reference},
 };
 use futures_util::future::BoxFuture;
 use tokio::{
@@ -43,6 +43,7 @@ pub(crate) struct Sending {
 #[derive(Debug)]
 pub(crate) enum Command {
     Take(Taken),
+    Read(ConversationId, MessageId),
     History(Box<History>, oneshot::Sender<Result<HistoryPage, HistoryError>>),
     Close,
 }
@@ -180,7 +181,7 @@ impl Driver {
         };
         match woke {
             // Nobody holds the client any more.
-            Woke::Command(None) => self.core.close(),
+            Woke::Command(None) => self.core.close(self.now()),
             Woke::Command(Some(command)) => self.command(command),
             Woke::Sending(sending) => sending.into_iter().for_each(|sending| self.send(sending)),
             Woke::Events { listening: true } => {}
@@ -200,7 +201,8 @@ impl Driver {
         while let Some(command) = next {
             match command {
                 Command::Take(taken) => self.core.take(taken),
-                Command::Close => self.core.close(),
+                Command::Read(conversation, up_to) => self.core.read(conversation, up_to),
+                Command::Close => self.core.close(self.now()),
                 Command::History(history, answer) => {
                     self.tickets += 1;
                     match self.core.history(self.tickets, *history) {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use chatcluster_protocol::{
-    client::{CloseCode, Content, History, Recipient},
+    client::{CloseCode, Content, History, Read, Recipient},
     id::{ConversationId, MessageId, Reference},
 };
 
@@ -101,6 +101,16 @@ pub enum Effect {
         /// Receipts.
         receipts: Vec<MessageId>,
         /// A fresh stamp of the gateway's clock; its identity bits mean nothing.
+        stamp: MessageId,
+    },
+    /// The user has read a conversation. The receipts that come back are routed by the shell. Answered by
+    /// `Marked`.
+    MarkRead {
+        /// The device on which it was read.
+        device: Device,
+        /// What.
+        request: Read,
+        /// As in `Acknowledge`.
         stamp: MessageId,
     },
     /// Read a page of history for the session's user. Answered by `History` with the request's id.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use chatcluster_protocol::{
     Millis,
-    client::{ClientFrame, HistoryPage, Refusal, RequestId},
+    client::{ClientFrame, HistoryPage, Read, Refusal, RequestId},
     id::{ConversationId, MessageId, UserId},
 };
 
@@ -37,6 +37,8 @@ pub enum Input {
     Appended(ConversationId, Result<Vec<AppendResult>, Away>),
     /// Answers [`super::Effect::Acknowledge`].
     Acknowledged(Result<(), Away>),
+    /// Answers [`super::Effect::MarkRead`]: where the mark is now.
+    Marked(Read, Result<MessageId, MarkFailure>),
     /// Answers [`super::Effect::History`]. The page's `id` is that of the request.
     History(RequestId, Result<HistoryPage, HistoryFailure>),
     /// Something may wait in the inbox: a probe found it, or a previous holder has been evicted.
@@ -159,5 +161,16 @@ pub enum HistoryFailure {
     /// The user takes no part in the conversation.
     Forbidden,
     /// The message service did not answer.
+    Unavailable,
+}
+
+/// Why a mark was not set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MarkFailure {
+    /// The user takes no part in the conversation.
+    Forbidden,
+    /// Nothing in it is as old as that.
+    NoMessage,
+    /// The message service did not answer; nothing is known of the outcome.
     Unavailable,
 }

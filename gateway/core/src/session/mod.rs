@@ -14,6 +14,7 @@ mod opening;
 mod outbox;
 mod owed;
 mod push;
+mod reading;
 mod requests;
 mod route;
 mod timers;
@@ -34,8 +35,8 @@ use chatcluster_protocol::{
 pub use effect::{Append, Effect, Outgoing};
 use floor::Floor;
 pub use input::{
-    AppendResult, Claimed, HistoryFailure, InboxPage, Input, Reclaimed, Registration, Touched,
-    Verdict,
+    AppendResult, Claimed, HistoryFailure, InboxPage, Input, MarkFailure, Reclaimed, Registration,
+    Touched, Verdict,
 };
 use opening::Opening;
 use outbox::Outbox;
@@ -94,6 +95,8 @@ pub struct Session {
     socket_gone: bool,
     /// Requests for history without an answer.
     histories: u8,
+    /// Marks without an answer.
+    reads: u8,
     /// When the client was last heard, and when it was asked since.
     heard: Duration,
     pinged: Option<Duration>,
@@ -138,6 +141,7 @@ impl Session {
             told_caught_up: false,
             socket_gone: false,
             histories: 0,
+            reads: 0,
             heard: now.monotonic,
             pinged: None,
             token: None,
@@ -172,6 +176,7 @@ impl Session {
             Input::Inbox(page) => self.page(page, env),
             Input::Appended(conversation, results) => self.appended(conversation, results, env),
             Input::Acknowledged(result) => self.acknowledged(result, env),
+            Input::Marked(request, result) => self.marked(request, result, env),
             Input::History(id, result) => self.history_read(id, result, env),
             Input::ReadAgain => self.read_again(env),
             Input::Reassert => self.reassert(env),

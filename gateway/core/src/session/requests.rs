@@ -37,6 +37,7 @@ impl Session {
             ClientFrame::Hello(_) => {}
             ClientFrame::Send(send) => self.send(send, env),
             ClientFrame::Ack(ack) => self.acknowledge(&ack, env),
+            ClientFrame::Read(read) => self.read(read, env),
             ClientFrame::History(history) => self.history(history, env),
             ClientFrame::Refresh(refresh) => self.refresh(refresh, env),
             ClientFrame::Ping(ping) => {

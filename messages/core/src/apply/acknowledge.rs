@@ -12,7 +12,11 @@ use chatcluster_protocol::{
     id::{ConversationId, Identity, MessageId, UserId},
 };
 
-use super::{Applied, Effect, MarkPlaced, There, part::stamp_above, read};
+use super::{
+    Applied, Effect, MarkPlaced, There,
+    mark::{place, receipt_id},
+    read,
+};
 use crate::{
     key,
     record::{self, Delivered, Id, InboxEntry, Mark, MarkKind, Registry, Told, encode},
@@ -117,8 +121,7 @@ fn consider(
     let Some(up_to) = rises else { return Ok(Due { key, delivered, mark: None }) };
 
     let identity = Identity::of_receipt(ReceiptKind::Delivered, &ack.user, conversation);
-    let stamp = stamp_above(ack.stamp, told.map(|told| told.receipt));
-    let receipt = MessageId::new(stamp, identity);
+    let receipt = receipt_id(ack.stamp, told.map(|told| told.receipt), identity);
     delivered.told = Some(Told { receipt, up_to });
     let registry: Registry = read(view, &key::registry(&sender))?.unwrap_or_default();
     // A device that acknowledges what another device of its own user sent knows so already.
@@ -126,7 +129,8 @@ fn consider(
     let devices =
         registry.devices.into_keys().filter(|device| !(own && *device == ack.device)).collect();
     let peer = ack.user.clone();
-    let mark = MarkPlaced { receipt, to: sender, devices, conversation, peer, up_to };
+    let kind = MarkKind::Delivered;
+    let mark = MarkPlaced { receipt, to: sender, devices, conversation, peer, kind, up_to };
     Ok(Due { key, delivered, mark: Some((mark, told.map(|told| told.receipt))) })
 }
 
@@ -161,29 +165,4 @@ fn left_below(
         }
     }
     Ok(if rows.truncated { Left::Unknown } else { Left::Nothing })
-}
-
-/// Puts a mark into the sender's inboxes, in place of the one before.
-fn place(
-    view: &mut impl ViewMut,
-    mark: &MarkPlaced,
-    old: Option<MessageId>,
-    now: Millis,
-) -> Result<(), ViewError> {
-    let value = encode(Mark {
-        conversation: mark.conversation,
-        peer: mark.peer.clone(),
-        kind: MarkKind::Delivered,
-        up_to: mark.up_to,
-    });
-    for device in &mark.devices {
-        if let Some(old) = old {
-            let key = key::receipt(&mark.to, device, old);
-            if view.get(&key)?.is_some() {
-                view.remove(&key, now)?;
-            }
-        }
-        view.put(key::receipt(&mark.to, device, mark.receipt), value.clone())?;
-    }
-    Ok(())
 }

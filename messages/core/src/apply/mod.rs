@@ -5,12 +5,15 @@
 //! - [`inbox`]: the recipient's side (rule 12)
 //! - [`registry`]: which devices a user has; [`removal`]: how one leaves; [`revocation`]: whose tokens are
 //!   not accepted any more
-//! - [`acknowledge`]: removal, and the receipts that follow from it
+//! - [`acknowledge`]: removal, and the receipts that follow from it; [`reading`]: how far users have read;
+//!   [`mark`]: receipts in inboxes
 
 mod acknowledge;
 mod home;
 mod inbox;
+mod mark;
 mod part;
+mod reading;
 mod registry;
 mod removal;
 mod revocation;
@@ -111,6 +114,7 @@ fn apply_part(view: &mut impl ViewMut, part: &Part, now: Millis) -> Applied {
         Part::Acknowledge { acknowledge, there } => {
             acknowledge::apply(view, acknowledge, there.as_ref(), now)
         }
+        Part::MarkRead { mark, others, known } => reading::mark(view, mark, others, *known, now),
     }
 }
 

@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chatcluster_protocol::{
     Millis,
-    id::{ConversationId, DeviceId, MessageId, Stamp, UserId},
+    id::{ConversationId, DeviceId, MessageId, UserId},
 };
 
 use crate::{
     key::Key,
-    record::{Archived, InboxEntry, Registry},
-    repository::Acknowledge,
+    record::{Archived, InboxEntry, MarkKind, Registry, Told},
+    repository::{Acknowledge, MarkRead},
 };
 
 /// Units that are applied in order, in one transaction. After a unit that was refused because of its
@@ -118,6 +118,15 @@ pub enum Part {
         /// tombstone all the same. `None` where one replica is the quorum and knows by itself.
         there: Option<There>,
     },
+    /// A user has read a conversation. Repeating it tells again those who have not acknowledged it.
+    MarkRead {
+        /// Who, and how far: an id of the conversation.
+        mark: MarkRead,
+        /// Who else takes part in the conversation.
+        others: Vec<UserId>,
+        /// How far it was before, as a majority knows; a replica that has missed that learns it.
+        known: Option<Told>,
+    },
 }
 
 /// The inboxes of a user's devices.
@@ -154,6 +163,7 @@ impl Batch {
             Part::Revoke { .. }
             | Part::Register { .. }
             | Part::Learn { .. }
+            | Part::MarkRead { .. }
             | Part::Unregister { .. } => PART,
         };
         self.0.iter().flat_map(|unit| &unit.0).map(part).sum()
@@ -188,7 +198,7 @@ pub enum Effect {
         /// It was not known before.
         created: bool,
     },
-    /// `Acknowledge`: the marks that were placed.
+    /// `Acknowledge` and `MarkRead`: the marks that were placed.
     Marked(Vec<MarkPlaced>),
 }
 
@@ -203,8 +213,10 @@ pub struct MarkPlaced {
     pub devices: Vec<DeviceId>,
     /// In which conversation.
     pub conversation: ConversationId,
-    /// Who has received.
+    /// Who has received or read.
     pub peer: UserId,
+    /// What happened.
+    pub kind: MarkKind,
     /// The highest id that it is true of.
     pub up_to: MessageId,
 }
@@ -251,17 +263,5 @@ impl Stop {
             Self::Pending(_) | Self::Held => Some(Self::Held),
             _ => None,
         }
-    }
-}
-
-/// The stamp of receipts that follow from an acknowledgement, never below one given before.
-pub(super) fn stamp_above(stamp: Stamp, last: Option<MessageId>) -> Stamp {
-    match last {
-        Some(last) if last.stamp() >= stamp => {
-            let mut clock = chatcluster_protocol::id::HybridClock::default();
-            clock.observe(last);
-            clock.next(0)
-        }
-        _ => stamp,
     }
 }

@@ -8,6 +8,7 @@ mod fan_out;
 mod inbox;
 mod query;
 mod quorum;
+mod reading;
 mod registry;
 mod removal;
 mod revocation;
@@ -25,8 +26,9 @@ use chatcluster_protocol::{
 pub use query::stable_up_to;
 pub use quorum::Quorum;
 pub use types::{
-    Acknowledge, Append, Direction, InboxCursor, InboxPage, MessagePage, Query, Refused,
-    Registered, RepositoryError, Revocation, RevocationPage, Seen, Stored, WaitingReceipt,
+    Acknowledge, Append, Direction, InboxCursor, InboxPage, MarkRead, Marked, MessagePage, Query,
+    Refused, Registered, RepositoryError, Revocation, RevocationPage, Seen, Stored, Unmarked,
+    WaitingReceipt,
 };
 
 pub use crate::{apply::MarkPlaced, record::Registration};
@@ -130,6 +132,13 @@ pub trait Repository: Send + Sync + 'static {
         &self,
         acknowledgements: Vec<Acknowledge>,
     ) -> impl Future<Output = Result<Vec<MarkPlaced>, RepositoryError>> + Send;
+
+    /// Raises how far users have read, and stores receipts for everybody else in the conversation and for
+    /// the users' other devices.
+    fn mark_read(
+        &self,
+        marks: Vec<MarkRead>,
+    ) -> impl Future<Output = Result<Vec<Result<Marked, Unmarked>>, RepositoryError>> + Send;
 
     /// Which of these devices have something waiting that is older than `before`? It may say yes for
     /// a device whose last entry has just gone, never no for one that has something.

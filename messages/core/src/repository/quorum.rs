@@ -16,9 +16,9 @@ use chatcluster_protocol::{
 use serde::de::DeserializeOwned;
 
 use super::{
-    Acknowledge, Append, InboxCursor, InboxPage, MarkPlaced, MessagePage, Query, Refused,
-    Registered, Registration, Repository, RepositoryError, RevocationPage, Seen, Stored, append,
-    devices, fan_out, inbox, query, registry, removal, revocation,
+    Acknowledge, Append, InboxCursor, InboxPage, MarkPlaced, MarkRead, Marked, MessagePage, Query,
+    Refused, Registered, Registration, Repository, RepositoryError, RevocationPage, Seen, Stored,
+    Unmarked, append, devices, fan_out, inbox, query, reading, registry, removal, revocation,
 };
 use crate::{
     apply::{Batch, UnitReply},
@@ -228,6 +228,13 @@ impl<R: Replica> Repository for Quorum<R> {
         acknowledgements: Vec<Acknowledge>,
     ) -> impl Future<Output = Result<Vec<MarkPlaced>, RepositoryError>> + Send {
         devices::acknowledge(self, acknowledgements)
+    }
+
+    fn mark_read(
+        &self,
+        marks: Vec<MarkRead>,
+    ) -> impl Future<Output = Result<Vec<Result<Marked, Unmarked>>, RepositoryError>> + Send {
+        reading::mark(self, marks)
     }
 
     fn waiting(

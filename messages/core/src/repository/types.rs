@@ -9,6 +9,7 @@ use chatcluster_protocol::{
 };
 
 use crate::{
+    apply::MarkPlaced,
     key::Ids,
     record::{Archived, Corrupt, Mark},
     replica::ReplicaError,
@@ -67,6 +68,41 @@ pub struct Acknowledge {
     pub receipts: BTreeSet<MessageId>,
     /// The gateway's clock, for the receipts that follow.
     pub stamp: Stamp,
+}
+
+/// A user has read a conversation on a device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MarkRead {
+    /// The user.
+    pub user: UserId,
+    /// The device.
+    pub device: DeviceId,
+    /// What they have read.
+    pub conversation: ConversationId,
+    /// How far.
+    pub up_to: MessageId,
+    /// The gateway's clock, for the receipts that follow.
+    pub stamp: Stamp,
+}
+
+/// How far a user has read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Marked {
+    /// The highest message that was asked for, or higher where the user had read further before.
+    pub up_to: MessageId,
+    /// The receipts that were stored, or that still wait.
+    pub receipts: Vec<MarkPlaced>,
+}
+
+/// A mark was not set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Unmarked {
+    /// The user takes no part in the conversation.
+    #[error("the user takes no part in the conversation")]
+    NoPart,
+    /// Nothing that was said is as old as that.
+    #[error("nothing in the conversation is as old as this id")]
+    NoMessage,
 }
 
 /// A device is in use.

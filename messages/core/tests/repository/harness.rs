@@ -19,8 +19,8 @@ use messages_core::{
     record::{Archived, To},
     replica::{Replica, ReplicaError},
     repository::{
-        Acknowledge, Append, Direction, InboxCursor, InboxPage, MarkPlaced, Query, Quorum, Refused,
-        Repository, RepositoryError, Stored,
+        Acknowledge, Append, Direction, InboxCursor, InboxPage, MarkPlaced, MarkRead, Marked,
+        Query, Quorum, Refused, Repository, RepositoryError, Stored, Unmarked,
     },
     view::{MemoryView, Rows, Scan, View, ViewMut},
 };
@@ -228,6 +228,20 @@ impl Service {
             stamp: Stamp::new(NOW, 0),
         };
         self.quorum.acknowledge(vec![acknowledge]).now_or_never().unwrap().unwrap()
+    }
+
+    /// A user (`bob/phone`) has read what they have with another one up to here.
+    pub fn read(&self, who: &str, with: &str, up_to: MessageId) -> Result<Marked, Unmarked> {
+        let (name, of) = who.split_once('/').unwrap();
+        let mark = MarkRead {
+            user: user(name),
+            device: device(of),
+            conversation: conversation(name, with),
+            up_to,
+            stamp: Stamp::new(NOW, 0),
+        };
+        let mut marked = self.quorum.mark_read(vec![mark]).now_or_never().unwrap().unwrap();
+        marked.pop().unwrap()
     }
 
     pub fn finish_pending(&self, before: MessageId) -> usize {

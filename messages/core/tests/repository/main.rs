@@ -6,6 +6,7 @@
 mod harness;
 mod inboxes;
 mod queries;
+mod reading;
 mod removals;
 mod revocations;
 mod storing;

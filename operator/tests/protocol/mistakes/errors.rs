@@ -25,6 +25,7 @@ pub(crate) fn checks<'a>(
         ("bad_token", mistakes.bad_refreshes().boxed_local()),
         ("revoked", mistakes.revoked_tokens().boxed_local()),
         ("forbidden", mistakes.conversation_of_others().boxed_local()),
+        ("bad_field", mistakes.low_mark().boxed_local()),
         ("reference_conflict", mistakes.reused_reference().boxed_local()),
     ];
     let replaced = mistakes.replaced_connection().boxed_local();
@@ -242,9 +243,27 @@ impl Mistakes<'_> {
         members.shift_remove("user");
         history["conversation"] = sent["conversation"].clone();
         self.taken(&mut one, &history).await?;
+        let mut read = self.request("read");
+        read["conversation"] = sent["conversation"].clone();
+        read["up_to"] = sent["message"].clone();
+        self.taken(&mut one, &read).await?;
         let mut eve = self.world.session(1, "eve", "phone").await?;
-        eve.send(&history).await?;
-        self.refused(&mut eve, Some(&history), "forbidden", None).await
+        for request in [&history, &read] {
+            eve.send(request).await?;
+            self.refused(&mut eve, Some(request), "forbidden", None).await?;
+        }
+        Ok(())
+    }
+
+    /// A mark below all that was said.
+    async fn low_mark(&self) -> Result<(), String> {
+        let mut client = self.world.session(0, "low-mark", "phone").await?;
+        let sent = self.taken(&mut client, &self.request("send")).await?;
+        let mut read = self.request("read");
+        read["conversation"] = sent["conversation"].clone();
+        // The documented example is of long ago.
+        client.send(&read).await?;
+        self.refused(&mut client, Some(&read), "bad_field", Some("up_to")).await
     }
 
     async fn reused_reference(&self) -> Result<(), String> {

@@ -20,7 +20,7 @@ pub(crate) async fn message_service_dies(mistakes: &Mistakes<'_>) -> Result<(), 
     let mut client = world.session(1, "unlucky", "phone").await?;
     world.cluster.signal_operator(Signal::SIGSTOP);
     world.cluster.signal(MESSAGES, Signal::SIGKILL);
-    for request in [&send, &mistakes.request("history")] {
+    for request in [&send, &mistakes.request("history"), &mistakes.request("read")] {
         client.send(request).await?;
         mistakes.refused(&mut client, Some(request), "unavailable", None).await?;
     }

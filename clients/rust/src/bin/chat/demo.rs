@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use chatcluster_client::{
     Client, Config, Event, Events, HistoryQuery, TokenSource, Trust,
     protocol::{
-        client::{Content, Message, Receipt, Recipient},
-        id::{DeviceId, MessageId, UserId},
+        client::{Content, Message, Receipt, ReceiptKind, Recipient},
+        id::{ConversationId, DeviceId, MessageId, UserId},
     },
 };
 use tokio::time::timeout;
@@ -69,6 +69,7 @@ struct Party {
 struct Stored {
     text: &'static str,
     message: MessageId,
+    conversation: ConversationId,
     at: Instant,
 }
 
@@ -90,7 +91,7 @@ impl Stage<'_> {
         Ok(party)
     }
 
-    /// One says something, the other receives it, the first sees it delivered.
+    /// One says something, the other receives and reads it, and the first sees both.
     async fn say(
         &self,
         from: &mut Party,
@@ -99,7 +100,12 @@ impl Stage<'_> {
     ) -> Result<(), Failure> {
         let sent = self.send(from, to.name, text).await?;
         self.receive(to, &sent).await?;
-        self.delivered(from, &sent).await
+        self.delivered(from, &sent).await?;
+        let read = Instant::now();
+        to.client.read(sent.conversation, sent.message).await;
+        self.receipt(from, &sent, ReceiptKind::Read).await?;
+        self.tell(from.name, &format!("✓✓ read by {}, {}", to.name, since(read)));
+        Ok(())
     }
 
     async fn send(&self, from: &Party, to: &str, text: &'static str) -> Result<Stored, Failure> {
@@ -109,7 +115,7 @@ impl Stage<'_> {
         let ticket = from.client.send(recipient, Content::text(text).map_err(failed)?).await;
         let sent = timeout(STEP, ticket).await.map_err(|_| late("the message is stored"))??;
         self.tell(from.name, &format!("✓  stored, {}", since(at)));
-        Ok(Stored { text, message: sent.message, at })
+        Ok(Stored { text, message: sent.message, conversation: sent.conversation, at })
     }
 
     async fn receive(&self, to: &mut Party, sent: &Stored) -> Result<(), Failure> {
@@ -129,14 +135,27 @@ impl Stage<'_> {
     }
 
     async fn delivered(&self, from: &mut Party, sent: &Stored) -> Result<(), Failure> {
-        let what = format!("{} sees {:?} delivered", from.name, sent.text);
-        from.wait(&what, |event| match event {
-            Event::Receipt(Receipt { up_to, .. }) if up_to >= sent.message => Some(()),
-            _ => None,
-        })
-        .await?;
+        self.receipt(from, sent, ReceiptKind::Delivered).await?;
         self.tell(from.name, &format!("✓✓ delivered, {}", since(sent.at)));
         Ok(())
+    }
+
+    async fn receipt(
+        &self,
+        from: &mut Party,
+        sent: &Stored,
+        wanted: ReceiptKind,
+    ) -> Result<(), Failure> {
+        let what = format!("{} gets the receipt of {:?}: {wanted:?}", from.name, sent.text);
+        from.wait(&what, |event| match event {
+            Event::Receipt(Receipt { kind, up_to, .. })
+                if kind == wanted && up_to >= sent.message =>
+            {
+                Some(())
+            }
+            _ => None,
+        })
+        .await
     }
 
     /// What was said is also what is kept: the last of it, once.

@@ -2,7 +2,8 @@
 
 use chatcluster_protocol::{
     client::{
-        CloseCode, Error, ErrorCode, Message, Receipt, ReceiptKind, Reconnect, ReconnectReason,
+        CloseCode, Error, ErrorCode, Marked, Message, Read, Receipt, ReceiptKind, Reconnect,
+        ReconnectReason,
     },
     id::{ConversationId, Stamp},
 };
@@ -307,7 +308,7 @@ fn messages_that_nobody_takes_are_not_acknowledged() {
     let mut bench = Bench::live();
     bench.core.deafen();
     bench.frame(message(id(1)));
-    bench.core.close();
+    bench.core.close(bench.now);
     bench.settle();
     assert_eq!(bench.written, []);
     assert_eq!(bench.other.last(), Some(&Effect::Goodbye));
@@ -327,10 +328,80 @@ fn closing_writes_the_acks_that_are_due_first() {
     }));
     bench.core.take(Taken::Message(id(1)));
     bench.core.take(Taken::Receipt(id(2)));
-    bench.core.close();
+    bench.core.close(bench.now);
     bench.settle();
     let ack = Ack { id: None, messages: vec![id(1)], receipts: vec![id(2)] };
     assert_eq!(bench.written, [ClientFrame::Ack(ack)]);
+    assert_eq!(bench.other.last(), Some(&Effect::Goodbye));
+}
+
+fn conversation(n: u8) -> ConversationId {
+    ConversationId::from_bytes([n; 16])
+}
+
+/// The marks that were written, as conversation and id.
+fn marks(written: &[ClientFrame]) -> Vec<(ConversationId, MessageId)> {
+    let mark = |frame: &ClientFrame| match frame {
+        ClientFrame::Read(read) => (read.conversation, read.up_to),
+        other => panic!("{other:?}"),
+    };
+    written.iter().map(mark).collect()
+}
+
+#[test]
+fn what_was_read_is_told_once_and_only_the_highest_of_each_conversation() {
+    let mut bench = Bench::live();
+    for (of, up_to) in [(1, 5), (2, 3), (1, 7), (1, 6)] {
+        bench.core.read(conversation(of), id(up_to));
+    }
+    bench.settle();
+    assert_eq!(marks(&bench.written), [(conversation(1), id(7)), (conversation(2), id(3))]);
+    // One that is raised while it is under way goes once more, after the answer.
+    bench.core.read(conversation(1), id(8));
+    bench.settle();
+    assert_eq!(bench.written.len(), 2);
+    for frame in bench.written.clone() {
+        let ClientFrame::Read(Read { id, conversation, up_to }) = frame else { panic!() };
+        bench.frame(ServerFrame::Marked(Marked { id, conversation, up_to }));
+    }
+    assert_eq!(marks(&bench.written[2..]), [(conversation(1), id(8))]);
+}
+
+#[test]
+fn no_more_marks_are_under_way_than_the_gateway_takes() {
+    let limits = Limits { reads_in_flight: 2, ..Limits::default() };
+    let mut bench = Bench::live_with(options(), limits);
+    (1..=5).for_each(|of| bench.core.read(conversation(of), id(1)));
+    bench.settle();
+    assert_eq!(bench.written.len(), 2);
+    let ClientFrame::Read(read) = bench.written[0].clone() else { panic!() };
+    let Read { id, conversation, up_to } = read;
+    bench.frame(ServerFrame::Marked(Marked { id, conversation, up_to }));
+    assert_eq!(bench.written.len(), 3);
+}
+
+#[test]
+fn a_mark_that_is_refused_for_good_is_dropped_and_another_one_comes_again() {
+    let mut bench = Bench::live();
+    bench.core.read(conversation(1), id(1));
+    bench.core.read(conversation(2), id(1));
+    bench.settle();
+    let refused = |frame: &ClientFrame, code| {
+        ServerFrame::Error(Error { id: frame.id(), ..Error::new(code, "no") })
+    };
+    bench.frame(refused(&bench.written[0].clone(), ErrorCode::Forbidden));
+    bench.frame(refused(&bench.written[1].clone(), ErrorCode::Unavailable));
+    bench.pass(s(5));
+    assert_eq!(marks(&bench.written[2..]), [(conversation(2), id(1))]);
+}
+
+#[test]
+fn closing_writes_the_marks_that_are_due() {
+    let mut bench = Bench::live();
+    bench.core.read(conversation(1), id(1));
+    bench.core.close(bench.now);
+    bench.settle();
+    assert_eq!(marks(&bench.written), [(conversation(1), id(1))]);
     assert_eq!(bench.other.last(), Some(&Effect::Goodbye));
 }
 

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use chatcluster_protocol::{
-    client::{CloseCode, Error, ErrorCode, Message},
+    client::{CloseCode, Error, ErrorCode, Marked, Message, Read},
     id::{ConversationId, Identity, Stamp, UserId},
 };
 use proptest::prelude::*;
@@ -26,6 +26,8 @@ enum Step {
     PushAgain,
     /// The application takes the next event.
     Take,
+    /// The person has read one of two conversations up to the message of this number.
+    ReadUpTo(usize, u64),
     /// The connection ends.
     End(usize),
     /// Time passes, in milliseconds.
@@ -43,6 +45,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         3 => prop::bool::weighted(0.3).prop_map(|twice| Step::Incoming { twice }),
         1 => Just(Step::PushAgain),
         6 => Just(Step::Take),
+        2 => (0usize..2, 1u64..40).prop_map(|(of, up_to)| Step::ReadUpTo(of, up_to)),
         1 => (0usize..ENDS.len()).prop_map(Step::End),
         4 => (1u64..3_000).prop_map(Step::Pass),
     ];
@@ -65,6 +68,9 @@ struct World {
     shown: Vec<Identity>,
     taken: HashSet<Identity>,
     arrived: HashSet<Identity>,
+    /// How far two conversations were read, and how far the gateway knows.
+    read: [u64; 2],
+    marked: [u64; 2],
 }
 
 #[derive(Default)]
@@ -92,6 +98,8 @@ impl World {
             shown: Vec::new(),
             taken: HashSet::new(),
             arrived: HashSet::new(),
+            read: [0; 2],
+            marked: [0; 2],
         };
         world.settle();
         world
@@ -109,6 +117,11 @@ impl World {
             Step::Incoming { twice } => self.incoming(*twice),
             Step::PushAgain => self.push_inbox(),
             Step::Take => self.take(),
+            Step::ReadUpTo(of, up_to) => {
+                self.read[*of] = self.read[*of].max(*up_to);
+                let conversation = ConversationId::from_bytes([*of as u8; 16]);
+                self.core.read(conversation, MessageId::floor(*up_to));
+            }
             Step::End(code) => {
                 if self.wire.take().is_some() {
                     let code = ENDS[*code].code();
@@ -174,6 +187,7 @@ impl World {
                 self.answer(ServerFrame::CaughtUp);
             }
             ClientFrame::Send(send) => self.read_send(&send, fails),
+            ClientFrame::Read(read) => self.read_mark(&read, fails),
             ClientFrame::Ack(ack) => self.inbox.retain(|id| {
                 let acked = ack.messages.contains(id);
                 assert!(!acked || self.taken.contains(&id.identity()), "acknowledged untaken");
@@ -201,6 +215,17 @@ impl World {
             conversation: ConversationId::from_bytes([0; 16]),
             at: message.millis(),
         }));
+    }
+
+    fn read_mark(&mut self, read: &Read, fails: bool) {
+        let Read { id, conversation, up_to } = *read;
+        if fails {
+            let error = Error::new(ErrorCode::Unavailable, "away");
+            return self.answer(ServerFrame::Error(Error { id: Some(id), ..error }));
+        }
+        let marked = &mut self.marked[usize::from(conversation.to_bytes()[0])];
+        *marked = up_to.millis().max(*marked);
+        self.answer(ServerFrame::Marked(Marked { id, conversation, up_to }));
     }
 
     /// Without this rule of the gateway a send that was on its way when another failed would overtake
@@ -291,6 +316,7 @@ impl World {
         let shown: HashSet<_> = self.shown.iter().copied().collect();
         assert_eq!(shown, self.arrived, "a message was never shown");
         assert_eq!(self.inbox, [], "a message was never acknowledged");
+        assert_eq!(self.marked, self.read, "a mark was lost");
     }
 }
 

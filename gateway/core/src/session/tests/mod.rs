@@ -5,6 +5,7 @@ mod inbox;
 mod model;
 mod opening;
 mod order;
+mod reading;
 mod requests;
 mod route;
 mod sends;

@@ -61,7 +61,11 @@ impl Mistakes<'_> {
             self.beyond(&mut client, limit, &one_more, None).await
         };
         self.paused(refused).await?;
-        let answer = if one_more["type"] == "send" { "sent" } else { "history" };
+        let answer = match one_more["type"].as_str() {
+            Some("send") => "sent",
+            Some("read") => "marked",
+            _ => "history",
+        };
         for _ in 0..most {
             client.expect(answer).await?;
         }
@@ -77,6 +81,19 @@ impl Mistakes<'_> {
             send
         };
         self.in_flight("sends", limit, request).await
+    }
+
+    pub(super) async fn reads_in_flight(&self, limit: &Limit) -> Result<(), String> {
+        let mut writer = self.world.session(0, "reads", "tablet").await?;
+        let sent = self.taken(&mut writer, &self.request("send")).await?;
+        let request = |number: u64| {
+            let mut read = self.request("read");
+            read["id"] = (100 + number).into();
+            read["conversation"] = sent["conversation"].clone();
+            read["up_to"] = sent["message"].clone();
+            read
+        };
+        self.in_flight("reads", limit, request).await
     }
 
     pub(super) async fn histories_in_flight(&self, limit: &Limit) -> Result<(), String> {

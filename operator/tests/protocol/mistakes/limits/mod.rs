@@ -38,6 +38,7 @@ async fn one(mistakes: &Mistakes<'_>, limit: &Limit, what: &str) -> Result<(), S
         "ids in one ack" => mistakes.ids_in_ack(limit).await,
         "history.limit" => mistakes.history_limit(limit).await,
         "sends without an answer" => mistakes.sends_in_flight(limit).await,
+        "read without an answer" => mistakes.reads_in_flight(limit).await,
         "history without an answer" => mistakes.histories_in_flight(limit).await,
         "devices of a user" => mistakes.devices_of_a_user(limit).await,
         "resume.highest" => mistakes.highest(limit).await,

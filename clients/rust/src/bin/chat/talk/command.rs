@@ -10,7 +10,8 @@ pub(super) const HELP: &str = "\
 /history [N]  show the last N messages (20)
 /quit         leave; Ctrl-D does the same
 //...         send a line that begins with /
-marks: · being sent, ✓ stored for everybody, ✓✓ delivered, ✗ refused";
+marks: · being sent, ✓ stored for everybody, ✓✓ delivered, ✗ refused;
+what is shown here counts as read";
 
 /// What to do.
 #[derive(Debug, PartialEq, Eq)]

@@ -9,14 +9,14 @@ use std::{future::Future, pin::Pin, time::Duration};
 use chatcluster_client::{
     Event, HistoryError, HistoryQuery, SendError,
     protocol::{
-        client::{Content, HistoryPage, Message, Recipient, Sent},
+        client::{Content, HistoryPage, Message, Receipt, Recipient, Sent},
         id::{Reference, UserId},
     },
 };
 use command::{Command, HELP};
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use input::{Input, Screen};
-use ticks::Ticks;
+use ticks::{News, Ticks};
 use tokio::{
     sync::mpsc,
     time::{MissedTickBehavior, interval, timeout},
@@ -156,6 +156,9 @@ impl Talk {
                 self.show(self.paint.dim("nothing was said yet")).await
             }
             Answer::History(Ok(page)) => {
+                if let Some(newest) = page.messages.first() {
+                    self.has_read(newest).await;
+                }
                 for message in page.messages.iter().rev() {
                     self.show(self.message(&self.clock.day_and_time(message.at), message)).await?;
                 }
@@ -168,15 +171,13 @@ impl Talk {
     async fn event(&mut self, event: Event) -> Result<(), Failure> {
         match event {
             Event::Message(message) => {
-                self.show(self.message(&self.clock.time(message.at), &message)).await
-            }
-            Event::Receipt(receipt) => {
-                for snippet in self.ticks.delivered(&receipt) {
-                    let at = self.paint.dim(&self.clock.time(receipt.at));
-                    self.show(format!(" {} {at} {snippet}", self.paint.good("✓✓"))).await?;
+                self.show(self.message(&self.clock.time(message.at), &message)).await?;
+                if message.from != self.user {
+                    self.has_read(&message).await;
                 }
                 Ok(())
             }
+            Event::Receipt(receipt) => self.receipt(&receipt).await,
             Event::Connected(session) => {
                 let text = format!("-- connected to {} as {}", session.gateway, session.user);
                 self.show(self.paint.good(&text)).await
@@ -193,6 +194,32 @@ impl Talk {
             Event::CaughtUp => Ok(()),
             Event::Fatal(fatal) => Err(fatal.into()),
         }
+    }
+
+    /// Of this user's own: what another device of theirs has read is on this screen, too.
+    async fn receipt(&mut self, receipt: &Receipt) -> Result<(), Failure> {
+        if receipt.user == self.user {
+            return Ok(());
+        }
+        let at = self.paint.dim(&self.clock.time(receipt.at));
+        let ticks = self.paint.good("✓✓");
+        match self.ticks.receipt(receipt) {
+            News::Delivered(snippets) => {
+                for snippet in snippets {
+                    self.show(format!(" {ticks} {at} {snippet}")).await?;
+                }
+                Ok(())
+            }
+            News::Read(snippet) => {
+                self.show(format!(" {ticks} {at} {} has read: {snippet}", receipt.user)).await
+            }
+            News::None => Ok(()),
+        }
+    }
+
+    /// It is on the screen.
+    async fn has_read(&self, message: &Message) {
+        self.connection.client.read(message.conversation, message.message).await;
     }
 
     fn message(&self, at: &str, message: &Message) -> String {

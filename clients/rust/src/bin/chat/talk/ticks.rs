@@ -1,4 +1,4 @@
-//! How far each message of this run has come: being sent, stored, delivered.
+//! How far each message of this run has come: being sent, stored, delivered, read.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -7,16 +7,16 @@ use chatcluster_client::protocol::{
     id::{ConversationId, MessageId, Reference},
 };
 
-/// Messages whose delivery is still awaited. Older ones get no second tick on this screen.
+/// Messages that are not read yet. Of older ones this screen tells nothing more.
 const STORED: usize = 1000;
 
 #[derive(Debug, Default)]
 pub(super) struct Ticks {
     sending: Vec<Sending>,
     stored: VecDeque<Stored>,
-    /// How far each conversation is delivered: a receipt can be faster than the answer to the send
+    /// How far each conversation is delivered and read: a receipt can be faster than the answer to the send
     /// that it is about.
-    delivered: HashMap<ConversationId, MessageId>,
+    reach: HashMap<ConversationId, Reach>,
 }
 
 #[derive(Debug)]
@@ -35,6 +35,23 @@ enum Age {
     Shown,
 }
 
+#[derive(Debug, Default)]
+struct Reach {
+    delivered: Option<MessageId>,
+    read: Option<MessageId>,
+}
+
+/// What a receipt is the first to tell.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum News {
+    /// These messages are delivered.
+    Delivered(Vec<String>),
+    /// This one is read, and all before it.
+    Read(String),
+    /// Nothing about messages of this run.
+    None,
+}
+
 /// A message that has its answer.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Outcome {
@@ -47,6 +64,7 @@ struct Stored {
     message: MessageId,
     conversation: ConversationId,
     snippet: String,
+    delivered: bool,
 }
 
 impl Ticks {
@@ -73,9 +91,12 @@ impl Ticks {
     pub(super) fn sent(&mut self, reference: &Reference, sent: &Sent) -> Option<Outcome> {
         let snippet = self.failed(reference)?;
         let (message, conversation) = (sent.message, sent.conversation);
-        let delivered = self.delivered.get(&conversation).is_some_and(|up_to| *up_to >= message);
-        if !delivered {
-            self.stored.push_back(Stored { message, conversation, snippet: snippet.clone() });
+        let reach = self.reach.entry(conversation).or_default();
+        let read = reach.read >= Some(message);
+        let delivered = read || reach.delivered >= Some(message);
+        if !read {
+            let snippet = snippet.clone();
+            self.stored.push_back(Stored { message, conversation, snippet, delivered });
         }
         if self.stored.len() > STORED {
             self.stored.pop_front();
@@ -88,23 +109,38 @@ impl Ticks {
         Some(self.sending.remove(index).snippet)
     }
 
-    /// The messages that this receipt is the first to be about.
-    pub(super) fn delivered(&mut self, receipt: &Receipt) -> Vec<String> {
-        if receipt.kind != ReceiptKind::Delivered {
-            return Vec::new();
+    /// Somebody else has received or read what was sent in this run.
+    pub(super) fn receipt(&mut self, receipt: &Receipt) -> News {
+        if self.reach.len() >= STORED {
+            self.reach.clear();
         }
-        if self.delivered.len() >= STORED {
-            self.delivered.clear();
-        }
-        let up_to = self.delivered.entry(receipt.conversation).or_insert(receipt.up_to);
-        *up_to = receipt.up_to.max(*up_to);
+        let reach = self.reach.entry(receipt.conversation).or_default();
+        let up_to = Some(receipt.up_to);
         let covered = |stored: &Stored| {
             stored.conversation == receipt.conversation && stored.message <= receipt.up_to
         };
-        let (done, rest): (VecDeque<_>, VecDeque<_>) =
-            std::mem::take(&mut self.stored).into_iter().partition(covered);
-        self.stored = rest;
-        done.into_iter().map(|stored| stored.snippet).collect()
+        match receipt.kind {
+            ReceiptKind::Delivered => {
+                reach.delivered = reach.delivered.max(up_to);
+                let fresh = self.stored.iter_mut().filter(|one| covered(one) && !one.delivered);
+                News::Delivered(
+                    fresh
+                        .map(|one| {
+                            one.delivered = true;
+                            one.snippet.clone()
+                        })
+                        .collect(),
+                )
+            }
+            ReceiptKind::Read => {
+                reach.read = reach.read.max(up_to);
+                let (read, rest) = std::mem::take(&mut self.stored).into_iter().partition(covered);
+                self.stored = rest;
+                let read: VecDeque<Stored> = read;
+                read.into_iter().next_back().map_or(News::None, |last| News::Read(last.snippet))
+            }
+            ReceiptKind::Other => News::None,
+        }
     }
 }
 
@@ -128,10 +164,10 @@ mod tests {
         }
     }
 
-    fn receipt(up_to: u64) -> Receipt {
+    fn receipt(kind: ReceiptKind, up_to: u64) -> Receipt {
         Receipt {
             receipt: MessageId::floor(up_to),
-            kind: ReceiptKind::Delivered,
+            kind,
             conversation: ConversationId::from_bytes([0; 16]),
             user: "bob".parse().unwrap(),
             up_to: MessageId::floor(up_to),
@@ -147,23 +183,43 @@ mod tests {
         ticks
     }
 
+    fn delivered(ticks: &mut Ticks, up_to: u64) -> Vec<String> {
+        match ticks.receipt(&receipt(ReceiptKind::Delivered, up_to)) {
+            News::Delivered(snippets) => snippets,
+            other => panic!("{other:?}"),
+        }
+    }
+
     #[test]
     fn a_receipt_covers_all_that_was_sent_before_it_once() {
         let mut ticks = sending(&["a", "b", "c"]);
         for (name, millis) in [("a", 1), ("b", 2), ("c", 3)] {
             assert!(!ticks.sent(&reference(name), &sent(name, millis)).unwrap().delivered);
         }
-        assert_eq!(ticks.delivered(&receipt(2)), ["a", "b"]);
-        assert_eq!(ticks.delivered(&receipt(2)), [""; 0]);
-        assert_eq!(ticks.delivered(&receipt(3)), ["c"]);
+        assert_eq!(delivered(&mut ticks, 2), ["a", "b"]);
+        assert_eq!(delivered(&mut ticks, 2), [""; 0]);
+        assert_eq!(delivered(&mut ticks, 3), ["c"]);
+        let read = receipt(ReceiptKind::Read, 2);
+        assert_eq!(ticks.receipt(&read), News::Read("b".into()));
+        assert_eq!(ticks.receipt(&read), News::None);
+    }
+
+    #[test]
+    fn what_is_read_is_not_told_to_be_delivered_after() {
+        let mut ticks = sending(&["a"]);
+        ticks.sent(&reference("a"), &sent("a", 1));
+        assert_eq!(ticks.receipt(&receipt(ReceiptKind::Read, 1)), News::Read("a".into()));
+        assert_eq!(delivered(&mut ticks, 1), [""; 0]);
     }
 
     #[test]
     fn a_receipt_that_is_faster_than_the_answer_counts() {
-        let mut ticks = sending(&["a"]);
-        assert_eq!(ticks.delivered(&receipt(1)), [""; 0]);
-        let outcome = ticks.sent(&reference("a"), &sent("a", 1));
-        assert_eq!(outcome, Some(Outcome { snippet: "a".into(), delivered: true }));
+        for kind in [ReceiptKind::Delivered, ReceiptKind::Read] {
+            let mut ticks = sending(&["a"]);
+            ticks.receipt(&receipt(kind, 1));
+            let outcome = ticks.sent(&reference("a"), &sent("a", 1));
+            assert_eq!(outcome, Some(Outcome { snippet: "a".into(), delivered: true }));
+        }
     }
 
     #[test]
