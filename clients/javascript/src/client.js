@@ -169,7 +169,20 @@ export class ChatClient {
     });
   }
 
-  /** Writes the acks that are due, closes the connection, saves, and ends the client. */
+  /**
+   * The user has read a conversation up to this message. The others in it are told, and so are the user's other
+   * devices (`receipt` of kind `read`). Call it as often as you like: a lower mark changes nothing, and what
+   * has no answer is sent again on the next connection. It ends with the client; the next message that is
+   * read makes up for it.
+   * @param {string} conversation
+   * @param {string} upTo
+   */
+  async read(conversation, upTo) {
+    await this.#started();
+    this.#run((core) => core.read(conversation, upTo), false);
+  }
+
+  /** Writes the acks and marks that are due, closes the connection, saves, and ends the client. */
   async close() {
     await this.#started();
     const open = this.#connection?.isUp === true;
@@ -180,7 +193,7 @@ export class ChatClient {
         resolve(undefined);
       });
     });
-    this.#run((core) => core.close());
+    this.#run((core) => core.close(now()));
     if (open) await ended;
     else for (const done of this.#whenClosed.splice(0)) done();
     await this.#save();

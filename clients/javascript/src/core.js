@@ -12,6 +12,7 @@ import { FatalError, HistoryError, SendError } from './errors.js';
 import { Heartbeat } from './heartbeat.js';
 import { byteLength, highest, identity } from './ids.js';
 import { Seen } from './inbox.js';
+import { Marks } from './marks.js';
 import { Outbox } from './outbox.js';
 import { Queries } from './queries.js';
 import { Renewal } from './renewal.js';
@@ -53,6 +54,7 @@ export class Core {
   #requests = 0;
   #messages = new Seen(identity);
   #receipts = new Seen((id) => id);
+  #marks = new Marks();
   #queries = new Queries();
 
   /** @param {CoreOptions} options */
@@ -94,6 +96,15 @@ export class Core {
   }
 
   /**
+   * The user has read a conversation so far.
+   * @param {string} conversation
+   * @param {string} upTo
+   */
+  read(conversation, upTo) {
+    this.#marks.set(conversation, upTo);
+  }
+
+  /**
    * The application has dealt with an event; a message or a receipt that it kept is acknowledged, one
    * that it could not keep comes again.
    * @param {Event} event
@@ -111,13 +122,16 @@ export class Core {
     }
   }
 
-  /** The application is done: acks that are due are written, then the connection is closed. */
-  close() {
+  /**
+   * The application is done: acks and marks that are due are written, then the connection is closed.
+   * @param {number} now
+   */
+  close(now) {
     if (this.link.is === 'stopped') return;
     if (this.link.is === 'live') {
-      for (let ack = this.#nextAck(this.link.limits.ack_ids); ack; ack = this.#nextAck(this.link.limits.ack_ids)) {
-        this.#effects.push(ack);
-      }
+      const { limits } = this.link;
+      const next = () => this.#nextAck(limits.ack_ids) ?? this.#nextMark(now, limits);
+      for (let frame = next(); frame; frame = next()) this.#effects.push(frame);
     }
     this.#effects.push({ do: 'goodbye' });
     this.#stop(undefined);
@@ -155,6 +169,8 @@ export class Core {
       const problem = `the message is too large: ${size} bytes as a frame, ${limits.frame} are allowed, and ${limits.body} for its body`;
       return { do: 'sent', ref, result: new SendError('too_large', problem) };
     }
+    const mark = this.#nextMark(now, limits);
+    if (mark) return mark;
     const query = this.#queries.next(now, id);
     return query && { do: 'write', text: JSON.stringify({ ...query, type: 'history', id }) };
   }
@@ -168,6 +184,17 @@ export class Core {
     const messages = this.#messages.nextAcks(most);
     const receipts = this.#receipts.nextAcks(most);
     return { do: 'write', text: JSON.stringify({ type: 'ack', messages, receipts }) };
+  }
+
+  /**
+   * @param {number} now
+   * @param {import('./protocol.js').Limits} limits
+   * @returns {Effect | undefined}
+   */
+  #nextMark(now, limits) {
+    const id = this.#request();
+    const read = this.#marks.next(now, id, limits.reads_in_flight);
+    return read && { do: 'write', text: JSON.stringify({ type: 'read', id, ...read }) };
   }
 
   /**
@@ -238,6 +265,8 @@ export class Core {
         if (ticket !== undefined) this.#effects.push({ do: 'page', ticket, result: page });
         return;
       }
+      case 'marked':
+        return this.#marks.answered(frame.id);
       case 'expiring':
         if (!this.options.tokenRenews) this.#tell({ name: 'expiring', value: { expires: frame.expires } });
         else if (this.link.renewal.expiring(now)) this.#effects.push({ do: 'renew' });
@@ -286,6 +315,13 @@ export class Core {
       this.#effects.push({ do: 'sent', ref: entry.ref, result });
       return;
     }
+    const mark = this.#marks.find(error.id);
+    if (mark && error.id !== undefined) {
+      // One that is refused for good is dropped: the next one of its conversation stands for it.
+      if (!error.temporary) return this.#marks.answered(error.id);
+      const most = ceiling(this.options.backoff, mark.failures);
+      return this.#marks.again(mark, now + jitter(this.options.random, most, asked(error)));
+    }
     const ticket = error.id === undefined ? undefined : this.#queries.answered(error.id);
     if (ticket !== undefined) {
       const result = new HistoryError('refused', `history was refused: ${error.text}`, error);
@@ -306,6 +342,7 @@ export class Core {
     const { link } = this;
     if (link.is === 'waiting' || link.is === 'stopped') return;
     this.outbox.disconnected();
+    this.#marks.disconnected();
     this.#queries.disconnected();
     const words = link.is === 'opening' || link.is === 'live' ? link.words : undefined;
     const judged = end.code === undefined ? undefined : verdict(end.code);
@@ -349,7 +386,7 @@ export class Core {
         return this.#hasRoom() ? link.until : Infinity;
       case 'live':
         return Math.min(link.heartbeat.deadline(), link.leave ?? Infinity, this.outbox.deadline(now),
-          link.renewal.deadline(), this.#oldestRequest() + ANSWER_WITHIN);
+          this.#marks.deadline(now), link.renewal.deadline(), this.#oldestRequest() + ANSWER_WITHIN);
       default:
         return link.until;
     }
@@ -442,7 +479,7 @@ export class Core {
 
   #oldestRequest() {
     const refresh = this.link.is === 'live' ? this.link.renewal.asked() : Infinity;
-    return Math.min(this.outbox.oldestInFlight(), this.#queries.oldestAsked(), refresh);
+    return Math.min(this.outbox.oldestInFlight(), this.#marks.oldestAsked(), this.#queries.oldestAsked(), refresh);
   }
 
   /** @param {FatalError | undefined} error */

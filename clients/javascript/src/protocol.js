@@ -32,12 +32,13 @@ export const REFERENCE_LIFETIME = 7 * 24 * 3600 * 1000;
  */
 
 /**
- * How far a user has received what this user sent in a conversation.
+ * How far a user has received what this user sent in a conversation, or has read it. Of this user: another
+ * device of theirs has read that far.
  * @typedef {object} Receipt
  * @property {string} receipt the receipt's own id
- * @property {'delivered' | string} kind
+ * @property {'delivered' | 'read' | string} kind
  * @property {string} conversation
- * @property {string} user who received
+ * @property {string} user who received, or has read
  * @property {string} up_to the highest message id that this is true of
  * @property {number} at
  */
@@ -49,6 +50,13 @@ export const REFERENCE_LIFETIME = 7 * 24 * 3600 * 1000;
  * @property {string} message
  * @property {string} conversation
  * @property {number} at
+ */
+
+/**
+ * @typedef {object} Marked
+ * @property {number} id
+ * @property {string} conversation
+ * @property {string} up_to where the mark is now
  */
 
 /**
@@ -66,6 +74,7 @@ export const REFERENCE_LIFETIME = 7 * 24 * 3600 * 1000;
  * @property {number} sends_in_flight
  * @property {number} ack_ids
  * @property {number} [histories_in_flight]
+ * @property {number} [reads_in_flight]
  * @property {number} history_page
  * @property {number} reference_lifetime
  */
@@ -101,6 +110,7 @@ export const REFERENCE_LIFETIME = 7 * 24 * 3600 * 1000;
  *   | ({ type: 'sent' } & Sent)
  *   | ({ type: 'message' } & Message)
  *   | ({ type: 'receipt' } & Receipt)
+ *   | ({ type: 'marked' } & Marked)
  *   | ({ type: 'history' } & HistoryPage)
  *   | ({ type: 'error' } & ProtocolError)
  *   | { type: 'pong', id: number, time: number }

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { identity } from '../src/ids.js';
+import { highest, identity } from '../src/ids.js';
 import { core, drain, id, live, random, welcome } from './helpers.js';
 
 class World {
@@ -24,6 +24,10 @@ class World {
   /** @type {string[]} */
   shown = [];
   arrived = new Set();
+  /** How far two conversations were read, and how far the gateway knows. @type {Record<string, string>} */
+  marks = {};
+  /** @type {Record<string, string>} */
+  marked = {};
 
   constructor(/** @type {number} */ seed) {
     this.random = random(seed);
@@ -39,9 +43,9 @@ class World {
     const steps = [
       [4, () => this.send()], [8, () => this.read(this.chance(0.15))], [8, () => this.arrive()],
       [3, () => this.incoming()], [1, () => this.pushInbox()], [6, () => this.take(this.chance(0.9))],
-      [1, () => this.end()], [4, () => this.pass(Math.floor(this.random() * 3000))],
+      [1, () => this.end()], [4, () => this.pass(Math.floor(this.random() * 3000))], [2, () => this.reads()],
     ];
-    let pick = this.random() * 35;
+    let pick = this.random() * 37;
     for (const [weight, step] of /** @type {[number, () => void][]} */ (steps)) {
       pick -= weight;
       if (pick < 0) return step();
@@ -87,6 +91,14 @@ class World {
         assert.ok(this.shown.includes(identity(acked)), 'acknowledged before it was taken');
       }
       this.inbox = this.inbox.filter((kept) => !frame.messages.includes(kept));
+    } else if (frame.type === 'read') {
+      const { id: request, conversation, up_to } = frame;
+      if (fails) {
+        down.push({ type: 'error', id: request, code: 'unavailable', text: 'away', temporary: true });
+        return;
+      }
+      this.marked[conversation] = highest(this.marked[conversation], up_to);
+      down.push({ type: 'marked', id: request, conversation, up_to });
     } else if (frame.type === 'send') {
       const to = frame.to.user;
       const before = failed.get(to);
@@ -146,6 +158,14 @@ class World {
     this.settle();
   }
 
+  reads() {
+    const conversation = this.chance(0.5) ? 'c' : 'd';
+    const upTo = id(1 + Math.floor(this.random() * 40), 1);
+    this.marks[conversation] = highest(this.marks[conversation], upTo);
+    this.core.read(conversation, upTo);
+    this.settle();
+  }
+
   end() {
     if (!this.wire) return;
     this.wire = undefined;
@@ -184,6 +204,7 @@ class World {
     }
     assert.deepEqual(new Set(this.shown), this.arrived);
     assert.deepEqual(this.inbox, []);
+    assert.deepEqual(this.marked, this.marks);
   }
 }
 
@@ -198,6 +219,24 @@ test('every send arrives once and in order, and every message is shown once', ()
       throw new Error(`seed ${seed}`, { cause: error });
     }
   }
+});
+
+test('what was read is told once, and only the highest of each conversation', () => {
+  const it = live();
+  for (const [conversation, at] of /** @type {[string, number][]} */ ([['c', 5], ['d', 3], ['c', 7], ['c', 6]])) {
+    it.read(conversation, id(at, 1));
+  }
+  const written = () => drain(it, 0).map((effect) => JSON.parse(/** @type {any} */ (effect).text));
+  const [c, d, ...more] = written();
+  assert.deepEqual([c.up_to, d.up_to, more], [id(7, 1), id(3, 1), []]);
+  it.read('c', id(8, 1));
+  assert.deepEqual(written(), []);
+  it.frame(0, { type: 'error', id: d.id, code: 'forbidden', text: 'no', temporary: false });
+  it.frame(0, { type: 'marked', id: c.id, conversation: 'c', up_to: id(7, 1) });
+  assert.deepEqual(written().map(({ conversation, up_to }) => [conversation, up_to]), [['c', id(8, 1)]]);
+  it.read('e', id(1, 1));
+  it.close(0);
+  assert.deepEqual(drain(it, 0).map((effect) => effect.do), ['write', 'goodbye']);
 });
 
 test('the range of a close code decides what comes next', () => {

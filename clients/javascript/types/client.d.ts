@@ -71,7 +71,16 @@ export class ChatClient {
      * @returns {Promise<import('./protocol.js').HistoryPage>}
      */
     history(query: HistoryQuery): Promise<import("./protocol.js").HistoryPage>;
-    /** Writes the acks that are due, closes the connection, saves, and ends the client. */
+    /**
+     * The user has read a conversation up to this message. The others in it are told, and so are the user's other
+     * devices (`receipt` of kind `read`). Call it as often as you like: a lower mark changes nothing, and what
+     * has no answer is sent again on the next connection. It ends with the client; the next message that is
+     * read makes up for it.
+     * @param {string} conversation
+     * @param {string} upTo
+     */
+    read(conversation: string, upTo: string): Promise<void>;
+    /** Writes the acks and marks that are due, closes the connection, saves, and ends the client. */
     close(): Promise<void>;
     #private;
 }

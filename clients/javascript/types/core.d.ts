@@ -31,14 +31,23 @@ export class Core {
      */
     history(ticket: number, query: object): void;
     /**
+     * The user has read a conversation so far.
+     * @param {string} conversation
+     * @param {string} upTo
+     */
+    read(conversation: string, upTo: string): void;
+    /**
      * The application has dealt with an event; a message or a receipt that it kept is acknowledged, one
      * that it could not keep comes again.
      * @param {Event} event
      * @param {boolean} kept
      */
     taken(event: Event, kept: boolean): void;
-    /** The application is done: acks that are due are written, then the connection is closed. */
-    close(): void;
+    /**
+     * The application is done: acks and marks that are due are written, then the connection is closed.
+     * @param {number} now
+     */
+    close(now: number): void;
     /**
      * The next thing to do.
      * @param {number} now

@@ -37,17 +37,18 @@ export type Message = {
     content: Content;
 };
 /**
- * How far a user has received what this user sent in a conversation.
+ * How far a user has received what this user sent in a conversation, or has read it. Of this user: another
+ * device of theirs has read that far.
  */
 export type Receipt = {
     /**
      * the receipt's own id
      */
     receipt: string;
-    kind: "delivered" | string;
+    kind: "delivered" | "read" | string;
     conversation: string;
     /**
-     * who received
+     * who received, or has read
      */
     user: string;
     /**
@@ -62,6 +63,14 @@ export type Sent = {
     message: string;
     conversation: string;
     at: number;
+};
+export type Marked = {
+    id: number;
+    conversation: string;
+    /**
+     * where the mark is now
+     */
+    up_to: string;
 };
 export type HistoryPage = {
     id: number;
@@ -81,6 +90,7 @@ export type Limits = {
     sends_in_flight: number;
     ack_ids: number;
     histories_in_flight?: number | undefined;
+    reads_in_flight?: number | undefined;
     history_page: number;
     reference_lifetime: number;
 };
@@ -125,6 +135,8 @@ export type ServerFrame = ({
 } & Message) | ({
     type: "receipt";
 } & Receipt) | ({
+    type: "marked";
+} & Marked) | ({
     type: "history";
 } & HistoryPage) | ({
     type: "error";

@@ -32,7 +32,7 @@ function start(token) {
     storage: webStorage(localStorage, `chatcluster:${me}:resume`),
   });
   const model = new Model(me);
-  for (const { name, delivered } of people(me)) model.person(name).delivered = delivered;
+  for (const kept of people(me)) Object.assign(model.person(kept.name), kept);
   chat = { client, model, wasLive: false };
   byId('login').hidden = true;
   byId('chat').hidden = false;
@@ -120,13 +120,14 @@ async function fetchHistory(name) {
 /** Puts the model on the screen, and what is to be kept into the browser. */
 function show() {
   if (!chat) return;
-  const { model, open } = chat;
-  keepPeople(model.me, model.kept());
+  const { client, model, open } = chat;
   if (open !== undefined) {
     const person = model.person(open);
-    if (document.visibilityState === 'visible') person.unread = 0;
+    const read = document.visibilityState === 'visible' ? model.look(person) : undefined;
+    if (read) void client.read(read.conversation, read.upTo);
     showThread(model, person, () => void fetchHistory(open));
   }
+  keepPeople(model.me, model.kept());
   showPeople(model, open, choose);
   const unread = [...model.people.values()].reduce((sum, person) => sum + person.unread, 0);
   document.title = unread > 0 ? `(${unread}) ChatCluster` : 'ChatCluster';

@@ -51,7 +51,7 @@ export function device(user) {
 /**
  * Who this user has talked to here.
  * @param {string} user
- * @returns {{ name: string, delivered?: string }[]}
+ * @returns {import('./model.js').Kept[]}
  */
 export function people(user) {
   try {
@@ -64,7 +64,7 @@ export function people(user) {
 
 /**
  * @param {string} user
- * @param {{ name: string, delivered?: string }[]} people
+ * @param {import('./model.js').Kept[]} people
  */
 export function keepPeople(user, people) {
   localStorage.setItem(`chatcluster:${user}:people`, JSON.stringify(people));

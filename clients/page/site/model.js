@@ -1,6 +1,6 @@
 /** What the page knows: who was talked to, what was said, and how far it came. No DOM, no network. */
 
-import { isCopy } from './client/ids.js';
+import { highest, isCopy } from './client/ids.js';
 
 /** @typedef {import('./client/protocol.js').Message} Message */
 /** @typedef {import('./client/protocol.js').Receipt} Receipt */
@@ -25,8 +25,12 @@ import { isCopy } from './client/ids.js';
  * @property {Line[]} lines in the order of their ids; without an id, at the end
  * @property {number} unread
  * @property {string} [delivered] the highest id that the person has received
+ * @property {string} [read] the highest id that the person has read
+ * @property {string} [seen] the highest id that this user has read, here or on another device
  * @property {string} [older] where older history goes on
  */
+
+/** @typedef {Pick<Person, 'name' | 'delivered' | 'read' | 'seen'>} Kept */
 
 export class Model {
   /** @type {Map<string, Person>} */
@@ -69,6 +73,21 @@ export class Model {
     const text = type === 'text/plain' ? body : `[${type}]`;
     this.#insert(person, { id: message.message, mine, text, at: message.at, state: mine ? 'sent' : undefined });
     return person;
+  }
+
+  /**
+   * The user looks at what a person has said. Returns what is read by that and was not before.
+   * @param {Person} person
+   * @returns {{ conversation: string, upTo: string } | undefined}
+   */
+  look(person) {
+    person.unread = 0;
+    const upTo = person.lines.findLast((line) => !line.mine && line.id !== undefined)?.id;
+    if (upTo === undefined || person.conversation === undefined || highest(person.seen, upTo) === person.seen) {
+      return undefined;
+    }
+    person.seen = upTo;
+    return { conversation: person.conversation, upTo };
   }
 
   /**
@@ -116,10 +135,24 @@ export class Model {
    * @param {Receipt} receipt
    */
   receipt(receipt) {
-    if (receipt.kind !== 'delivered') return undefined;
+    if (receipt.kind === 'read' && receipt.user === this.me) return this.#readElsewhere(receipt);
+    if (receipt.kind !== 'delivered' && receipt.kind !== 'read') return undefined;
     const person = this.person(receipt.user);
     person.conversation ??= receipt.conversation;
-    if (person.delivered === undefined || receipt.up_to > person.delivered) person.delivered = receipt.up_to;
+    person[receipt.kind] = highest(person[receipt.kind], receipt.up_to);
+    return person;
+  }
+
+  /**
+   * Another device of this user has read that far.
+   * @param {Receipt} receipt
+   */
+  #readElsewhere({ conversation, up_to }) {
+    const person = [...this.people.values()].find((it) => it.conversation === conversation);
+    if (!person) return undefined;
+    person.seen = highest(person.seen, up_to);
+    const above = person.lines.filter(({ mine, id }) => !mine && id !== undefined && id > up_to);
+    person.unread = Math.min(person.unread, above.length);
     return person;
   }
 
@@ -127,19 +160,20 @@ export class Model {
    * How far a line of one's own came.
    * @param {Person} person
    * @param {Line} line
-   * @returns {'sending' | 'sent' | 'delivered' | 'failed'}
+   * @returns {'sending' | 'sent' | 'delivered' | 'read' | 'failed'}
    */
   tick(person, line) {
+    if (line.id !== undefined && person.read !== undefined && line.id <= person.read) return 'read';
     if (line.id !== undefined && person.delivered !== undefined && line.id <= person.delivered) return 'delivered';
     return line.state ?? 'sent';
   }
 
   /**
    * What to keep in the browser: names and receipts. What was said comes from history.
-   * @returns {{ name: string, delivered?: string }[]}
+   * @returns {Kept[]}
    */
   kept() {
-    return this.byRecency().slice(0, 50).map(({ name, delivered }) => ({ name, delivered }));
+    return this.byRecency().slice(0, 50).map(({ name, delivered, read, seen }) => ({ name, delivered, read, seen }));
   }
 
   /**

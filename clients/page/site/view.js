@@ -4,7 +4,7 @@
 /** @typedef {import('./model.js').Person} Person */
 /** @typedef {import('./model.js').Line} Line */
 
-const TICKS = { sending: '·', sent: '✓', delivered: '✓✓', failed: '!' };
+const TICKS = { sending: '·', sent: '✓', delivered: '✓✓', read: '✓✓', failed: '!' };
 const time = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' });
 const day = new Intl.DateTimeFormat(undefined, { weekday: 'long', day: 'numeric', month: 'long' });
 const shortDay = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'short' });

@@ -24,6 +24,7 @@ pub const FILES: &[(&str, &str)] = files![
     "client/ids.js",
     "client/inbox.js",
     "client/index.js",
+    "client/marks.js",
     "client/outbox.js",
     "client/protocol.js",
     "client/queries.js",

@@ -52,8 +52,9 @@ test('two people talk, and the ticks tell how far each message came', async () =
   await bob.page.getByText('Connected to localhost').waitFor(WAIT);
   await talkTo(alice.page, 'bob');
   await say(alice.page, 'hello bob');
-  await bob.page.getByRole('button', { name: /alice.*hello bob/ }).click(WAIT);
   await alice.page.getByRole('log').getByRole('img', { name: 'delivered' }).waitFor(WAIT);
+  await bob.page.getByRole('button', { name: /alice.*hello bob/ }).click(WAIT);
+  await alice.page.getByRole('log').getByRole('img', { name: 'read' }).waitFor(WAIT);
   await say(bob.page, 'hello alice');
   await alice.page.getByRole('log').getByText('hello alice').waitFor(WAIT);
   assert.deepEqual([...alice.problems, ...bob.problems], []);

@@ -38,6 +38,17 @@ test('what is said in one window is in the other one of the same user, and not u
   assert.equal(await there.title(), 'ChatCluster');
 });
 
+test('what is read in one window is not unread in the other one of the same user', async () => {
+  const [one = '', other = ''] = cluster.pages;
+  const [here, there] = [await visit(one, 'gina'), await visit(other, 'gina')];
+  await cluster.chat('send', '--user', 'hugo', '--to', 'gina', 'Are you there?');
+  const both = [here, there].map((page) => page.getByRole('button', { name: /hugo.*1 unread/ }));
+  await Promise.all(both.map((button) => button.waitFor(WAIT)));
+  await both[0]?.click(WAIT);
+  await both[1]?.waitFor({ state: 'hidden', ...WAIT });
+  assert.equal(await there.title(), 'ChatCluster');
+});
+
 test('two pages on two gateways and a terminal talk', async () => {
   const [one = '', other = ''] = cluster.pages;
   const alice = await visit(one, 'alice', { viewport: { width: 1200, height: 800 } });
@@ -45,15 +56,16 @@ test('two pages on two gateways and a terminal talk', async () => {
 
   await talkTo(alice, 'bob');
   await say(alice, 'Lunch at noon?');
-  await bob.getByRole('button', { name: /alice.*Lunch at noon/ }).click(WAIT);
   await alice.getByRole('log').getByRole('img', { name: 'delivered' }).waitFor(WAIT);
+  await bob.getByRole('button', { name: /alice.*Lunch at noon/ }).click(WAIT);
+  await alice.getByRole('log').getByRole('img', { name: 'read' }).waitFor(WAIT);
   await say(bob, 'Yes. The usual place?');
   await alice.getByRole('log').getByText('The usual place?').waitFor(WAIT);
 
   await cluster.chat('send', '--user', 'carol', '--to', 'alice', 'May I come along?');
   await alice.getByRole('button', { name: /carol.*May I come along/ }).click(WAIT);
   await say(alice, 'Ask bob');
-  await alice.getByRole('log').getByRole('img', { name: /sent|delivered/ }).waitFor(WAIT);
+  await alice.getByRole('log').getByRole('img', { name: /sent|delivered|read/ }).waitFor(WAIT);
   assert.match(await cluster.chat('history', '--user', 'carol', '--with', 'alice'), /Ask bob/);
   await shot(alice, 'cluster-wide-light');
   await shot(bob, 'cluster-narrow-dark');

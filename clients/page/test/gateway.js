@@ -18,7 +18,7 @@ const POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src
 /** @type {Record<string, string>} */
 const TYPES = { html: 'text/html; charset=utf-8', js: 'text/javascript; charset=utf-8', css: 'text/css; charset=utf-8', svg: 'image/svg+xml' };
 const LIMITS = {
-  frame: 65536, body: 32768, sends_in_flight: 64, histories_in_flight: 4, ack_ids: 256, history_page: 100, reference_lifetime: 604800000,
+  frame: 65536, body: 32768, sends_in_flight: 64, histories_in_flight: 4, reads_in_flight: 16, ack_ids: 256, history_page: 100, reference_lifetime: 604800000,
 };
 
 /** A certificate authority, and a certificate for this machine. */
@@ -148,6 +148,15 @@ export class Gateway {
           this.#push(from, {
             type: 'receipt', receipt: this.id(), kind: 'delivered', conversation, user: me, up_to: acked, at: Date.now(),
           });
+        }
+      }
+      if (frame.type === 'read') {
+        const { id, conversation, up_to } = frame;
+        session.frame({ type: 'marked', id, conversation, up_to });
+        for (const user of new Set(conversation.split('|'))) {
+          const others = [...(this.sessions.get(user) ?? [])].filter((it) => it !== session);
+          const receipt = { type: 'receipt', receipt: this.id(), kind: 'read', conversation, user: me, up_to, at: Date.now() };
+          for (const other of others) other.frame(receipt);
         }
       }
       if (frame.type === 'history') {

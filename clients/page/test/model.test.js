@@ -55,5 +55,23 @@ test('ticks tell how far a message came', () => {
   model.receipt({ ...receipt, up_to: id(4, 4) });
   model.receipt({ ...receipt, up_to: id(3, 3) });
   assert.equal(tick(), 'delivered');
+  model.receipt({ ...receipt, kind: 'read', up_to: id(4, 4) });
+  assert.equal(tick(), 'read');
   model.failed('bob', 'r', 'because');
+});
+
+test('what is looked at is read once, and what another device has read is not unread', () => {
+  const model = new Model('alice');
+  model.add(message(id(1, 1), 'one'));
+  model.add(message(id(2, 2), 'two'));
+  const person = model.person('bob');
+  person.unread = 2;
+  const receipt = { receipt: id(9, 9), kind: 'read', conversation: 'c', user: 'alice', at: 1 };
+  model.receipt({ ...receipt, up_to: id(1, 1) });
+  assert.equal(person.unread, 1);
+  assert.deepEqual(model.look(person), { conversation: 'c', upTo: id(2, 2) });
+  assert.equal(person.unread, 0);
+  assert.equal(model.look(person), undefined);
+  model.add(message(id(3, 3), 'mine', 'alice'));
+  assert.equal(model.look(person), undefined);
 });
