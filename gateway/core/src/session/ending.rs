@@ -36,16 +36,19 @@ impl Session {
 
     /// The gateway is being stopped; the client keeps its session while it opens another.
     pub(super) fn drain(&mut self, after: Duration, env: &mut Env<'_>) {
-        if matches!(self.state, State::AwaitHello(_)) {
-            return self.close(CloseCode::Draining, env);
+        match self.state {
+            State::Closing => {}
+            State::AwaitHello(_) => self.close(CloseCode::Draining, env),
+            State::CatchingUp(_) | State::Live => {
+                self.ask_to_move(after, env);
+                self.drained.get_or_insert(env.now.monotonic + after + MOVE);
+            }
         }
-        self.ask_to_move(after, env);
-        self.drained.get_or_insert(env.now.monotonic + after + MOVE);
     }
 
     pub(super) fn drain_now(&mut self, after: Duration, env: &mut Env<'_>) {
         // One that was asked is on its way, and has been told how long to wait.
-        if self.drained.is_none() {
+        if self.drained.is_none() && !matches!(self.state, State::Closing) {
             self.ask_to_move(after, env);
         }
         self.close(CloseCode::Draining, env);

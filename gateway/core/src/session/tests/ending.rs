@@ -19,6 +19,17 @@ fn the_session_of_a_device_that_was_removed_ends_and_gives_up_its_route() {
 }
 
 #[test]
+fn a_client_whose_session_has_ended_is_not_asked_to_move() {
+    for drain in [Input::Drain, Input::DrainNow] {
+        let mut bob = Bob::live();
+        bob.handle(Input::Evict(70));
+        assert_eq!(bob.closes_with(), Some(CloseCode::Replaced));
+        bob.handle(drain(Duration::from_secs(2)));
+        assert_eq!(bob.effects(), []);
+    }
+}
+
+#[test]
 fn a_silent_client_is_asked_and_then_dropped() {
     let mut bob = Bob::long_live();
     bob.wait_seconds(24);
