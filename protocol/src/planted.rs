@@ -23,6 +23,12 @@ macro_rules! bugs {
 }
 
 bugs! {
+    /// What is revoked while a session opens is not for it.
+    OpeningNotRevoked = 1,
+    /// The list of revocations is read on from the time of the last look.
+    LateRevocationSkipped = 1,
+    /// A session is renewed by a token that was revoked.
+    RefreshedByRevoked = 1,
     /// A lookup that is under way also serves what was stored after it began.
     LookupJoined = 1,
     /// A client is live with its welcome, and its inbox is not read.
@@ -79,6 +85,8 @@ bugs! {
     FanOutLeft = 11,
     /// A message is complete without its inboxes.
     InboxesLeftEmpty = 11,
+    /// What waited for a device that is removed is left.
+    RemovalLeavesInbox = 12,
     /// An append that names an old registry is taken.
     OldRegistryTaken = 12,
     /// A write counts when one replica has it.

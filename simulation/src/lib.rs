@@ -8,10 +8,11 @@
 //! - [`shape`]: what a seed decides about its world; [`faults`]: what goes wrong in it, and when
 //! - [`world`]: the events in their order, and who is there
 //! - [`network`], [`executor`], [`clock`]: what worlds are made of
-//! - [`gateway`], [`storage`], [`directory`], [`client`]: those who live in it
+//! - [`gateway`], [`storage`], [`directory`], [`client`], [`backend`]: those who live in it
 //! - [`campaign`]: many seeds on all cores; [`shrink`]: a failure made small
 //! - `bugs` (feature `planted`): whether planted bugs are found
 
+mod backend;
 #[cfg(feature = "planted")]
 pub mod bugs;
 pub mod campaign;

@@ -55,6 +55,11 @@ impl Mood {
         }
     }
 
+    /// Gateways, storage, and the ways between them do their work.
+    pub(crate) fn is_gentle(self) -> bool {
+        self == Self::Gentle
+    }
+
     /// How long a message may be on its way to a device that is connected, where that is bounded. A fresh
     /// route is looked at after 30 s, and a session whose client has left in silence ends after 35 s. The
     /// lease of a gateway that died has to end, and then the others probe for what it may have had. The

@@ -130,6 +130,9 @@ impl World {
         if let Some(within) = self.shape.mood.within() {
             self.check_prompt(within);
         }
+        if self.shape.mood.is_gentle() {
+            self.check_leaving();
+        }
         self.plan_faults();
         let healed = self.shape.trouble;
         self.at(healed, Self::heal);

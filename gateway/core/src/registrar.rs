@@ -94,8 +94,8 @@ impl Registrar {
                 // One that has come back since has asked by itself.
                 let still = |at: u32| {
                     let (device, connection) = asked.held.get(at as usize)?;
-                    let local = locals.get(device)?;
-                    (local.connection == *connection).then_some(*connection)
+                    let mut open = locals.of(device).map(|local| local.connection);
+                    open.find(|open| open == connection)
                 };
                 let removed = unknown.into_iter().filter_map(still).map(Effect::Removed);
                 effects.extend(removed);

@@ -11,7 +11,7 @@ use chatcluster_protocol::{
     Millis,
     id::{DeviceId, UserId},
 };
-use messages_core::repository::Repository;
+use messages_core::repository::{Repository, remove_and_revoke};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -65,14 +65,7 @@ pub(super) async fn remove<R: Repository>(
     // Beside: a backend that hangs up does not leave it half done.
     let (of, name) = (user.clone(), device.clone());
     let now = (service.clock)();
-    let removal = tokio::spawn(async move {
-        let devices = repository.devices(of.clone()).await?;
-        if devices.is_some_and(|devices| devices.contains_key(&name)) {
-            // First, so that nobody brings the device back with a token that it has. Its session ends.
-            repository.revoke(of.clone(), Some(name.clone()), now).await?;
-        }
-        repository.remove_device(of, name).await
-    });
+    let removal = tokio::spawn(async move { remove_and_revoke(&*repository, of, name, now).await });
     let broke_off = |_| Problem::unavailable("the removal broke off; repeat it");
     if !removal.await.map_err(broke_off)?? {
         return Err(Problem::not_found("the user has no device of this name"));

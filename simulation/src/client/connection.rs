@@ -63,8 +63,9 @@ impl World {
 
     /// The device wants to be connected.
     pub(crate) fn client_online(&mut self, device: usize) {
-        if !self.clients[device].online {
-            self.clients[device].online = true;
+        let client = &mut self.clients[device];
+        if !client.online && !client.lost {
+            client.online = true;
             self.dial(device, None);
         }
     }
@@ -83,8 +84,21 @@ impl World {
         }
     }
 
+    /// Nobody has the device any more, nor what was written on it and not sent.
+    pub(crate) fn lose_device(&mut self, device: usize) {
+        hit("client: lost for good");
+        let politely = self.chance.one_in(2);
+        self.client_offline(device, politely);
+        let client = &mut self.clients[device];
+        client.lost = true;
+        client.outbox.clear();
+    }
+
     /// The app starts anew: what is not kept is gone.
     pub(crate) fn restart_client(&mut self, device: usize) {
+        if self.clients[device].lost {
+            return;
+        }
         hit("client: restart");
         let node = Node::Device(device);
         for (stream, end) in self.streams_of(node) {
@@ -114,7 +128,7 @@ impl World {
         let gateway = self.chance.index(self.shape.gateways);
         let (from, to) = (Node::Device(device), Node::Gateway(gateway));
         let stream = self.network.stream(from, to);
-        let (token, expires) = self.issue(device);
+        let token = self.token_for(device);
         let client = &mut self.clients[device];
         client.dials += 1;
         let now = self.now;
@@ -127,12 +141,17 @@ impl World {
             heard: now,
             asked: None,
             known: client.highest,
-            token: Token::new(expires),
+            token: Token::new(&token),
             before,
         });
         let id = client.request();
         let resume = Resume { highest: client.highest, epoch: client.epoch };
-        let hello = Hello { id, token, device: client.home.device.clone(), resume: Some(resume) };
+        let hello = Hello {
+            id,
+            token: token.text,
+            device: client.home.device.clone(),
+            resume: Some(resume),
+        };
         trace!(self, from, "dials {to} over stream {stream}");
         if self.processes.is_up(to) {
             self.send(stream, 0, Wire::Open);

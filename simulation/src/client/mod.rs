@@ -40,6 +40,10 @@ pub(crate) struct Client {
     pub(crate) link: Option<Link>,
     /// It wants to be connected.
     pub(crate) online: bool,
+    /// Nobody has it any more.
+    pub(crate) lost: bool,
+    /// The last token that was had for it.
+    token: Option<token::Issued>,
     failures: u32,
     dials: u64,
     next_request: u64,
@@ -94,6 +98,8 @@ impl Client {
             next_reference: 0,
             link: None,
             online: false,
+            lost: false,
+            token: None,
             failures: 0,
             dials: 0,
             next_request: 0,

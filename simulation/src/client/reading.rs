@@ -76,10 +76,15 @@ impl World {
                 self.check_expired(device, current);
             }
             4204 => hit("close: 4204"),
+            4206 => hit("close: 4206"),
             _ => {}
         }
         self.check_close(device, code, current);
-        self.lose(device, stream, (4100..4200).contains(&code));
+        // Whoever got another token comes back, after a while.
+        if current && code == 4206 {
+            self.forget_token(device);
+        }
+        self.lose(device, stream, (4100..4200).contains(&code) || code == 4206);
     }
 
     fn frame(&mut self, device: usize, stream: StreamId, frame: ServerFrame, current: bool) {
@@ -90,6 +95,9 @@ impl World {
             _ if !current => {}
             ServerFrame::Welcome(welcome) => {
                 trace!(self, Node::Device(device), "is welcomed with epoch {}", welcome.epoch);
+                if welcome.new_device {
+                    hit("client: new device");
+                }
                 self.welcomed(device, welcome.epoch);
             }
             ServerFrame::CaughtUp => self.check_caught_up(device),

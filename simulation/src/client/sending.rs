@@ -15,6 +15,7 @@ const IN_FLIGHT: usize = SENDS_IN_FLIGHT + 8;
 impl World {
     /// The person writes to a user.
     pub(crate) fn write_message(&mut self, device: usize, to: usize) -> usize {
+        let device = self.who_writes(device);
         let client = &mut self.clients[device];
         client.next_reference += 1;
         let name = format!("{}-{}-{}", client.home.user, client.home.device, client.next_reference);
@@ -29,11 +30,18 @@ impl World {
         number
     }
 
+    /// On a device that is lost nobody writes, but on another one.
+    fn who_writes(&self, device: usize) -> usize {
+        let all = self.clients.len();
+        let mut from = (device..device + all).map(|at| at % all);
+        from.find(|at| !self.clients[*at].lost).unwrap_or(device)
+    }
+
     /// An app that uses a reference twice, for different things.
     pub(crate) fn write_forged(&mut self, device: usize) {
         let client = &self.clients[device];
         let Some((reference, to)) = self.oracle.any_sent(device) else { return };
-        if client.outbox.iter().any(|draft| draft.reference == reference) {
+        if client.lost || client.outbox.iter().any(|draft| draft.reference == reference) {
             return;
         }
         self.oracle.forged(device, &reference);

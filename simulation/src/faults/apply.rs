@@ -168,6 +168,19 @@ impl World {
             Kind::Offline(device, politely) => self.client_offline(device, politely),
             Kind::Restart(device) => self.restart_client(device),
             Kind::ReadsLate(device) => self.read_late(device, self.now + fault.lasts),
+            Kind::Remove { device, lost } => {
+                if lost {
+                    self.lose_device(device);
+                }
+                self.remove_device(device);
+            }
+            Kind::Revoke { device, all, restarts } => {
+                if restarts {
+                    self.restart_client(device);
+                }
+                let wait = if restarts { self.chance.between(0, S) } else { 0 };
+                self.at(self.now + wait, move |world| world.revoke_tokens(device, all));
+            }
         }
         let (kind, end) = (fault.kind.clone(), self.now + fault.lasts);
         self.at(end, move |world| world.end(number, &kind));

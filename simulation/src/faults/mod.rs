@@ -92,6 +92,22 @@ pub enum Kind {
     Restart(usize),
     /// A device reads nothing, but writes.
     ReadsLate(usize),
+    /// A backend removes a device, maybe one that is lost for good.
+    Remove {
+        /// The device.
+        device: usize,
+        /// Nobody has it any more.
+        lost: bool,
+    },
+    /// A backend revokes the tokens of a device, or of all devices of its user.
+    Revoke {
+        /// The device.
+        device: usize,
+        /// Those of the others, too.
+        all: bool,
+        /// Its app starts anew just then.
+        restarts: bool,
+    },
 }
 
 impl Kind {
@@ -138,6 +154,8 @@ impl Kind {
             Self::Awaited { .. } => "fault: device awaited",
             Self::Restart(_) => "fault: app restarts",
             Self::ReadsLate(_) => "fault: late reader",
+            Self::Remove { .. } => "fault: device removed",
+            Self::Revoke { .. } => "fault: tokens revoked",
         }
     }
 
@@ -172,6 +190,8 @@ impl Kind {
         "fault: device offline",
         "fault: app restarts",
         "fault: late reader",
+        "fault: device removed",
+        "fault: tokens revoked",
     ];
 }
 

@@ -13,17 +13,17 @@ use crate::{
 const FROM: Time = 4 * S;
 
 /// How many kinds there are to draw from.
-const KINDS: u64 = 24;
+const KINDS: u64 = 26;
 
-/// Those of storage, of the ways to it, and of who calls it.
-const TORN: &[u64] = &[2, 3, 3, 5, 7, 7, 8, 9, 11, 20, 20, 20];
+/// Those of storage, of the ways to it, and of who calls it; what a backend does meets them half done.
+const TORN: &[u64] = &[2, 3, 3, 5, 7, 7, 8, 9, 11, 20, 20, 20, 24, 25];
 
-/// Those of clients, gateways and the manager, in the proportion in which they are drawn.
-const FAIR: &[u64] = &[0, 11, 15, 16, 17, 18, 19, 22, 22, 22, LONG_OUTAGE];
+/// Those of clients, backends, gateways and the manager, in the proportion in which they are drawn.
+const FAIR: &[u64] = &[0, 11, 15, 16, 17, 18, 19, 22, 22, 22, 24, 25, LONG_OUTAGE];
 const LONG_OUTAGE: u64 = KINDS + 1;
 
-/// Those of clients, and of a manager that is slow and answers in time.
-const GENTLE: &[u64] = &[11, 22, 22, 22, SLOW_MANAGER];
+/// Those of clients and backends, and of a manager that is slow and answers in time.
+const GENTLE: &[u64] = &[11, 22, 22, 22, 24, 25, SLOW_MANAGER];
 const SLOW_MANAGER: u64 = KINDS;
 
 /// The faults, by time.
@@ -108,6 +108,8 @@ fn kind(drawn: u64, shape: &Shape, chance: &mut Chance) -> (Kind, Time) {
             }
             _ => (Kind::Offline(device, coin), long),
         },
+        24 => (Kind::Remove { device, lost: chance.one_in(4) }, 0),
+        25 => (Kind::Revoke { device, all: coin, restarts: chance.one_in(2) }, 0),
         LONG_OUTAGE => (Kind::ManagerAway, chance.between(60 * S, 120 * S)),
         SLOW_MANAGER => (Kind::ManagerLate(chance.between(200 * MS, S)), long),
         _ => (Kind::ReadsLate(device), if coin { middle } else { long }),

@@ -94,9 +94,20 @@ impl World {
 
     fn register(&mut self, at: usize, connection: ConnectionId, device: Device) {
         let (user, name) = (device.user.clone(), device.device.clone());
+        let asked = self.now;
+        if let Some(cell) = self.gateways[at].cells.get_mut(&connection) {
+            cell.registered = asked;
+        }
+        let returns = self.oracle.registers(&device);
         let call =
             move |repository: Arc<Repo>| async move { repository.register(user, name).await };
         self.call_service(at, WITHIN, call, move |world, found| {
+            world.oracle.has_registered(&device);
+            if let Some(Ok(Registered { created, revoked_before })) = &found {
+                let cell = world.gateways[at].cells.get(&connection);
+                let refused = cell.is_none_or(|cell| Some(cell.offered) < *revoked_before);
+                world.check_registered(&device, asked, *created, returns, refused);
+            }
             let found = match found {
                 Some(Ok(Registered { created, revoked_before })) => {
                     if let Some(before) = revoked_before {
@@ -108,9 +119,6 @@ impl World {
                 Some(Err(RepositoryError::TooManyDevices)) => Ok(Registration::TooManyDevices),
                 Some(Err(_)) | None => Err(Away),
             };
-            if let Ok(Registration::New | Registration::Known) = found {
-                world.oracle.registered(world.now, &device);
-            }
             world.answered(at, connection, Input::Registered(found));
         });
     }

@@ -43,7 +43,16 @@ impl World {
         gateway.next += 1;
         let name = uuid::Uuid::from_u128(gateway.chance.0.random());
         let session = Session::new(connection, name, gateway.clock.now(self.now));
-        let cell = Cell { session, stream, listed: true, calls: 0, ending: false };
+        let cell = Cell {
+            session,
+            stream,
+            listed: true,
+            calls: 0,
+            ending: false,
+            issued: None,
+            offered: 0,
+            registered: 0,
+        };
         gateway.cells.insert(connection, cell);
         trace!(self, Node::Gateway(at), "takes stream {stream} as {connection:?}");
     }

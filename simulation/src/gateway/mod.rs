@@ -15,7 +15,7 @@ mod sessions;
 use std::{collections::BTreeMap, time::Duration};
 
 use chatcluster_manager::Lease;
-use chatcluster_protocol::id::HybridClock;
+use chatcluster_protocol::{Millis, id::HybridClock};
 use gateway_core::{ConnectionId, Incarnation, Machines, Session};
 use links::Link;
 
@@ -66,6 +66,11 @@ pub(crate) struct Cell {
     /// Answers that have not come.
     calls: usize,
     ending: bool,
+    /// When the oldest token was issued that it was opened or renewed by, and the one that is being verified.
+    pub(crate) issued: Option<Millis>,
+    offered: Millis,
+    /// When its device was registered, if it was.
+    registered: Time,
 }
 
 impl Gateway {

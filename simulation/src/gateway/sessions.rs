@@ -1,7 +1,7 @@
 //! What sessions are told, and what they ask for.
 
 use chatcluster_manager::Manager;
-use chatcluster_protocol::{client::CloseCode, id::UserId};
+use chatcluster_protocol::{Millis, client::CloseCode, id::UserId};
 use gateway_core::{
     ConnectionId, Device, Local, Push, Route, Session,
     session::{Effect, Env, Input, Verdict},
@@ -21,6 +21,21 @@ enum Later {
     Verify(String),
     Route(Push, Vec<Device>),
     Displace(Device, Route),
+}
+
+/// Where a token was taken.
+enum Taken {
+    AtHello,
+    AtRefresh,
+}
+
+impl Taken {
+    fn by(frame: &[u8]) -> Option<Self> {
+        if frame.starts_with(br#"{"type":"welcome""#) {
+            return Some(Self::AtHello);
+        }
+        frame.starts_with(br#"{"type":"refreshed""#).then_some(Self::AtRefresh)
+    }
 }
 
 impl World {
@@ -74,7 +89,7 @@ impl World {
         for later in later {
             match later {
                 Later::Verify(token) => {
-                    let verdict = self.verdict(at, &token);
+                    let verdict = self.verdict(at, connection, &token);
                     self.feed(at, connection, Input::Verified(verdict));
                 }
                 Later::Route(push, devices) => self.route_all(at, vec![(push, devices)]),
@@ -102,6 +117,9 @@ impl World {
         match effect {
             Effect::Write(frame) => {
                 self.check_written(&frame);
+                if let Some(taken) = Taken::by(&frame) {
+                    self.takes_token(at, connection, taken);
+                }
                 self.send(stream, 1, Wire::Text(frame));
             }
             Effect::Ping => self.send(stream, 1, Wire::Ping),
@@ -142,16 +160,36 @@ impl World {
         }
     }
 
-    /// Tokens are the user's name and when they expire.
-    fn verdict(&self, at: usize, token: &str) -> Verdict {
+    /// Tokens are the user's name, when they expire and when they were issued.
+    fn verdict(&mut self, at: usize, connection: ConnectionId, token: &str) -> Verdict {
         let now = self.gateways[at].clock.wall(self.now);
-        let parsed = token.split_once('|').and_then(|(user, expires)| {
-            Some((UserId::new(user).ok()?, expires.parse::<u64>().ok()?))
+        let parsed = token.split_once('|').and_then(|(user, times)| {
+            let (expires, issued) = times.split_once('|')?;
+            let times = (expires.parse::<Millis>().ok()?, issued.parse::<Millis>().ok()?);
+            Some((UserId::new(user).ok()?, times))
         });
         match parsed {
-            Some((_, expires)) if expires <= now => Verdict::Expired,
-            Some((user, expires)) => Verdict::Valid { user, expires: Some(expires), issued: None },
+            Some((_, (expires, _))) if expires <= now => Verdict::Expired,
+            Some((user, (expires, issued))) => {
+                if let Some(cell) = self.gateways[at].cells.get_mut(&connection) {
+                    cell.offered = issued;
+                }
+                Verdict::Valid { user, expires: Some(expires), issued: Some(issued) }
+            }
             None => Verdict::Bad("not a token".into()),
+        }
+    }
+
+    /// A session is opened or renewed by the token that it has verified.
+    fn takes_token(&mut self, at: usize, connection: ConnectionId, taken: Taken) {
+        let Some(cell) = self.gateways[at].cells.get_mut(&connection) else { return };
+        cell.issued = Some(cell.issued.map_or(cell.offered, |issued| issued.min(cell.offered)));
+        if let Some(device) = cell.session.device().cloned() {
+            let (issued, registered) = (cell.offered, cell.registered);
+            match taken {
+                Taken::AtHello => self.check_hello(&device, issued, registered),
+                Taken::AtRefresh => self.check_refresh(&device, issued),
+            }
         }
     }
 

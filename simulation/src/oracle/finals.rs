@@ -101,17 +101,28 @@ impl World {
 
     /// Nothing is under way.
     pub(crate) fn is_settled(&self) -> bool {
+        let looked = |client: &Client| {
+            client.look.as_ref().is_none_or(|look| look.complete >= self.stable())
+        };
         let quiet = |client: &Client| {
             client.outbox.is_empty()
-                && self.inbox_of(&client.home).is_empty()
-                && client.look.as_ref().is_none_or(|look| look.complete >= self.stable())
+                && self.left_waiting(client).is_empty()
+                && (client.lost || looked(client))
         };
         // A receipt that the replicas placed in different orders waits for a probe.
         let idle = self.gateways.iter().all(|gateway| gateway.pending() == 0);
         idle && self.fan_outs().is_empty()
+            && self.oracle.orders == 0
+            && self.half_removed() == 0
             && self.clients.iter().all(quiet)
             && self.receipts_lack().is_none()
             && self.marks_lack().is_none()
+    }
+
+    /// What waits for a device. A hello that was on its way for long may bring back one that is lost.
+    fn left_waiting(&self, client: &Client) -> Vec<MessageId> {
+        let back = client.lost && self.is_registered(&client.home);
+        if back { Vec::new() } else { self.inbox_of(&client.home) }
     }
 
     /// Up to when histories have to be complete: the fresh messages included.
@@ -139,7 +150,7 @@ impl World {
                 let what = format!("{} of {:?} has no answer", draft.reference, client.home);
                 return Some(("P1", what));
             }
-            let waiting = self.inbox_of(&client.home);
+            let waiting = self.left_waiting(client);
             if let Some(id) = waiting.first() {
                 let count = waiting.len();
                 let what = format!("{id} and {} more wait for {:?}", count - 1, client.home);
@@ -148,6 +159,16 @@ impl World {
             if let Some(what) = self.out_of_order(client).or(self.history_lacks(client)) {
                 return Some(what);
             }
+        }
+        if self.oracle.orders > 0 {
+            let what = format!("backends ask {} times in vain", self.oracle.orders);
+            return Some(("removal", what));
+        }
+        if self.half_removed() > 0 {
+            return Some(("removal", format!("{} are half done", self.half_removed())));
+        }
+        if let Some(what) = self.stays(self.now.saturating_sub(CALM)) {
+            return Some(("revocation", what));
         }
         if let Some(id) = self.fan_outs().first() {
             return Some(("rule 11", format!("the fan-out of {id} is still pending")));
@@ -202,6 +223,10 @@ impl World {
         }
         for ((by, conversation), order) in &self.oracle.order {
             let message = &self.oracle.messages[*order.last()?];
+            // What it was to be told has met its end.
+            if self.oracle.was_removed(&message.from) {
+                continue;
+            }
             // Nobody is told what a device of their own has acknowledged.
             let others = message.owed.iter().any(|device| device.user != message.from.user);
             let Some(id) = message.id.filter(|_| others) else { continue };

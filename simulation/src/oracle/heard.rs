@@ -1,12 +1,14 @@
 //! What clients are told, checked as they are told.
 
 use chatcluster_protocol::{
+    Millis,
     client::{ErrorCode, Message, Receipt, ReceiptKind, Recipient, Sent, ServerFrame},
     id::MessageId,
 };
 
 use crate::{
     clock::{MS, S, Time},
+    coverage::hit,
     world::World,
 };
 
@@ -155,9 +157,12 @@ impl World {
         self.oracle.told.entry(told).or_default().insert(*up_to, placed);
     }
 
-    /// Only what a device has left behind is closed for good.
+    /// Only what a device has left behind is closed for good, and what was revoked.
     pub(crate) fn check_close(&mut self, device: usize, code: u16, current: bool) {
-        let expected = !current || code < 4200 || code == 4201;
+        let client = &self.clients[device];
+        let token = client.link.as_ref().map_or(0, |link| link.token.issued);
+        let revoked = code == 4206 && self.may_be_refused(&client.home, token);
+        let expected = !current || code < 4200 || code == 4201 || revoked;
         if !expected {
             let home = &self.clients[device].home;
             let what = format!("the connection that {home:?} uses was closed with {code}");
@@ -185,18 +190,25 @@ impl World {
         }
     }
 
-    /// A token was refused; one that expires then should have been taken, as far as clocks agree.
+    /// A token was refused; one that expires then and is younger than what was revoked should have been taken,
+    /// as far as clocks agree.
     pub(crate) fn check_refused_refresh(
         &mut self,
         device: usize,
-        expires: Option<Time>,
+        token: Option<(Time, Millis)>,
         code: ErrorCode,
     ) {
-        let Some(expires) = expires else { return };
-        let may_seem_old =
-            code == ErrorCode::TokenExpired && self.now + self.clock_error() > expires;
-        if !may_seem_old {
-            let home = &self.clients[device].home;
+        let Some((expires, issued)) = token else { return };
+        let home = &self.clients[device].home;
+        let right = match code {
+            ErrorCode::TokenExpired => self.now + self.clock_error() > expires,
+            ErrorCode::Revoked => self.may_be_refused(home, issued),
+            _ => false,
+        };
+        if code == ErrorCode::Revoked {
+            hit("refresh: revoked");
+        }
+        if !right {
             self.violated("tokens", format!("a good token of {home:?} was refused: {code:?}"));
         }
     }

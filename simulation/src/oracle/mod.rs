@@ -3,6 +3,7 @@
 //! - [`stored`]: P1 when a message is stored, P4 whenever an entry leaves an inbox
 //! - [`audit`]: now and then, what a read of an inbox gives against what replicas have
 //! - [`heard`]: P2, P3 and what clients are told, as they are told
+//! - [`leaving`]: removed devices and revoked tokens
 //! - [`marks`]: what users have read, and who is told
 //! - [`prompt`]: in worlds in which little goes wrong, that nothing waits for minutes
 //! - [`finals`]: routes and fresh messages once all is healed; and in the end everything
@@ -10,6 +11,7 @@
 mod audit;
 mod finals;
 mod heard;
+mod leaving;
 mod marks;
 mod prompt;
 mod stored;
@@ -67,6 +69,9 @@ pub(crate) struct Oracle {
     placed: BTreeMap<MessageId, Time>,
     /// Messages that were sent when all was healed.
     fresh: Vec<usize>,
+    /// What backends have asked for and not given up.
+    pub(crate) orders: usize,
+    leaving: leaving::Leaving,
 }
 
 /// A message that somebody wrote.

@@ -79,13 +79,15 @@ impl World {
                 }
                 return;
             }
-            Change::Removed(key) => key,
+            Change::Left(device) => return self.check_left(&device.clone()),
+            Change::Removed(key) | Change::Cleared(key) => key,
         };
         let Some((device, id)) = parsed(key) else { return };
         trace!(self, Node::Replica(replica), "removes {id} from the inbox of {device:?}");
         self.oracle.removed.insert((replica, key.clone()));
         let Some(client) = self.client_of(&device) else { return };
-        if !self.oracle.has_acknowledged(client, id.identity()) {
+        let cleared = matches!(change, Change::Cleared(_)) && self.oracle.was_removed(&device);
+        if !cleared && !self.oracle.has_acknowledged(client, id.identity()) {
             let what = format!("{id} left the inbox of {device:?}, which has not acknowledged it");
             self.violated("P4", what);
         }
@@ -101,8 +103,17 @@ impl World {
         self.on_most(vec![Table::FanOut as u8])
     }
 
+    /// How many records of a table most replicas have and none has removed.
+    pub(super) fn count_on_most(&self, table: Table) -> usize {
+        self.keys_on_most(vec![table as u8]).len()
+    }
+
     /// The ids of what most replicas have under a prefix and none has removed.
     fn on_most(&self, prefix: Vec<u8>) -> Vec<MessageId> {
+        self.keys_on_most(prefix).iter().filter_map(|key| key::id_of(key)).collect()
+    }
+
+    fn keys_on_most(&self, prefix: Vec<u8>) -> Vec<Vec<u8>> {
         let end = key::end_of(&prefix);
         let mut found = std::collections::BTreeMap::new();
         for replica in &self.replicas {
@@ -114,7 +125,7 @@ impl World {
         }
         let most = self.replicas.len() / 2;
         let there = found.into_iter().filter(|(_, (count, removed))| *count > most && !removed);
-        there.filter_map(|(key, _)| key::id_of(&key)).collect()
+        there.map(|(key, _)| key).collect()
     }
 }
 

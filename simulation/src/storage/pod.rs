@@ -17,6 +17,11 @@ use crate::{
 /// the service.
 const FAN_OUT: Time = 10 * S;
 
+/// How often a pod looks for removals that were left half done, and how long whoever began one has for it:
+/// `EVERY` and `AFTER` of the service.
+const REMOVALS: Time = 10 * S;
+const REMOVAL: Time = 60 * S;
+
 /// A pod, if it runs.
 #[derive(Default)]
 pub(crate) struct Pod {
@@ -33,6 +38,7 @@ impl World {
         let replicas: Vec<_> = (0..self.shape.replicas).map(remote).collect();
         self.pods[pod].repository = Some(Arc::new(Quorum::new(replicas)));
         self.finish_pending(pod);
+        self.finish_removals(pod);
     }
 
     /// A pod dies, and with it all that it was doing.
@@ -54,6 +60,19 @@ impl World {
                 trace!(world, Node::Pod(pod), "finished {finished} pending fan-outs");
             }
             world.later(Node::Pod(pod), FAN_OUT, move |world| world.finish_pending(pod));
+        });
+    }
+
+    fn finish_removals(&mut self, pod: usize) {
+        let before = self.pod_wall(pod).saturating_sub(REMOVAL / crate::clock::MS);
+        let call =
+            move |repository: Arc<Repo>| async move { repository.finish_removals(before).await };
+        self.run_on_pod(pod, call, move |world, found| {
+            if let Ok(finished @ 1..) = found {
+                hit("removal: finished by another");
+                trace!(world, Node::Pod(pod), "finished {finished} removals");
+            }
+            world.later(Node::Pod(pod), REMOVALS, move |world| world.finish_removals(pod));
         });
     }
 

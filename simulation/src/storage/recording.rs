@@ -1,8 +1,10 @@
 //! A view that remembers what was changed, so that each change can be checked.
 
-use chatcluster_protocol::Millis;
+use chatcluster_protocol::{Millis, id::UserId};
+use gateway_core::Device;
 use messages_core::{
-    key::{Key, Table},
+    key::{self, Key, Table},
+    record::{self, Registry},
     view::{MemoryView, Rows, Scan, View, ViewError, ViewMut},
 };
 
@@ -15,6 +17,10 @@ pub(crate) enum Change {
     Added(Key),
     /// An entry is gone that was there, or will never come.
     Removed(Key),
+    /// The same, of a device that the replica does not know any more.
+    Cleared(Key),
+    /// A device is in its user's registry no more.
+    Left(Device),
     /// A receipt is placed.
     Receipt(Key),
 }
@@ -23,6 +29,31 @@ pub(crate) enum Change {
 pub(super) struct Recording<'a> {
     pub(super) view: &'a mut MemoryView,
     pub(super) changes: Vec<Change>,
+}
+
+impl Recording<'_> {
+    fn registry(&self, user: &UserId) -> Result<Registry, ViewError> {
+        let key = key::registry(user);
+        let value = self.view.get(&key)?;
+        let registry = value.map(|value| record::decode(&key, &value)).transpose()?;
+        Ok(registry.flatten().unwrap_or_default())
+    }
+
+    fn registry_changes(&mut self, key: &[u8], value: &[u8]) -> Result<(), ViewError> {
+        let Some(user) = key::user_of(key) else { return Ok(()) };
+        let after = record::decode::<Registry>(key, value)?.unwrap_or_default();
+        let before = self.registry(&user)?;
+        let gone = before.devices.into_keys().filter(|name| !after.devices.contains_key(name));
+        let left = |device| Change::Left(Device { user: user.clone(), device });
+        self.changes.extend(gone.map(left));
+        Ok(())
+    }
+
+    /// Whether the device of an inbox's key is registered here.
+    fn knows_device_of(&self, key: &[u8]) -> Result<bool, ViewError> {
+        let Some((user, device)) = key::device_of(key) else { return Ok(false) };
+        Ok(self.registry(&user)?.devices.contains_key(&device))
+    }
 }
 
 impl View for Recording<'_> {
@@ -37,6 +68,9 @@ impl View for Recording<'_> {
 
 impl ViewMut for Recording<'_> {
     fn put(&mut self, key: Key, value: Vec<u8>) -> Result<(), ViewError> {
+        if Table::of(&key) == Some(Table::Registry) {
+            self.registry_changes(&key, &value)?;
+        }
         let change = match Table::of(&key) {
             Some(Table::Archive) => Some(Change::Archived(key.clone())),
             Some(Table::Inbox) => Some(Change::Added(key.clone())),
@@ -49,7 +83,9 @@ impl ViewMut for Recording<'_> {
 
     fn remove(&mut self, key: &[u8], now: Millis) -> Result<(), ViewError> {
         if Table::of(key) == Some(Table::Inbox) {
-            self.changes.push(Change::Removed(key.to_vec()));
+            let gone = !self.knows_device_of(key)?;
+            let change = if gone { Change::Cleared } else { Change::Removed };
+            self.changes.push(change(key.to_vec()));
         }
         self.view.remove(key, now)
     }

@@ -78,6 +78,16 @@ fn a_device_that_has_come_back_meanwhile_stays() {
 }
 
 #[test]
+fn all_sessions_of_a_device_that_was_removed_end() {
+    let mut w = World::new(2);
+    w.locals.hold(named(1), claimed(77, 2));
+    let [(_, call, devices)] = &w.calls(3 * HOURS)[..] else { panic!() };
+    assert_eq!(devices[..], [named(0), named(1), named(1)]);
+    let removed = [77, 1].map(|connection| Effect::Removed(ConnectionId(connection)));
+    assert_eq!(w.answer(*call, Ok(vec![1, 2])), removed);
+}
+
+#[test]
 fn a_call_that_fails_is_repeated_every_minute_until_the_next_walk() {
     let mut w = World::new(3);
     let calls = w.calls(3 * HOURS);

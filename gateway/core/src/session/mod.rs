@@ -102,7 +102,8 @@ pub struct Session {
     pinged: Option<Duration>,
     /// Once it was verified, if it expires at all.
     token: Option<Token>,
-    /// When it was issued; 0 where it does not say.
+    /// When the oldest was issued by which the session was opened or renewed; 0 where it does not say. What is
+    /// revoked may be known here only after a refresh, and the device may be removed.
     issued: Millis,
     /// The latest that was revoked of the device.
     revoked_before: Millis,

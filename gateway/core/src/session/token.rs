@@ -7,6 +7,7 @@ use chatcluster_protocol::{
     client::{Error, ErrorCode, Expiring, Refresh, Refreshed, ServerFrame},
     id::UserId,
     limits::EXPIRING_BEFORE,
+    planted::{Bug, planted},
 };
 
 use super::{Effect, Env, Opening, Session, State, Verdict};
@@ -70,12 +71,14 @@ impl Session {
         let Some(id) = self.refreshing.take() else { return };
         let good = verified.and_then(|(user, token, issued)| {
             self.own(&user)?;
-            self.not_revoked(issued)?;
+            if !planted(Bug::RefreshedByRevoked) {
+                self.not_revoked(issued)?;
+            }
             Ok((token, issued))
         });
         let frame = match good {
             Ok((token, issued)) => {
-                (self.token, self.issued) = (token, issued);
+                (self.token, self.issued) = (token, self.issued.min(issued));
                 ServerFrame::Refreshed(Refreshed { id, expires: token.map(|token| token.says) })
             }
             Err(error) => {
@@ -93,9 +96,14 @@ impl Session {
         Err(Error::new(ErrorCode::BadToken, text))
     }
 
-    /// Tokens have been revoked: what the session lasts by may be one of them.
+    /// Tokens have been revoked: what the session was opened or renewed by may be one of them.
     pub(super) fn revoked(&mut self, before: Millis, env: &mut Env<'_>) {
         if self.device.is_none() || matches!(self.state, State::Closing) {
+            return;
+        }
+        if planted(Bug::OpeningNotRevoked)
+            && matches!(self.state, State::AwaitHello(Opening::Claiming(_)))
+        {
             return;
         }
         self.revoked_before = self.revoked_before.max(before);

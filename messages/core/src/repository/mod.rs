@@ -25,6 +25,7 @@ use chatcluster_protocol::{
 };
 pub use query::stable_up_to;
 pub use quorum::Quorum;
+pub use removal::remove_and_revoke;
 pub use types::{
     Acknowledge, Append, Direction, InboxCursor, InboxPage, MarkRead, Marked, MessagePage, Query,
     Refused, Registered, RepositoryError, Revocation, RevocationPage, Seen, Stored, Unmarked,

@@ -3,6 +3,7 @@
 use chatcluster_protocol::{
     Millis,
     id::{DeviceId, UserId},
+    planted::{Bug, planted},
 };
 
 use super::{Quorum, RepositoryError, Revocation, RevocationPage, devices::only, walk::Walk};
@@ -61,6 +62,7 @@ pub(super) async fn feed<R: Replica>(
     }
     let (next, more) = match page.ended_at {
         Some(end) => (key::behind(&end), true),
+        None if planted(Bug::LateRevocationSkipped) => (key::revocations_since(now), false),
         None => (key::revocations_since(now.saturating_sub(OVERLAP)), false),
     };
     Ok(RevocationPage { revocations, next, more })
