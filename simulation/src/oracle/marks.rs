@@ -79,7 +79,7 @@ impl World {
 
     /// Everybody knows how far each user has read, and no mark is without an answer.
     pub(super) fn marks_lack(&self) -> Option<(&'static str, String)> {
-        for client in &self.clients {
+        for client in self.clients.iter().filter(|client| !client.lost) {
             if client.marks.values().any(|mark| !mark.is_confirmed()) {
                 return Some(("receipts", format!("a mark of {:?} has no answer", client.home)));
             }
