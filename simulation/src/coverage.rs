@@ -120,6 +120,7 @@ pub const WANTED: &[&str] = &[
     "revocation: at hello",
     "revocation: in an open session",
     "route: cached gateway",
+    "routes stay",
     "session: slow window",
     "touch: gone",
     "touch: held",

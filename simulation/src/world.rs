@@ -132,6 +132,7 @@ impl World {
         }
         if self.shape.mood.is_gentle() {
             self.check_leaving();
+            self.check_unmoved();
         }
         self.plan_faults();
         let healed = self.shape.trouble;

@@ -132,6 +132,7 @@ impl World {
         let client = &mut self.clients[device];
         client.dials += 1;
         let now = self.now;
+        client.dialed_before = std::mem::replace(&mut client.dialed, now);
         client.link = Some(Link {
             stream,
             gateway,

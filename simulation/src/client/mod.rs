@@ -46,6 +46,9 @@ pub(crate) struct Client {
     token: Option<token::Issued>,
     failures: u32,
     dials: u64,
+    /// When it opened the connection before the one in use, and that one.
+    pub(crate) dialed_before: Time,
+    dialed: Time,
     next_request: u64,
     acks: BTreeSet<(bool, MessageId)>,
     /// What arrives is read then, in the order in which it has come.
@@ -102,6 +105,8 @@ impl Client {
             token: None,
             failures: 0,
             dials: 0,
+            dialed_before: 0,
+            dialed: 0,
             next_request: 0,
             acks: BTreeSet::new(),
             reads_from: 0,

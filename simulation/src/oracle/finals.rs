@@ -7,43 +7,65 @@ use gateway_core::session::Phase;
 
 use crate::{
     client::Client,
-    clock::Time,
+    clock::{S, Time},
+    coverage::hit,
     world::{CALM, World},
 };
+
+/// How long a device is connected until its route has to be there all the time, and how long before it must
+/// not have opened another connection.
+const UNMOVED: Time = 5 * S;
+const ALONE: Time = 10 * S;
 
 impl World {
     /// P7: each device that is connected has its route, whatever the manager has lost.
     pub(crate) fn check_routes(&mut self) {
-        let manager = self.manager_now();
-        for device in 0..self.clients.len() {
-            let client = &self.clients[device];
-            let Some(link) = client.link.as_ref().filter(|link| link.is_welcomed()) else {
-                continue;
-            };
-            let gateway = &self.gateways[link.gateway];
-            // One that ends at this moment has given its route up, and its client does not know yet.
-            let open = |phase| phase != Phase::Closing;
-            let mut cells =
-                gateway.cells.iter().filter(|(_, cell)| cell.listed && open(cell.session.phase()));
-            let Some((connection, _)) = cells.find(|(_, cell)| cell.stream == link.stream) else {
-                continue;
-            };
-            let found = manager.routes(std::slice::from_ref(&client.home.user)).now_or_never();
-            let Some(Ok(routes)) = found else { continue };
-            let route = routes[0].iter().find(|(name, _)| *name == client.home.device);
-            let right = route.is_some_and(|(_, route)| {
-                route.incarnation.0 == gateway.present().0 && route.connection == connection.0
-            });
-            if !right {
-                let what = format!(
-                    "{:?} is connected to gateway-{} as {connection:?}, its route is {:?}",
-                    client.home,
-                    link.gateway,
-                    route.map(|(_, route)| route)
-                );
-                return self.violated("P7", what);
-            }
+        let lacking = |client: &Client| self.route_lacks(client);
+        if let Some(what) = self.clients.iter().find_map(lacking) {
+            self.violated("P7", what);
         }
+    }
+
+    /// P7 in gentle worlds, again and again: so does each that has been connected for a while, and had not
+    /// opened another connection shortly before, whose claim may be carried out later.
+    pub(crate) fn check_unmoved(&mut self) {
+        self.at(self.now + S, Self::check_unmoved);
+        let unmoved = |client: &&Client| {
+            let link = client.link.as_ref();
+            let since = link.and_then(|link| link.welcomed_at.map(|at| (link.since, at)));
+            since.is_some_and(|(since, welcomed)| {
+                client.dialed_before + ALONE <= since && welcomed + UNMOVED <= self.now
+            })
+        };
+        let mut clients = self.clients.iter().filter(unmoved);
+        if let Some(what) = clients.find_map(|client| self.route_lacks(client)) {
+            return self.violated("P7", what);
+        }
+        hit("routes stay");
+    }
+
+    /// What is wrong with the route of a device that is connected.
+    fn route_lacks(&self, client: &Client) -> Option<String> {
+        let link = client.link.as_ref().filter(|link| link.is_welcomed())?;
+        let gateway = &self.gateways[link.gateway];
+        // One that ends at this moment has given its route up, and its client does not know yet.
+        let open = |phase| phase != Phase::Closing;
+        let mut cells =
+            gateway.cells.iter().filter(|(_, cell)| cell.listed && open(cell.session.phase()));
+        let (connection, _) = cells.find(|(_, cell)| cell.stream == link.stream)?;
+        let users = std::slice::from_ref(&client.home.user);
+        let routes = self.manager_now().routes(users).now_or_never()?.ok()?;
+        let route = routes[0].iter().find(|(name, _)| *name == client.home.device);
+        let right = route.is_some_and(|(_, route)| {
+            route.incarnation.0 == gateway.present().0 && route.connection == connection.0
+        });
+        let (home, route) = (&client.home, route.map(|(_, route)| route));
+        (!right).then(|| {
+            let at = link.gateway;
+            format!(
+                "{home:?} is connected to gateway-{at} as {connection:?}, its route is {route:?}"
+            )
+        })
     }
 
     /// Everybody writes to somebody.
