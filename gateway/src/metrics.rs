@@ -50,6 +50,8 @@ pub struct Metrics {
     pub deliveries: Counts,
     /// Deliveries without an outcome so far.
     pub deliveries_pending: Gauge,
+    /// What became of `typing`: shown, or why not.
+    pub typing: Counts,
     /// Calls of the message service: `answered` or `failed`.
     pub messages_calls: Counts,
     /// Seconds from a batch's appending to its answer.
@@ -85,6 +87,7 @@ impl Metrics {
             frames_out: Counter::default(),
             deliveries: Family::default(),
             deliveries_pending: Gauge::default(),
+            typing: Family::default(),
             messages_calls: Family::default(),
             append_seconds: seconds,
             manager_failures: Family::default(),
@@ -110,6 +113,7 @@ impl Metrics {
         to.register("frames_out", "Text frames to clients", m.frames_out);
         to.register("deliveries", "Deliveries ended, by outcome", m.deliveries);
         to.register("deliveries_pending", "Deliveries without outcome", m.deliveries_pending);
+        to.register("typing", "Typing shown, or why not", m.typing);
         to.register("messages_calls", "Message service calls by result", m.messages_calls);
         to.register("append_seconds", "Append batches, to their answer", m.append_seconds);
         to.register("manager_failures", "Failed manager calls", m.manager_failures);

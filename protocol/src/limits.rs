@@ -34,6 +34,21 @@ pub const HISTORY_PAGE: u32 = 100;
 /// Messages in a page of history when the request names no limit.
 pub const HISTORY_DEFAULT: u32 = 50;
 
+/// How long others show that somebody is typing after they were last told, in milliseconds.
+pub const TYPING_LIFETIME: u64 = 6_000;
+
+/// How often `typing` to the same user is passed on, in milliseconds. One that says the same earlier is
+/// dropped without an answer. Half of [`TYPING_LIFETIME`], so that one that is lost leaves no gap.
+pub const TYPING_EVERY: u64 = 3_000;
+
+/// How many `typing` to the same user are passed on in [`TYPING_EVERY`] when each says something else: typing,
+/// stopped, typing again.
+pub const TYPING_CHANGES: u8 = 4;
+
+/// To how many users a connection may be typing at the same time. What is typed to others is dropped without
+/// an answer.
+pub const TYPING_RECIPIENTS: usize = 8;
+
 /// Longest token in `hello` and `refresh`, in bytes.
 pub const TOKEN: usize = 8 * 1024;
 

@@ -53,6 +53,8 @@ bugs! {
     OverloadIgnored = 5,
     /// A session ends with pushes that were not acknowledged, and nobody looks for them.
     UnacknowledgedLost = 5,
+    /// What a link brings late of somebody's typing is shown as if it were new.
+    LateTypingShown = 5,
     /// No session is ever probed.
     NoProbes = 6,
     /// The loss of a gateway leads to no probe.

@@ -26,6 +26,8 @@ fn valid_frames() -> Vec<Value> {
         json!({ "type": "history", "id": 4, "user": "bob" }),
         json!({ "type": "history", "id": 4, "conversation": ID, "before": ID, "limit": 100, "sender": "bob" }),
         json!({ "type": "refresh", "id": 5, "token": "a.b.c" }),
+        json!({ "type": "typing", "to": { "user": "bob" } }),
+        json!({ "type": "typing", "id": 6, "to": { "user": "bob" }, "active": false }),
         json!({ "type": "ping", "id": 9_007_199_254_740_991_u64 }),
     ]
 }
@@ -49,7 +51,7 @@ fn wrong_frames() -> Vec<(Value, ErrorCode, Option<&'static str>, &'static str)>
             json!({ "type": "shout", "id": 1 }),
             UnknownType,
             None,
-            "hello, send, ack, read, history, refresh or ping",
+            "hello, send, ack, read, history, refresh, typing or ping",
         ),
         (json!({ "type": "ping" }), BadField, Some("id"), "missing field"),
         (json!({ "type": "ping", "id": -1 }), BadField, Some("id"), "a whole number, 0 or more"),

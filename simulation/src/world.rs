@@ -33,6 +33,8 @@ pub struct World {
     pub(crate) now: Time,
     pub(crate) queue: Queue,
     pub(crate) chance: Chance,
+    /// Who types when.
+    pub(crate) typing: Chance,
     pub(crate) processes: Processes,
     pub(crate) network: Network,
     pub(crate) executor: Executor,
@@ -105,6 +107,7 @@ impl World {
             events: 0,
             over: false,
             chance,
+            typing: Chance::new(seed, 7),
             shape,
         }
     }

@@ -134,6 +134,13 @@ impl Client {
         let _ = self.commands.send(Command::Read(conversation, up_to)).await;
     }
 
+    /// The user is typing to somebody, or has stopped (`active` is `false`). Call it with every key: what says
+    /// nothing new is not sent. Whoever is connected is told, now or not at all. A message ends it by itself.
+    pub fn typing(&self, to: Recipient, active: bool) {
+        // Where so many commands wait, it would come too late.
+        let _ = self.commands.try_send(Command::Typing(to, active));
+    }
+
     /// The application has kept this message ([`Acks::Manual`]).
     pub async fn ack(&self, message: MessageId) {
         self.take(Taken::Message(message)).await;

@@ -4,7 +4,7 @@ use std::{fmt, time::Duration};
 
 use chatcluster_protocol::{
     Millis,
-    client::{Message, Receipt, ReconnectReason, Welcome},
+    client::{IsTyping, Message, Receipt, ReconnectReason, Welcome},
     id::{DeviceId, UserId},
 };
 use uuid::Uuid;
@@ -21,6 +21,9 @@ pub enum Event {
     /// How far somebody has received what this user sent, or has read a conversation. Of this user: another
     /// device of theirs has read that far.
     Receipt(Receipt),
+    /// Somebody is typing. Show it for `expires_in` milliseconds (0: they have stopped), unless another one of
+    /// that user in that conversation comes before, or a message.
+    Typing(IsTyping),
     /// The session or the attempt to open one ended; the client tries again by itself.
     Disconnected {
         /// Why.

@@ -11,7 +11,8 @@ use std::{
 
 use chatcluster_client::protocol::{
     client::{
-        ClientFrame, Error, ErrorCode, Expiring, HistoryPage, Receipt, ReceiptKind, ServerFrame,
+        ClientFrame, Error, ErrorCode, Expiring, HistoryPage, IsTyping, Receipt, ReceiptKind,
+        ServerFrame,
     },
     id::ConversationId,
 };
@@ -371,8 +372,15 @@ async fn a_conversation_from_a_pipe_shows_its_ticks() {
     assert!(line_with(&mut lines, "hello bob").await.contains("✓✓"));
     conn.write(&receipt(ReceiptKind::Read)).await;
     assert!(line_with(&mut lines, "hello bob").await.ends_with("bob has read: hello bob"));
+    for _ in 0..2 {
+        let conversation = ConversationId::between(&user("alice"), &user("bob"));
+        let typing = IsTyping { from: user("bob"), conversation, expires_in: 6_000 };
+        conn.write(&ServerFrame::Typing(typing)).await;
+    }
+    assert_eq!(line_with(&mut lines, "typing").await, "-- bob is typing…");
     conn.write(&message(id(6, "hi"), "hi \u{1b}[31malice")).await;
-    assert!(line_with(&mut lines, "bob: hi").await.ends_with("bob: hi \u{fffd}[31malice"));
+    // Once, however often it is told.
+    assert!(line_with(&mut lines, "").await.ends_with("bob: hi \u{fffd}[31malice"));
     // What is on the screen is read.
     let read = loop {
         if let ClientFrame::Read(read) = conn.read().await {

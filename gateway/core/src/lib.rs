@@ -11,6 +11,7 @@
 //! | machine | effect | what the shell does | answer |
 //! |---|---|---|---|
 //! | [`Session`] | `Write`, `Ping`, `Close` | the connection's writer; while much waits there, read no more from it | |
+//! | | `WriteIfIdle` | the same, or drop it where more than a few wait | |
 //! | | `Verify` | verify the JWT | `Verified` |
 //! | | `Register` | the message service | `Revoked` first, where anything is revoked of the device; `Registered` |
 //! | | `ReadInbox`, `Append`, `History` | the message service | the input of that name |
@@ -20,8 +21,12 @@
 //! | | `Hold`, `Unhold` | [`Locals::hold`], [`Locals::remove`] | |
 //! | | `Displace` | [`Evictions::displace`] | |
 //! | | `Route` | [`Router::route`] | |
+//! | | `Typing` | [`Router::typing`] | |
+//! | | `TypingDropped` | count it | |
 //! | [`Router`] | `Local` | [`Session::deliver`], after the router's lock is free | [`Router::outcome`] |
 //! | | `Remote`, `ProbeAll` | the link to that gateway, opened where there is none | [`Router::outcome`] for each target, [`Machines::link_lost`], or [`Machines::gateway_gone`] |
+//! | | `LocalTyping` | [`Session::show_typing`], after the router's lock is free | |
+//! | | `RemoteTyping` | the link to that gateway, opened where there is none, while little waits for it | |
 //! | | `DropLink` | close that link | |
 //! | | `Lookup` | the manager | [`Router::routes`] |
 //! | [`LeaseKeeper`] | `Renew`, `ReadLeases`, `ReadShards` | the manager | [`LeaseKeeper::renewed`], `leases`, `shards` |
@@ -51,6 +56,7 @@
 //! |---|---|---|
 //! | a client | a text frame, anything else, the end of the socket | `Input::Frame`, `Heard`, `Closed` |
 //! | a peer | `Deliver` | [`Session::deliver`] of each target's connection; no such connection is `NotHere`; the outcomes back |
+//! | a peer | `Typing` | [`Router::is_timely`]; then [`Session::show_typing`] of each target's connection; nothing back |
 //! | a peer | `Evict` | `Input::Evict` to that connection, if it is there; then `Evicted` back |
 //! | a peer | `Probe` | [`Prober::probe_all`]; then `Queued` for target 0 back |
 //! | a peer | a hello for another incarnation | refused: the peer takes it as [`Machines::gateway_gone`] |

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use chatcluster_protocol::id::UserId;
+
 use crate::{ConnectionId, Device};
 
 /// The welcomed sessions of this gateway, by device. Of several sessions of one device the later counts,
@@ -63,6 +65,16 @@ impl Locals {
     /// The latest session of a device.
     pub fn get(&self, device: &Device) -> Option<Local> {
         self.sessions.get(device).copied()
+    }
+
+    /// The latest session of each device of a user.
+    pub(crate) fn of_user<'a>(
+        &'a self,
+        user: &'a UserId,
+    ) -> impl Iterator<Item = (&'a Device, Local)> {
+        let of_user = self.sessions.range(Device::lowest_of(user)..);
+        let of_user = of_user.take_while(move |(device, _)| device.user == *user);
+        of_user.map(|(device, local)| (device, *local))
     }
 
     /// The connections of all, in the order of their devices.

@@ -26,6 +26,13 @@ pub struct Device {
     pub device: DeviceId,
 }
 
+impl Device {
+    /// Where the devices of a user begin, in order.
+    pub(crate) fn lowest_of(user: &UserId) -> Self {
+        Self { user: user.clone(), device: DeviceId::lowest() }
+    }
+}
+
 /// A connection of this gateway, counted from the program's start and never used twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnectionId(pub u64);

@@ -1,16 +1,22 @@
 //! The router's effects: pushes go to sessions of this gateway, to peers, or wait for a route.
 
+use std::sync::Arc;
+
+use bytes::Bytes;
 use chatcluster_manager::Manager;
 use chatcluster_protocol::{
     id::{DeviceId, UserId},
     peer::Outcome,
 };
-use gateway_core::{Away, ConnectionId, Device, Gateway, Push, Route, router::Effect};
+use gateway_core::{
+    Away, ConnectionId, Device, Gateway, Push, Route, router::Effect, session::Shown,
+};
 
 use super::{Hub, route_of};
 use crate::{
     metrics::count,
     peers::{Full, Item},
+    sessions::Cell,
 };
 
 impl<M: Manager> Hub<M> {
@@ -36,6 +42,15 @@ impl<M: Manager> Hub<M> {
             Effect::ProbeAll { gateway, delivery } => {
                 self.send(&gateway, Item::Probe { sequence: delivery }, delivery, 1);
             }
+            Effect::LocalTyping { connection, epoch, frame } => {
+                self.show_typing(self.sessions.get(connection), epoch, frame);
+            }
+            Effect::RemoteTyping { gateway, at, frame, targets } => {
+                let item = Item::Typing { at, frame: &frame, targets: &targets };
+                if let Err(Full) = self.peers.send(&gateway, item) {
+                    count(&self.metrics.typing, "peer_busy");
+                }
+            }
             Effect::DropLink(gateway) => {
                 self.peers.drop_link(gateway);
                 self.tell(|machines, now, _| machines.evictions.link_lost(now, gateway));
@@ -55,6 +70,25 @@ impl<M: Manager> Hub<M> {
         match self.sessions.get(connection) {
             Some(cell) => self.work_on(&cell, |session, env| session.deliver(epoch, push, env)),
             None => Outcome::NotHere,
+        }
+    }
+
+    /// The user of a session is typing to somebody.
+    pub(super) fn typing(&self, to: &UserId, frame: Bytes) {
+        self.tell(|machines, now, out| {
+            machines.router.typing(now, to, frame, &machines.locals, &mut out.router);
+        });
+    }
+
+    /// Shows a session of this gateway that somebody is typing.
+    pub(super) fn show_typing(&self, cell: Option<Arc<Cell>>, epoch: u64, frame: Bytes) {
+        let shown = cell.map_or(Shown::NotHere, |cell| {
+            self.work_on(&cell, |session, env| session.show_typing(epoch, frame, env))
+        });
+        match shown {
+            Shown::Handed => {}
+            Shown::Busy => count(&self.metrics.typing, "busy"),
+            Shown::NotHere => count(&self.metrics.typing, "not_here"),
         }
     }
 

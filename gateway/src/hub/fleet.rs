@@ -181,6 +181,17 @@ impl<M: Manager> Hub<M> {
                 let counter = family.get_or_create(&kind.into());
                 counter.inc_by(total.saturating_sub(counter.get()));
             }
+            let counts = machines.router.typing_counts();
+            for (kind, total) in [
+                ("nobody", counts.nobody),
+                ("late", counts.late),
+                ("manager_away", counts.manager_away),
+                ("lookups_full", counts.lookups_full),
+                ("peer_retried", counts.peer_busy),
+            ] {
+                let counter = self.metrics.typing.get_or_create(&kind.into());
+                counter.inc_by(total.saturating_sub(counter.get()));
+            }
             self.metrics.deliveries_pending.set(machines.router.pending() as i64);
         });
     }

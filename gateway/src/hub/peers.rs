@@ -1,7 +1,8 @@
 //! What peers say and ask, as inputs of the machines.
 
+use bytes::Bytes;
 use chatcluster_manager::Manager;
-use chatcluster_protocol::peer::{Outcome, TargetOutcome, TargetRef};
+use chatcluster_protocol::peer::{Outcome, Target, TargetOutcome, TargetRef};
 use gateway_core::{ConnectionId, Incarnation, Push, evictions, session::Input};
 
 use super::Hub;
@@ -72,6 +73,15 @@ impl<M: Manager> PeerEvents for Hub<M> {
                 self.work_on(&cell, |session, env| session.deliver(target.epoch, push.clone(), env))
             }
             None => Outcome::NotHere,
+        }
+    }
+
+    fn typing(&self, at: u64, frame: &Bytes, targets: &[Target]) {
+        let mut timely = false;
+        self.tell(|machines, now, _| timely = machines.router.is_timely(now, at));
+        for target in targets.iter().filter(|_| timely) {
+            let cell = self.meant(TargetRef::from(target));
+            self.show_typing(cell, target.epoch, frame.clone());
         }
     }
 

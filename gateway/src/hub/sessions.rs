@@ -2,7 +2,9 @@
 
 use std::sync::{Arc, PoisonError};
 
+use bytes::Bytes;
 use chatcluster_manager::{self as manager, Claim, Manager, Touched};
+use chatcluster_protocol::id::UserId;
 use gateway_core::{
     Away, ConnectionId, Device, Local, Push, Route, Session,
     session::{Claimed, Effect, Env, Input, Reclaimed, Touched as Found, Verdict},
@@ -12,13 +14,18 @@ use uuid::Uuid;
 use super::{Hub, route_of};
 use crate::{
     auth::{TokenError, TokenUser},
+    metrics::count,
     sessions::{Cell, Queue},
 };
+
+/// A client for which so many frames wait is behind.
+const BEHIND: usize = 8;
 
 /// What leads to other sessions, or back to the same one, and so waits for the lock's release.
 enum Later {
     Verify(String),
     Route(Push, Vec<Device>),
+    Typing(UserId, Bytes),
     Displace(Device, Route),
 }
 
@@ -97,6 +104,7 @@ impl<M: Manager> Hub<M> {
                     self.feed(cell, Input::Verified(verdict));
                 }
                 Later::Route(push, devices) => self.route_all(vec![(push, devices)]),
+                Later::Typing(to, frame) => self.typing(&to, frame),
                 Later::Displace(device, previous) => self.tell(|machines, now, out| {
                     let (connection, to) = (cell.connection(), &mut out.evictions);
                     machines.evictions.displace(now, connection, device, previous, to);
@@ -115,9 +123,16 @@ impl<M: Manager> Hub<M> {
     ) {
         match effect {
             Effect::Write(frame) => queue.frames.push_back(frame),
+            Effect::WriteIfIdle(frame) => {
+                let idle = queue.frames.len() < BEHIND;
+                count(&self.metrics.typing, if idle { "shown" } else { "busy" });
+                queue.frames.extend(idle.then_some(frame));
+            }
             Effect::Ping => queue.ping = true,
             Effect::Close(code) => queue.close = Some(code),
             Effect::Verify { token } => later.push(Later::Verify(token)),
+            Effect::Typing { to, frame } => later.push(Later::Typing(to, frame)),
+            Effect::TypingDropped => count(&self.metrics.typing, "too_often"),
             Effect::Route { push, devices } => later.push(Later::Route(push, devices)),
             Effect::Displace { device, previous } => later.push(Later::Displace(device, previous)),
             Effect::Hold { device, epoch, claimed } => {

@@ -9,12 +9,12 @@ mod outgoing;
 mod queue;
 mod server;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use chatcluster_protocol::{
     id::MessageId,
     peer::{
         CodecError, DeliverRef, Evict, Frames, Outcome, PeerFrame, PeerKind, Probe, Target,
-        TargetOutcome, TargetRef, encode, encode_deliver,
+        TargetOutcome, TargetRef, Typing, encode, encode_deliver,
     },
 };
 use gateway_core::{Incarnation, Push};
@@ -36,6 +36,8 @@ pub trait PeerEvents: Send + Sync + 'static {
     fn gateway_gone(&self, gateway: Incarnation);
     /// A peer has something for a device here.
     fn deliver(&self, target: TargetRef<'_>, push: &Push) -> Outcome;
+    /// Somebody is typing to devices here, as of `at` by the peer's wall clock.
+    fn typing(&self, at: u64, frame: &Bytes, targets: &[Target]);
     /// A peer's device was here before.
     fn evict(&self, target: TargetRef<'_>);
     /// A peer has lost deliveries for this gateway.
@@ -52,6 +54,15 @@ pub enum Item<'a> {
         /// The push.
         push: &'a Push,
         /// Which devices get it.
+        targets: &'a [gateway_core::Target],
+    },
+    /// Somebody is typing to some devices. It is only queued where little waits.
+    Typing {
+        /// As of when, by the wall clock.
+        at: u64,
+        /// The push.
+        frame: &'a Bytes,
+        /// Which devices are shown it.
         targets: &'a [gateway_core::Target],
     },
     /// The end of a session.
@@ -76,18 +87,25 @@ impl Item<'_> {
                 let targets = targets.iter().map(target);
                 return encode_deliver(sequence, *id, frame, *receipt, targets, buffer);
             }
+            Self::Typing { at, frame, targets } => {
+                let targets = targets.iter().map(owned).collect();
+                PeerKind::Typing(Typing { at, frame: frame.clone(), targets })
+            }
             Self::Evict { sequence, session } => {
-                let session = Target {
-                    user: session.device.user.as_str().into(),
-                    device: session.device.device.as_str().into(),
-                    connection: session.connection.0,
-                    epoch: session.epoch,
-                };
-                PeerKind::Evict(Evict { sequence, target: Some(session) })
+                PeerKind::Evict(Evict { sequence, target: Some(owned(session)) })
             }
             Self::Probe { sequence } => PeerKind::Probe(Probe { sequence }),
         };
         encode(&PeerFrame { kind: Some(kind) }, buffer)
+    }
+}
+
+fn owned(target: &gateway_core::Target) -> Target {
+    Target {
+        user: target.device.user.as_str().into(),
+        device: target.device.device.as_str().into(),
+        connection: target.connection.0,
+        epoch: target.epoch,
     }
 }
 

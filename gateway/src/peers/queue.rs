@@ -15,6 +15,9 @@ const ITEMS: usize = 16_384;
 /// No more items when this many bytes wait for one peer, whatever the number of items.
 const BYTES: usize = 32 << 20;
 
+/// That somebody is typing waits behind this many items at most: it must not take the place of others.
+const TYPING_ITEMS: usize = 1_024;
+
 /// A queue, shared by those who send and by its link.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
@@ -37,7 +40,8 @@ impl Queue {
     /// Adds an item.
     pub(super) fn push(&self, item: &Item<'_>) -> Result<(), Full> {
         let mut waiting = self.lock();
-        if waiting.items >= ITEMS || waiting.frames.len() >= BYTES {
+        let most = if let Item::Typing { .. } = item { TYPING_ITEMS } else { ITEMS };
+        if waiting.items >= most || waiting.frames.len() >= BYTES {
             return Err(Full);
         }
         item.encode(&mut waiting.frames).map_err(|_| Full)?;
@@ -84,6 +88,7 @@ impl Queue {
 mod tests {
     use std::time::Duration;
 
+    use bytes::Bytes;
     use chatcluster_protocol::peer::decode;
 
     use super::*;
@@ -119,5 +124,16 @@ mod tests {
         queue.push(&item).unwrap();
         queue.clear();
         assert!(queue.is_empty());
+    }
+
+    #[tokio::test]
+    async fn typing_takes_the_place_of_nothing_else() {
+        let queue = Queue::default();
+        let typing = Item::Typing { at: 1, frame: &Bytes::from_static(b"{}"), targets: &[] };
+        let typed = (0..ITEMS).take_while(|_| queue.push(&typing).is_ok()).count();
+        assert_eq!(typed, TYPING_ITEMS);
+        for sequence in typed..ITEMS {
+            queue.push(&Item::Probe { sequence: sequence as u64 }).unwrap();
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::{io, sync::Arc, time::Duration};
 use bytes::BytesMut;
 use chatcluster_protocol::peer::{
     Evicted, FrameRef, Frames, Outcome, Outcomes, PeerFrame, PeerKind, PeerWelcome, TargetOutcome,
-    TargetRef, VERSION,
+    TargetRef, Typing, VERSION,
 };
 use chatcluster_runtime::tls::TlsListener;
 use futures_util::FutureExt;
@@ -119,6 +119,10 @@ fn answer(events: &impl PeerEvents, input: &mut BytesMut, output: &mut BytesMut)
             FrameRef::Other(frame) => frame,
         };
         match frame.kind {
+            Some(PeerKind::Typing(Typing { at, frame, targets })) => {
+                std::str::from_utf8(&frame).map_err(io::Error::other)?;
+                events.typing(at, &frame, &targets);
+            }
             Some(PeerKind::Evict(evict)) => {
                 if let Some(target) = &evict.target {
                     events.evict(TargetRef::from(target));

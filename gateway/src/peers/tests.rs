@@ -28,6 +28,7 @@ const DEADLINE: Duration = Duration::from_secs(10);
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Event {
     Delivered(u64, String, String),
+    Typing(u64, String, Vec<u64>),
     Evict(u64),
     ProbeAll,
     Outcome(u64, u32, Outcome),
@@ -91,6 +92,11 @@ impl PeerEvents for Recorder {
         let user = String::from_utf8(target.user.to_vec()).unwrap();
         self.push(Event::Delivered(target.connection, user, text));
         if target.connection == 0 { Outcome::NotHere } else { Outcome::Queued }
+    }
+    fn typing(&self, at: u64, frame: &Bytes, targets: &[Target]) {
+        let text = String::from_utf8(frame.to_vec()).unwrap();
+        let connections = targets.iter().map(|target| target.connection).collect();
+        self.push(Event::Typing(at, text, connections));
     }
     fn evict(&self, target: TargetRef<'_>) {
         self.push(Event::Evict(target.connection));
@@ -211,6 +217,36 @@ async fn evictions_and_probes_are_answered() {
     answers.sort_by_key(|event| matches!(event, Event::Outcome(..)));
     assert_eq!(answers, [Event::Evicted(3), Event::Outcome(4, 0, Outcome::Queued)]);
     assert_eq!(pair.far.events(), [Event::Evict(9), Event::ProbeAll]);
+}
+
+#[tokio::test]
+async fn typing_arrives_and_is_not_answered() {
+    let pair = Pair::new().await;
+    let frame = Bytes::from_static(b"{}");
+    let item = Item::Typing { at: 7, frame: &frame, targets: &[target(1), target(0)] };
+    pair.peers.send(&pair.to, item).unwrap();
+    pair.deliver(3, &[2]);
+    assert_eq!(pair.near.wait_for(1).await, [Event::Outcome(3, 0, Outcome::Queued)]);
+    let [typing, _] = &pair.far.events()[..] else { panic!("{:?}", pair.far.events()) };
+    assert_eq!(*typing, Event::Typing(7, "{}".into(), vec![1, 0]));
+}
+
+/// As a gateway of the version before takes what it does not know, such as `Typing`.
+#[tokio::test]
+async fn frames_of_a_newer_gateway_are_passed_over() {
+    let pair = Pair::new().await;
+    let mut stream = pair.raw_link().await;
+    let mut frames = BytesMut::new();
+    // Field 99, with two bytes of something.
+    frames.extend_from_slice(&[0, 0, 0, 5, 0x9a, 0x06, 2, 1, 1]);
+    let known = Item::Deliver { sequence: 1, push: &push("known"), targets: &[target(1)] };
+    known.encode(&mut frames).unwrap();
+    stream.write_all(&frames).await.unwrap();
+    stream.flush().await.unwrap();
+    let delivered = Event::Delivered(1, "bob".into(), "known".into());
+    assert_eq!(pair.far.wait_for(1).await, [delivered]);
+    let answer = link::read_frame(&mut stream, &mut BytesMut::new()).await.unwrap();
+    assert!(matches!(answer.kind, Some(PeerKind::Outcomes(_))), "{answer:?}");
 }
 
 #[tokio::test]

@@ -270,3 +270,42 @@ async fn a_gateway_that_stops_asks_its_clients_to_move_and_ends() {
     alice.send("after", "bob", "moved?").await;
     moved.until("message").await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn typing_reaches_those_who_are_connected_and_nobody_later() {
+    let world = World::new().await;
+    let (one, two) = (world.gateway("one").await, world.gateway("two").await);
+    let mut alice = world.login(one.client, "alice", "phone").await;
+    let mut desk = world.login(one.client, "alice", "desk").await;
+    let mut near = world.login(one.client, "bob", "phone").await;
+    let mut far = world.login(two.client, "bob", "laptop").await;
+    drop(world.login(two.client, "bob", "tablet").await);
+    let typing = |active: bool| {
+        json!({"type": "typing", "to": {"user": "bob"}, "active": active}).to_string()
+    };
+    for (active, expires_in) in [(true, 6_000), (false, 0)] {
+        alice.text(&typing(active)).await;
+        for bob in [&mut near, &mut far] {
+            let came = bob.expect("typing").await;
+            assert_eq!((&came["from"], &came["expires_in"]), (&json!("alice"), &json!(expires_in)));
+        }
+    }
+    alice.text(&typing(true).replace("bob", "alice")).await;
+    alice.send("r-1", "bob", "hello, bob").await;
+    alice.until("sent").await;
+    for client in [&mut desk, &mut near, &mut far] {
+        client.expect("message").await;
+        client.quiet().await;
+    }
+    let mut tablet = Client::connect(two.client).await;
+    tablet.hello(&world.token("bob"), "tablet").await;
+    tablet.expect("welcome").await;
+    tablet.expect("message").await;
+    tablet.expect("caught_up").await;
+    tablet.quiet().await;
+    wait_until("what was shown is counted", DEADLINE, async || {
+        let shown = "typing_total{kind=\"shown\"}";
+        (one.figure(shown).await, two.figure(shown).await) == (2.0, 2.0)
+    })
+    .await;
+}

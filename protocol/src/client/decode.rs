@@ -33,9 +33,10 @@ pub fn decode(text: &str) -> Result<ClientFrame, Refusal> {
         "read" => parsed(text).map(ClientFrame::Read),
         "history" => parsed(text).map(ClientFrame::History),
         "refresh" => parsed(text).map(ClientFrame::Refresh),
+        "typing" => parsed(text).map(ClientFrame::Typing),
         "ping" => parsed(text).map(ClientFrame::Ping),
         other => {
-            let known = "hello, send, ack, read, history, refresh or ping";
+            let known = "hello, send, ack, read, history, refresh, typing or ping";
             let shown: String = other.chars().take(64).collect();
             let text = format!("there is no frame of type {shown:?}; it must be {known}");
             Err(Error::new(ErrorCode::UnknownType, text))

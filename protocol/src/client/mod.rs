@@ -14,6 +14,7 @@ mod refresh;
 mod request;
 mod send;
 mod session;
+mod typing;
 
 pub use close::CloseCode;
 pub use content::{Body, Content, ContentType, InvalidContent};
@@ -28,6 +29,7 @@ use schemars::JsonSchema;
 pub use send::{Recipient, Send, Sent};
 use serde::{Deserialize, Serialize};
 pub use session::{Hello, Ping, Pong, Reconnect, ReconnectReason, Resume, Welcome};
+pub use typing::{IsTyping, Typing};
 
 // Gateways read it with `decode`, whose errors name the field, and not by a derived `Deserialize`.
 /// What a client sends.
@@ -46,6 +48,8 @@ pub enum ClientFrame {
     History(History),
     /// A fresh token, before the old one expires.
     Refresh(Refresh),
+    /// The user is typing, or has stopped.
+    Typing(Typing),
     /// Is the gateway still there?
     Ping(Ping),
 }
@@ -66,6 +70,8 @@ pub enum ServerFrame {
     Receipt(Receipt),
     /// Answers `read`: the mark is stored.
     Marked(Marked),
+    /// Push: somebody is typing, or has stopped.
+    Typing(IsTyping),
     /// Answers `history`.
     History(HistoryPage),
     /// Answers `refresh`: the session goes on with the new token.
@@ -107,6 +113,7 @@ impl ClientFrame {
             Self::Read(read) => Some(read.id),
             Self::History(history) => Some(history.id),
             Self::Refresh(refresh) => Some(refresh.id),
+            Self::Typing(typing) => typing.id,
             Self::Ping(ping) => Some(ping.id),
         }
     }

@@ -105,6 +105,13 @@ name!(
     Reference, "a reference", 64, "._:-"
 );
 
+impl DeviceId {
+    /// The name that no other one sorts before.
+    pub fn lowest() -> Self {
+        Self("-".into())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -118,5 +125,7 @@ mod tests {
             assert_eq!(error, "a user id must be 1 to 128 characters of [A-Za-z0-9._:@+-]");
         }
         assert!(DeviceId::new("phone@home").is_err());
+        let names = (0u8..=127).filter_map(|byte| DeviceId::new((byte as char).to_string()).ok());
+        assert_eq!(names.min(), Some(DeviceId::lowest()));
     }
 }

@@ -6,13 +6,13 @@ use bytes::Bytes;
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct PeerFrame {
     /// What it is; absent when a newer gateway sent something unknown.
-    #[prost(oneof = "PeerKind", tags = "1, 2, 3, 4, 5, 6, 7")]
+    #[prost(oneof = "PeerKind", tags = "1, 2, 3, 4, 5, 6, 7, 8")]
     pub kind: Option<PeerKind>,
 }
 
 impl PeerFrame {
     /// The tags of [`Self::kind`].
-    pub(super) const KINDS: std::ops::RangeInclusive<u32> = 1..=7;
+    pub(super) const KINDS: std::ops::RangeInclusive<u32> = 1..=8;
 }
 
 /// What a frame is.
@@ -39,6 +39,9 @@ pub enum PeerKind {
     /// More deliveries were lost than could be kept.
     #[prost(message, tag = "7")]
     Probe(Probe),
+    /// Somebody is typing. A gateway that knows no such frame passes over it.
+    #[prost(message, tag = "8")]
+    Typing(Typing),
 }
 
 /// Opens the link.
@@ -169,4 +172,19 @@ pub struct Probe {
     /// Counts up on a link, together with deliveries.
     #[prost(uint64, tag = "1")]
     pub sequence: u64,
+}
+
+/// Somebody is typing to a user of these devices. Not answered, and never sent again.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Typing {
+    /// When the sender's gateway was told, by its wall clock, in milliseconds UTC. A link that stalled may
+    /// bring it much later, when it is worth nothing.
+    #[prost(uint64, tag = "1")]
+    pub at: u64,
+    /// The `typing` push as JSON text.
+    #[prost(bytes = "bytes", tag = "2")]
+    pub frame: Bytes,
+    /// Which devices get it.
+    #[prost(message, repeated, tag = "3")]
+    pub targets: Vec<Target>,
 }

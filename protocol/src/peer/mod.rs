@@ -12,7 +12,7 @@ pub use codec::{CodecError, FRAME, FrameRef, Frames, decode, encode};
 pub use deliver::{DeliverRef, TargetRef, encode_deliver};
 pub use frame::{
     Deliver, Evict, Evicted, Outcome, Outcomes, PeerFrame, PeerHello, PeerKind, PeerWelcome, Probe,
-    Target, TargetOutcome,
+    Target, TargetOutcome, Typing,
 };
 
 /// Version of the peer protocol. A gateway speaks with those of this version and of the one before.

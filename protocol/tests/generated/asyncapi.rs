@@ -10,21 +10,23 @@ use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
 /// Request, the frames that answer it, and what it is for.
-const REQUESTS: [(&str, &[&str], &str); 7] = [
+const REQUESTS: [(&str, &[&str], &str); 8] = [
     ("hello", &["welcome", "error"], "Open the session. The inbox follows, then `caught_up`."),
     ("send", &["sent", "error"], "Send a message."),
     ("ack", &["error"], "Remove what the device has kept from its inbox. Success has no answer."),
     ("read", &["marked", "error"], "Say how far the user has read a conversation."),
     ("history", &["history_page", "error"], "Read what was said."),
     ("refresh", &["refreshed", "error"], "Let the session go on with a fresh token."),
+    ("typing", &["error"], "Say that the user is typing, or has stopped. Success has no answer."),
     ("ping", &["pong"], "Ask whether the gateway is still there."),
 ];
 
 /// Frames that come without a request.
-const PUSHES: [(&str, &str); 6] = [
+const PUSHES: [(&str, &str); 7] = [
     ("caught_up", "Everything that waited in the inbox has been pushed."),
     ("message", "A message for this device."),
     ("receipt", "How far somebody has received or read a conversation."),
+    ("is_typing", "Somebody is typing, or has stopped."),
     ("expiring", "The session's token expires soon: a `refresh` is wanted."),
     ("reconnect", "The gateway will close the connection soon."),
     ("error", "Why the connection ends."),
@@ -89,9 +91,14 @@ fn generator() -> SchemaGenerator {
         .into_generator()
 }
 
-/// The answer to `history` has the type of its request; within the document it needs a name of its own.
+/// The answer to `history` has the type of its request, and so has the push of `typing`; within the document
+/// they need names of their own.
 fn server_name(kind: &str) -> String {
-    if kind == "history" { "history_page".into() } else { kind.into() }
+    match kind {
+        "history" => "history_page".into(),
+        "typing" => "is_typing".into(),
+        other => other.into(),
+    }
 }
 
 fn add_messages<Frame: JsonSchema>(

@@ -59,6 +59,7 @@ impl World {
         self.later(Node::Device(device), wait, move |world| world.client_online(device));
         self.later(Node::Device(device), wait, move |world| world.client_ticks(device));
         self.later(Node::Device(device), wait, move |world| world.look_back(device));
+        self.later(Node::Device(device), wait, move |world| world.type_on(device));
     }
 
     /// The device wants to be connected.
@@ -116,6 +117,7 @@ impl World {
         self.dial(device, None);
         self.client_ticks(device);
         self.look_back(device);
+        self.type_on(device);
     }
 
     /// What arrives is read only after a while.

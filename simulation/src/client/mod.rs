@@ -7,6 +7,7 @@ mod marks;
 mod reading;
 mod sending;
 mod token;
+mod typing;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 

@@ -91,6 +91,7 @@ impl World {
         match frame {
             ServerFrame::Message(message) => self.shows(device, message, current),
             ServerFrame::Receipt(receipt) => self.told(device, &receipt),
+            ServerFrame::Typing(typing) => self.shows_typing(device, &typing),
             // What else comes over a connection that is left behind is asked for again over the other.
             _ if !current => {}
             ServerFrame::Welcome(welcome) => {

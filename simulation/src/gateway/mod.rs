@@ -11,6 +11,7 @@ mod machines;
 mod peers;
 mod routing;
 mod sessions;
+mod typing;
 
 use std::{collections::BTreeMap, time::Duration};
 

@@ -33,6 +33,7 @@ impl World {
                 }
                 self.send(stream, 1, Wire::Outcomes(outcomes));
             }
+            Wire::Typing(since, frame, targets) => self.peer_types(at, since, &frame, targets),
             Wire::Evict(sequence, target) => {
                 if self.is_meant(at, &target) {
                     trace!(self, Node::Gateway(at), "evicts {:?}", target.connection);
@@ -51,7 +52,7 @@ impl World {
     }
 
     /// The connection is still that of this device.
-    fn is_meant(&self, at: usize, target: &Target) -> bool {
+    pub(super) fn is_meant(&self, at: usize, target: &Target) -> bool {
         let cell = self.gateways[at].cells.get(&target.connection).filter(|cell| cell.listed);
         cell.is_some_and(|cell| cell.session.device() == Some(&target.device))
     }

@@ -43,6 +43,13 @@ impl World {
                     self.outcome(at, delivery, 0, Outcome::Unknown);
                 }
             }
+            Effect::LocalTyping { connection, epoch, frame } => {
+                hit("typing: local");
+                self.show_typing(at, connection, epoch, frame);
+            }
+            Effect::RemoteTyping { gateway, at: since, frame, targets } => {
+                self.tell_peer_typing(at, &gateway, since, frame, targets);
+            }
             Effect::DropLink(gateway) => {
                 self.drop_link(at, gateway);
                 self.tell(at, |machines, now, _| machines.evictions.link_lost(now, gateway));

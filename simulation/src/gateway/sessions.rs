@@ -1,5 +1,6 @@
 //! What sessions are told, and what they ask for.
 
+use bytes::Bytes;
 use chatcluster_manager::Manager;
 use chatcluster_protocol::{Millis, client::CloseCode, id::UserId};
 use gateway_core::{
@@ -20,6 +21,7 @@ use crate::{
 enum Later {
     Verify(String),
     Route(Push, Vec<Device>),
+    Typing(UserId, Bytes),
     Displace(Device, Route),
 }
 
@@ -93,6 +95,7 @@ impl World {
                     self.feed(at, connection, Input::Verified(verdict));
                 }
                 Later::Route(push, devices) => self.route_all(at, vec![(push, devices)]),
+                Later::Typing(to, frame) => self.typing(at, &to, frame),
                 Later::Displace(device, previous) => {
                     hit("claim: displaced another");
                     self.tell(at, |machines, now, out| {
@@ -122,9 +125,12 @@ impl World {
                 }
                 self.send(stream, 1, Wire::Text(frame));
             }
+            Effect::WriteIfIdle(frame) => self.write_typing(at, connection, stream, frame),
             Effect::Ping => self.send(stream, 1, Wire::Ping),
             Effect::Close(code) => self.close_connection(at, connection, code),
             Effect::Verify { token } => later.push(Later::Verify(token)),
+            Effect::Typing { to, frame } => later.push(Later::Typing(to, frame)),
+            Effect::TypingDropped => hit("typing: too often"),
             Effect::Route { push, devices } => later.push(Later::Route(push, devices)),
             Effect::Displace { device, previous } => later.push(Later::Displace(device, previous)),
             Effect::Hold { device, epoch, claimed } => {

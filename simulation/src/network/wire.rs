@@ -28,6 +28,8 @@ pub(crate) enum Wire {
     Welcome(Incarnation),
     /// A push for some devices.
     Deliver(u64, Push, Vec<Target>),
+    /// Somebody is typing to some devices, as of a time of the sender's wall clock.
+    Typing(u64, Bytes, Vec<Target>),
     /// What became of targets of deliveries.
     Outcomes(Vec<(u64, u32, Outcome)>),
     /// A device has moved.

@@ -215,7 +215,7 @@ impl World {
 
     /// How far a gateway's idea of a token's end may be from the world's: jumps of clocks, and 2 s for
     /// what is the same for all and for drift, 500 parts in a million over 20 minutes.
-    fn clock_error(&self) -> Time {
+    pub(super) fn clock_error(&self) -> Time {
         self.shape.clocks_apart() as Time * MS + 2 * S
     }
 

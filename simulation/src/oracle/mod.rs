@@ -5,6 +5,7 @@
 //! - [`heard`]: P2, P3 and what clients are told, as they are told
 //! - [`leaving`]: removed devices and revoked tokens
 //! - [`marks`]: what users have read, and who is told
+//! - [`typing`]: who is shown that somebody is typing, and when
 //! - [`prompt`]: in worlds in which little goes wrong, that nothing waits for minutes
 //! - [`finals`]: routes and fresh messages once all is healed; and in the end everything
 
@@ -15,6 +16,7 @@ mod leaving;
 mod marks;
 mod prompt;
 mod stored;
+mod typing;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -67,6 +69,8 @@ pub(crate) struct Oracle {
     removed: BTreeSet<(usize, Vec<u8>)>,
     /// When each receipt was placed.
     placed: BTreeMap<MessageId, Time>,
+    /// When a gateway was last told who types to whom.
+    typed: BTreeMap<(UserId, UserId), Time>,
     /// Messages that were sent when all was healed.
     fresh: Vec<usize>,
     /// What backends have asked for and not given up.

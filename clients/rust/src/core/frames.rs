@@ -8,7 +8,7 @@ use chatcluster_protocol::{
 };
 
 use super::{
-    Core, Effect, Event,
+    Core, EVENTS, Effect, Event,
     link::{ASKED_AT_MOST, Link},
 };
 use crate::error::{HistoryError, SendError};
@@ -25,6 +25,11 @@ impl Core {
             (ServerFrame::Message(message), _) => self.message(message),
             (ServerFrame::Receipt(receipt), _) => self.receipt(receipt),
             (ServerFrame::Sent(sent), _) => self.sent(sent),
+            // An application that is behind has more important things to take.
+            (ServerFrame::Typing(typing), _) if self.events.len() < EVENTS / 2 => {
+                self.tell(Event::Typing(typing));
+            }
+            (ServerFrame::Typing(_), _) => {}
             (ServerFrame::History(page), _) => {
                 if let Some(highest) = page.messages.iter().map(|message| message.message).max() {
                     self.saw(highest);
@@ -72,7 +77,8 @@ impl Core {
         } else if let Some(ticket) = error.id.and_then(|id| self.queries.answered(id)) {
             let error = HistoryError::Refused(Box::new(error));
             self.effects.push_back(Effect::Page(ticket, Err(error)));
-        } else if !self.failed_mark(now, &error, retry_after)
+        } else if !self.typing.refused(error.id)
+            && !self.failed_mark(now, &error, retry_after)
             && !self.refused_refresh(now, &error, retry_after)
         {
             self.last_words(error.text, retry_after);

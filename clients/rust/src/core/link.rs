@@ -12,6 +12,7 @@ use super::{
     closing::{Verdict, verdict},
     heartbeat::{Beat, Heartbeat},
     renewal::Renewal,
+    typing::Typing,
 };
 use crate::{error::SendError, event::Session};
 
@@ -94,6 +95,7 @@ impl Core {
             return;
         }
         self.token_worked = true;
+        self.typing = Typing::default();
         self.epoch = Some(welcome.epoch);
         self.resume_changed = true;
         self.tell(Event::Connected(Session::new(welcome, self.gateway())));

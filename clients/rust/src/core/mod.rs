@@ -3,7 +3,7 @@
 //! events in and carries the effects out.
 //!
 //! - inputs: [`Core::opened`], [`Core::ended`], [`Core::frame`], [`Core::heard`], [`Core::renewed`],
-//!   [`Core::tick`], and the application's [`Core::send`], [`Core::read`], [`Core::history`],
+//!   [`Core::tick`], and the application's [`Core::send`], [`Core::read`], [`Core::typing`], [`Core::history`],
 //!   [`Core::take`], [`Core::close`]
 //! - outputs: [`Core::poll_effect`], [`Core::poll_event`], [`Core::deadline`]
 //!
@@ -21,6 +21,7 @@ mod queries;
 mod renewal;
 #[cfg(test)]
 mod tests;
+mod typing;
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -35,6 +36,7 @@ use link::Link;
 use marks::Marks;
 use outbox::{Entry, Outbox, Rejected};
 use queries::{Queries, Ticket};
+use typing::Typing;
 
 use crate::{
     error::{HistoryError, SendError},
@@ -96,6 +98,7 @@ pub(crate) struct Core {
     inbox: Inbox,
     marks: Marks,
     queries: Queries,
+    typing: Typing,
     requests: u64,
     highest: Option<MessageId>,
     epoch: Option<u64>,
@@ -134,6 +137,7 @@ impl Core {
             inbox: Inbox::new(&options.resume),
             marks: Marks::default(),
             queries: Queries::default(),
+            typing: Typing::default(),
             requests: 0,
             highest: options.resume.highest,
             epoch: options.resume.epoch,
@@ -188,10 +192,13 @@ impl Core {
         if let Link::Stopped(fatal) = &self.link {
             return Err(SendError::stopped(fatal.as_ref()));
         }
+        let to = send.to.clone();
         self.outbox.push(Entry::new(send)).map_err(|why| match why {
             Rejected::InUse => SendError::ReferenceInUse,
             Rejected::Full => SendError::Full,
-        })
+        })?;
+        self.typing.sent(&to);
+        Ok(())
     }
 
     /// The application asks for history. Once taken in, the answer comes as [`Effect::Page`].

@@ -8,7 +8,7 @@ use std::{
 };
 
 use chatcluster_protocol::{
-    client::{History, HistoryPage, Sent, ServerFrame},
+    client::{History, HistoryPage, Recipient, Sent, ServerFrame},
     id::{ConversationId, MessageId, Reference},
 };
 use futures_util::future::BoxFuture;
@@ -44,6 +44,7 @@ pub(crate) struct Sending {
 pub(crate) enum Command {
     Take(Taken),
     Read(ConversationId, MessageId),
+    Typing(Recipient, bool),
     History(Box<History>, oneshot::Sender<Result<HistoryPage, HistoryError>>),
     Close,
 }
@@ -202,6 +203,10 @@ impl Driver {
             match command {
                 Command::Take(taken) => self.core.take(taken),
                 Command::Read(conversation, up_to) => self.core.read(conversation, up_to),
+                Command::Typing(to, active) => {
+                    let now = self.now();
+                    self.core.typing(now, to, active);
+                }
                 Command::Close => self.core.close(self.now()),
                 Command::History(history, answer) => {
                     self.tickets += 1;

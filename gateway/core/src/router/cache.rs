@@ -3,6 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use chatcluster_protocol::id::UserId;
+
 use crate::{Device, Gateway, Incarnation, Route};
 
 /// Most routes. At some 300 bytes each this is 10 MB; the least recently used goes first.
@@ -32,6 +34,19 @@ impl RouteCache {
         *used = self.uses;
         self.by_use.insert(self.uses, key);
         Some(route.clone())
+    }
+
+    /// The routes of a user whose gateways live. Looking at them is no use of them.
+    pub(super) fn of_user<'a>(
+        &'a self,
+        user: &'a UserId,
+    ) -> impl Iterator<Item = (&'a Device, &'a Route)> {
+        let of_user = self.routes.range(Device::lowest_of(user)..);
+        let of_user = of_user.take_while(move |(device, _)| device.user == *user);
+        let alive = |route: &Route| self.alive.contains(&route.gateway.incarnation);
+        of_user
+            .filter(move |(_, (route, _))| alive(route))
+            .map(|(device, (route, _))| (device, route))
     }
 
     /// Keeps a route that the manager has just given, which says that its gateway lives.

@@ -1,6 +1,7 @@
 //! What the router asks for, and how deliveries end.
 
-use chatcluster_protocol::id::UserId;
+use bytes::Bytes;
+use chatcluster_protocol::{Millis, id::UserId};
 
 use crate::{ConnectionId, Gateway, Incarnation, Push, Target};
 
@@ -29,6 +30,27 @@ pub enum Effect {
         /// The push.
         push: Push,
         /// Which devices get it.
+        targets: Vec<Target>,
+    },
+    /// Show a session of this gateway that somebody is typing ([`crate::Session::show_typing`]). Not answered.
+    LocalTyping {
+        /// The connection.
+        connection: ConnectionId,
+        /// The epoch to show it for.
+        epoch: u64,
+        /// The push as JSON text.
+        frame: Bytes,
+    },
+    /// Send another gateway the same, over the link to it, opened where there is none; unless so much waits
+    /// for the link that it would take the place of something else. Not answered.
+    RemoteTyping {
+        /// The gateway.
+        gateway: Gateway,
+        /// As of when, by the wall clock.
+        at: Millis,
+        /// The push as JSON text.
+        frame: Bytes,
+        /// Which devices are shown it.
         targets: Vec<Target>,
     },
     /// More was lost than could be kept: send the gateway a `Probe`, upon which it probes all its

@@ -52,9 +52,15 @@ impl Lookups {
         let batch: BTreeMap<_, _> =
             std::iter::from_fn(|| self.waiting.pop_first()).take(BATCH).collect();
         let users = batch.keys().cloned().collect();
+        let lookup = self.number();
+        self.flying.insert(lookup, batch);
+        Some((lookup, users))
+    }
+
+    /// A number for a lookup, also for one that is not of these.
+    pub(super) fn number(&mut self) -> u64 {
         self.next += 1;
-        self.flying.insert(self.next, batch);
-        Some((self.next, users))
+        self.next
     }
 
     /// A lookup is answered: its users in the order asked, with what waits for each.

@@ -8,6 +8,7 @@ mod effect;
 mod lookups;
 mod peer;
 mod sending;
+mod typing;
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -23,6 +24,8 @@ use chatcluster_protocol::{
 pub use effect::{Counts, Effect};
 use lookups::Lookups;
 use peer::{Peer, Probe};
+use typing::Typing;
+pub use typing::TypingCounts;
 
 use crate::{
     Away, ConnectionId, Device, Gateway, Incarnation, Local, Locals, Now, Push, Route, Target,
@@ -45,6 +48,7 @@ pub struct Router {
     flights: BTreeMap<u64, Flight>,
     next: u64,
     counts: Counts,
+    typing: Typing,
 }
 
 /// A push for a device whose route is being read.
@@ -122,6 +126,9 @@ impl Router {
         locals: &Locals,
         effects: &mut Vec<Effect>,
     ) {
+        let Some(found) = self.typing_routes(now, lookup, found, locals, effects) else {
+            return self.flush(now, effects);
+        };
         let mut found = found.unwrap_or_default().into_iter();
         for deliveries in self.lookups.end(lookup).into_values() {
             let Some(routes) = found.next() else {

@@ -117,6 +117,9 @@ impl Router {
         while let Some((lookup, users)) = self.lookups.begin() {
             effects.push(Effect::Lookup { lookup, users });
         }
+        if let Some((lookup, users)) = self.typing.begin(|| self.lookups.number()) {
+            effects.push(Effect::Lookup { lookup, users });
+        }
     }
 
     fn begin(&mut self, now: Now, to: Option<Incarnation>, push: Push, legs: Vec<Leg>) -> u64 {

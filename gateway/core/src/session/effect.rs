@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use chatcluster_protocol::{
     client::{CloseCode, Content, History, Read, Recipient},
-    id::{ConversationId, MessageId, Reference},
+    id::{ConversationId, MessageId, Reference, UserId},
 };
 
 use crate::{Device, Push, Route};
@@ -16,6 +16,9 @@ use crate::{Device, Push, Route};
 pub enum Effect {
     /// Write a text frame to the client.
     Write(Bytes),
+    /// Write a text frame to the client, or drop it if more than a few wait to be written: this client does
+    /// not read as fast as it is written to, and the frame is worth less than what waits.
+    WriteIfIdle(Bytes),
     /// Write a WebSocket ping to the client.
     Ping,
     /// Write what is queued, then a close frame; wait for the client's a little, then drop the socket
@@ -120,6 +123,15 @@ pub enum Effect {
         /// What; its limits have been checked.
         request: History,
     },
+    /// The user is typing: [`crate::Router::typing`]. Not answered.
+    Typing {
+        /// To whom.
+        to: UserId,
+        /// The push as JSON text.
+        frame: Bytes,
+    },
+    /// The client says more often that the user is typing than is passed on, or to too many. For the figures.
+    TypingDropped,
     /// A message is stored, or a device is to look into its inbox: [`crate::Router::route`]. Not answered.
     Route {
         /// The message, or a look.

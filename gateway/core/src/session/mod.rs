@@ -19,11 +19,13 @@ mod requests;
 mod route;
 mod timers;
 mod token;
+mod typing;
 mod window;
 
 use std::time::Duration;
 
 use acks::Acks;
+use bytes::Bytes;
 use catchup::CatchUp;
 use chatcluster_protocol::{
     Millis,
@@ -42,6 +44,8 @@ use opening::Opening;
 use outbox::Outbox;
 use route::Holding;
 use token::Token;
+pub use typing::Shown;
+use typing::Typing;
 use uuid::Uuid;
 use window::Window;
 
@@ -114,6 +118,7 @@ pub struct Session {
     floor: Floor,
     window: Window,
     outbox: Outbox,
+    typing: Typing,
     acks: Option<Box<Acks>>,
 }
 
@@ -153,6 +158,7 @@ impl Session {
             floor: Floor::new(),
             window: Window::default(),
             outbox: Outbox::default(),
+            typing: Typing::default(),
             acks: None,
         }
     }
@@ -196,6 +202,12 @@ impl Session {
     /// `NotHere` or `Overloaded`, never `Unknown`.
     pub fn deliver(&mut self, epoch: u64, push: Push, env: &mut Env<'_>) -> Outcome {
         self.delivered(epoch, push, env)
+    }
+
+    /// Shows the client that somebody is typing, if this is the session of `epoch` and has nothing else to do.
+    /// `frame` is the push.
+    pub fn show_typing(&mut self, epoch: u64, frame: Bytes, env: &mut Env<'_>) -> Shown {
+        self.shows_typing(epoch, frame, env)
     }
 
     /// When the next [`Input::Tick`] is due at the latest, in monotonic time; `None` once it is closing.

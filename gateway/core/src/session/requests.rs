@@ -2,8 +2,8 @@
 
 use chatcluster_protocol::{
     client::{
-        ClientFrame, Error, ErrorCode, History, HistoryPage, Pong, Refusal, RequestId, Send,
-        ServerFrame,
+        ClientFrame, Error, ErrorCode, History, HistoryPage, Pong, Recipient, Refusal, RequestId,
+        Send, ServerFrame,
     },
     id::{ConversationId, MessageId},
     limits::{HISTORIES_IN_FLIGHT, SERVER_FRAME},
@@ -40,6 +40,7 @@ impl Session {
             ClientFrame::Read(read) => self.read(read, env),
             ClientFrame::History(history) => self.history(history, env),
             ClientFrame::Refresh(refresh) => self.refresh(refresh, env),
+            ClientFrame::Typing(typing) => self.types(&typing, env),
             ClientFrame::Ping(ping) => {
                 self.write(&ServerFrame::Pong(Pong { id: ping.id, time: env.now.wall }), env);
             }
@@ -65,6 +66,8 @@ impl Session {
             wall: env.now.wall,
             monotonic: env.now.monotonic,
         };
+        let Recipient::User(to) = &send.to;
+        self.typing.sent(to);
         if let Err(error) = self.outbox.send(device, send, &mut stamper, env.effects) {
             self.refuse(error, env);
         }

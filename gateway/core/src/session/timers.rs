@@ -50,6 +50,7 @@ impl Session {
             }
         }
         self.outbox.tick(now);
+        self.typing.forget(now);
         self.call_acks(env);
         self.advance(env);
     }

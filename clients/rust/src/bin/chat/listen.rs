@@ -83,6 +83,7 @@ fn json(event: Event) -> Option<String> {
     Some(match event {
         Event::Message(message) => ServerFrame::Message(message).encode(),
         Event::Receipt(receipt) => ServerFrame::Receipt(receipt).encode(),
+        Event::Typing(typing) => ServerFrame::Typing(typing).encode(),
         Event::CaughtUp => ServerFrame::CaughtUp.encode(),
         Event::Connected(session) => json!({
             "type": "connected",
@@ -122,6 +123,6 @@ fn words(event: &Event, user: &UserId, clock: Clock, paint: Paint) -> Option<Str
             text::complain(&text::expiring(clock, *expires));
             None
         }
-        Event::Receipt(_) | Event::CaughtUp | Event::Fatal(_) => None,
+        Event::Receipt(_) | Event::Typing(_) | Event::CaughtUp | Event::Fatal(_) => None,
     }
 }

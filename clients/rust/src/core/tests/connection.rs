@@ -2,8 +2,8 @@
 
 use chatcluster_protocol::{
     client::{
-        CloseCode, Error, ErrorCode, Marked, Message, Read, Receipt, ReceiptKind, Reconnect,
-        ReconnectReason,
+        CloseCode, Error, ErrorCode, IsTyping, Marked, Message, Read, Receipt, ReceiptKind,
+        Reconnect, ReconnectReason, Typing,
     },
     id::{ConversationId, Stamp},
 };
@@ -416,4 +416,72 @@ fn history_is_asked_again_on_the_next_connection() {
     bench.open(Limits::default());
     let asked = |frame: &ClientFrame| matches!(frame, ClientFrame::History(_));
     assert_eq!(bench.written.iter().filter(|frame| asked(frame)).count(), 2);
+}
+
+/// To whom it was said over the connection that the user is typing, or not.
+fn typed(written: &[ClientFrame]) -> Vec<(String, bool)> {
+    let typing = |frame: &ClientFrame| match frame {
+        ClientFrame::Typing(Typing { to: Recipient::User(to), active, .. }) => {
+            Some((to.to_string(), *active))
+        }
+        _ => None,
+    };
+    written.iter().filter_map(typing).collect()
+}
+
+fn to(user: &str) -> Recipient {
+    Recipient::User(user.parse().unwrap())
+}
+
+#[test]
+fn typing_is_told_every_three_seconds_and_its_end_once() {
+    let mut bench = Bench::live();
+    bench.core.typing(bench.now, to("bob"), false);
+    for _ in 0..40 {
+        bench.core.typing(bench.now, to("bob"), true);
+        bench.pass(Duration::from_millis(100));
+    }
+    for _ in 0..2 {
+        bench.core.typing(bench.now, to("bob"), false);
+    }
+    bench.settle();
+    let told = [("bob".to_owned(), true), ("bob".to_owned(), true), ("bob".to_owned(), false)];
+    assert_eq!(typed(&bench.written), told);
+    for n in 0..20 {
+        bench.core.typing(bench.now, to(&format!("user-{n}")), true);
+    }
+    bench.settle();
+    assert_eq!(typed(&bench.written).len(), 3 + 8);
+}
+
+#[test]
+fn nobody_is_told_without_a_session_nor_by_a_gateway_that_knows_no_typing() {
+    let mut bench = Bench::live();
+    bench.core.typing(bench.now, to("bob"), true);
+    bench.settle();
+    let id = bench.written.last().unwrap().id();
+    bench.frame(ServerFrame::Error(Error { id, ..Error::new(ErrorCode::UnknownType, "what?") }));
+    bench.pass(s(4));
+    bench.core.typing(bench.now, to("bob"), true);
+    bench.close(CloseCode::Draining);
+    bench.core.typing(bench.now, to("bob"), true);
+    bench.pass(s(1));
+    assert_eq!(typed(&bench.written).len(), 1);
+    bench.open(Limits::default());
+    bench.core.typing(bench.now, to("bob"), true);
+    bench.settle();
+    assert_eq!(typed(&bench.written).len(), 2);
+}
+
+#[test]
+fn an_application_that_is_behind_is_not_told_who_types() {
+    let mut bench = Bench::live();
+    let conversation = conversation(1);
+    let typing = || IsTyping { from: "bob".parse().unwrap(), conversation, expires_in: 6_000 };
+    for _ in 0..500 {
+        bench.core.frame(bench.now, ServerFrame::Typing(typing()));
+    }
+    assert!(bench.core.wants_frames());
+    let events = std::iter::from_fn(|| bench.core.poll_event());
+    assert!(events.filter(|event| *event == Event::Typing(typing())).count() >= 100);
 }

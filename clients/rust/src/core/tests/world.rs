@@ -193,6 +193,7 @@ impl World {
                 assert!(!acked || self.taken.contains(&id.identity()), "acknowledged untaken");
                 !acked
             }),
+            ClientFrame::Typing(typing) => panic!("nobody types {typing:?}"),
             ClientFrame::Ping(_) | ClientFrame::History(_) | ClientFrame::Refresh(_) => {}
         }
     }

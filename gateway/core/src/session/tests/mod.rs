@@ -10,6 +10,7 @@ mod requests;
 mod route;
 mod sends;
 mod token;
+mod typing;
 
 use std::{mem::take, time::Duration};
 

@@ -1,9 +1,13 @@
 //! How many there may be: messages on a page, requests on their way, devices.
 
 use serde_json::Value;
+use tokio::time::Instant;
 
 use super::Mistakes;
-use crate::mistakes::row::Limit;
+use crate::{
+    client::{Came, Client},
+    mistakes::row::Limit,
+};
 
 impl Mistakes<'_> {
     pub(super) async fn history_limit(&self, limit: &Limit) -> Result<(), String> {
@@ -103,6 +107,70 @@ impl Mistakes<'_> {
             history
         };
         self.in_flight("histories", limit, request).await
+    }
+
+    /// Across gateways. What comes after the last is a message, so that nothing is waited for in vain.
+    pub(super) async fn typing_to_one(&self, limit: &Limit) -> Result<(), String> {
+        let (every, changes) = (limit.number(0)?, limit.number(1)?);
+        let mut reader = self.world.session(0, "typed-to", "phone").await?;
+        let mut typist = self.world.session(1, "typist", "phone").await?;
+        let typing = self.typing("typed-to");
+        let mut stopped = typing.clone();
+        stopped["active"] = false.into();
+        let began = Instant::now();
+        typist.send(&typing).await?;
+        self.shown(&mut reader, "typist", 6_000).await?;
+        let same = std::iter::repeat_n(&typing, 50);
+        let others = [&stopped, &typing].into_iter().cycle().take(20);
+        let all: Vec<_> = same.chain(others).cloned().collect();
+        typist.send_all(&all).await?;
+        let mut send = self.request("send");
+        send["to"]["user"] = "typed-to".into();
+        self.taken(&mut typist, &send).await?;
+        let mut count = 1;
+        loop {
+            match reader.next().await? {
+                Came::Frame(frame) if frame["type"] == "message" => break,
+                Came::Frame(frame) if frame["type"] == "typing" => count += 1,
+                other => return Err(format!("{other} came")),
+            }
+        }
+        let most = changes * (1 + began.elapsed().as_secs() / every);
+        let right = count > 1 && count <= most;
+        right.then_some(()).ok_or_else(|| format!("{count} came, and {most} may"))
+    }
+
+    pub(super) async fn typing_to_many(&self, limit: &Limit) -> Result<(), String> {
+        let most = limit.number(0)?;
+        let name = |n: u64| format!("one-of-many-{n}");
+        let mut typist = self.world.session(0, "to-many", "phone").await?;
+        let mut readers = Vec::new();
+        for n in 0..=most {
+            readers.push(self.world.session(n as usize % 2, &name(n), "phone").await?);
+        }
+        let began = Instant::now();
+        for (reader, n) in readers.iter_mut().zip(0..) {
+            typist.send(&self.typing(&name(n))).await?;
+            if n < most {
+                self.shown(reader, "to-many", 6_000).await?;
+            } else if began.elapsed().as_millis() < 6_000 {
+                self.alive(&mut typist).await?;
+                self.alive(reader).await?;
+            }
+        }
+        Ok(())
+    }
+
+    fn typing(&self, to: &str) -> Value {
+        let mut typing = self.request("typing");
+        typing["to"]["user"] = to.into();
+        typing
+    }
+
+    async fn shown(&self, reader: &mut Client, from: &str, for_long: u64) -> Result<(), String> {
+        let typing = reader.expect("typing").await?;
+        let right = typing["from"] == from && typing["expires_in"] == for_long;
+        right.then_some(()).ok_or_else(|| format!("{typing} came, not {for_long} ms of {from}"))
     }
 
     pub(super) async fn devices_of_a_user(&self, limit: &Limit) -> Result<(), String> {

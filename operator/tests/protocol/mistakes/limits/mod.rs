@@ -40,6 +40,8 @@ async fn one(mistakes: &Mistakes<'_>, limit: &Limit, what: &str) -> Result<(), S
         "sends without an answer" => mistakes.sends_in_flight(limit).await,
         "read without an answer" => mistakes.reads_in_flight(limit).await,
         "history without an answer" => mistakes.histories_in_flight(limit).await,
+        "typing to one user" => mistakes.typing_to_one(limit).await,
+        "users typed to at a time" => mistakes.typing_to_many(limit).await,
         "devices of a user" => mistakes.devices_of_a_user(limit).await,
         "resume.highest" => mistakes.highest(limit).await,
         "seen" => mistakes.seen(limit).await,

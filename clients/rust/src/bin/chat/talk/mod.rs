@@ -4,12 +4,16 @@ mod command;
 mod input;
 mod ticks;
 
-use std::{future::Future, pin::Pin, time::Duration};
+use std::{
+    future::Future,
+    pin::Pin,
+    time::{Duration, Instant},
+};
 
 use chatcluster_client::{
     Event, HistoryError, HistoryQuery, SendError,
     protocol::{
-        client::{Content, HistoryPage, Message, Receipt, Recipient, Sent},
+        client::{Content, HistoryPage, IsTyping, Message, Receipt, Recipient, Sent},
         id::{Reference, UserId},
     },
 };
@@ -58,6 +62,7 @@ pub(crate) async fn run(
         connection,
         screen,
         ticks: Ticks::default(),
+        typist: None,
         waiting: FuturesUnordered::new(),
         clock,
         paint: Paint::detect(),
@@ -75,6 +80,8 @@ struct Talk {
     connection: Connection,
     screen: Screen,
     ticks: Ticks,
+    /// Who is shown as typing, and how long.
+    typist: Option<(UserId, Instant)>,
     waiting: FuturesUnordered<Pin<Box<dyn Future<Output = Answer> + Send>>>,
     clock: Clock,
     paint: Paint,
@@ -171,6 +178,9 @@ impl Talk {
     async fn event(&mut self, event: Event) -> Result<(), Failure> {
         match event {
             Event::Message(message) => {
+                if self.typist.as_ref().is_some_and(|(typist, _)| *typist == message.from) {
+                    self.typist = None;
+                }
                 self.show(self.message(&self.clock.time(message.at), &message)).await?;
                 if message.from != self.user {
                     self.has_read(&message).await;
@@ -178,6 +188,7 @@ impl Talk {
                 Ok(())
             }
             Event::Receipt(receipt) => self.receipt(&receipt).await,
+            Event::Typing(typing) => self.typing(typing).await,
             Event::Connected(session) => {
                 let text = format!("-- connected to {} as {}", session.gateway, session.user);
                 self.show(self.paint.good(&text)).await
@@ -194,6 +205,16 @@ impl Talk {
             Event::CaughtUp => Ok(()),
             Event::Fatal(fatal) => Err(fatal.into()),
         }
+    }
+
+    /// A line that has scrolled away cannot be taken back, so it is shown where the typing begins.
+    async fn typing(&mut self, typing: IsTyping) -> Result<(), Failure> {
+        let IsTyping { from, expires_in, .. } = typing;
+        let now = Instant::now();
+        let known = self.typist.as_ref().is_some_and(|(who, until)| *who == from && now < *until);
+        let text = format!("-- {from} is typing…");
+        self.typist = Some((from, now + Duration::from_millis(expires_in)));
+        if known || expires_in == 0 { Ok(()) } else { self.show(self.paint.dim(&text)).await }
     }
 
     /// Of this user's own: what another device of theirs has read is on this screen, too.

@@ -1,3 +1,5 @@
+mod typing;
+
 use std::mem::take;
 
 use chatcluster_protocol::id::UserId;
@@ -402,7 +404,10 @@ impl Asked {
                     assert!(users.windows(2).all(|pair| pair[0] < pair[1]));
                     self.lookups.push((lookup, users));
                 }
-                Effect::ProbeAll { .. } | Effect::DropLink(_) => {}
+                Effect::ProbeAll { .. }
+                | Effect::DropLink(_)
+                | Effect::LocalTyping { .. }
+                | Effect::RemoteTyping { .. } => {}
             }
             self.sent += 1;
         }
