@@ -36,6 +36,7 @@ const SAVE_EVERY = 1_000;
  * @property {undefined} caught_up what waited while the device was away has been shown
  * @property {import('./protocol.js').Message} message once each; its id is its place
  * @property {import('./protocol.js').Receipt} receipt
+ * @property {import('./protocol.js').IsTyping} typing somebody types, or has stopped
  * @property {{ expires: number }} expiring the token expires soon, milliseconds UTC, and the client with it:
  *   it has no other one, since `token` is a string
  * @property {{ why: string, code?: number, retryIn: number }} disconnected tries again by itself
@@ -180,6 +181,16 @@ export class ChatClient {
   async read(conversation, upTo) {
     await this.#started();
     this.#run((core) => core.read(conversation, upTo), false);
+  }
+
+  /**
+   * The user is typing to somebody, or has stopped (`active` is false). Call it with every key: what says nothing
+   * new is not sent. Whoever is connected is told, now or not at all. A message ends it by itself.
+   * @param {import('./protocol.js').Recipient} to
+   * @param {boolean} [active]
+   */
+  typing(to, active = true) {
+    this.#run((core) => core.typing(now(), to, active), false);
   }
 
   /** Writes the acks and marks that are due, closes the connection, saves, and ends the client. */

@@ -25,6 +25,7 @@
  *   | { name: 'caught_up', value: undefined }
  *   | { name: 'message', value: import('./protocol.js').Message }
  *   | { name: 'receipt', value: import('./protocol.js').Receipt }
+ *   | { name: 'typing', value: import('./protocol.js').IsTyping }
  *   | { name: 'expiring', value: { expires: number } }
  *   | { name: 'disconnected', value: { why: string, code?: number, retryIn: number } }
  *   | { name: 'fatal', value: import('./errors.js').FatalError }} Event

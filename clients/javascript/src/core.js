@@ -17,6 +17,7 @@ import { Outbox } from './outbox.js';
 import { Queries } from './queries.js';
 import { Renewal } from './renewal.js';
 import { Retries } from './retries.js';
+import { Typing } from './typing.js';
 import { REFERENCE_LIFETIME } from './protocol.js';
 
 /** @typedef {import('./protocol.js').ServerFrame} ServerFrame */
@@ -56,6 +57,7 @@ export class Core {
   #receipts = new Seen((id) => id);
   #marks = new Marks();
   #queries = new Queries();
+  #typing = new Typing();
 
   /** @param {CoreOptions} options */
   constructor(options) {
@@ -79,6 +81,7 @@ export class Core {
   send(send) {
     if (this.link.is === 'stopped') throw stoppedSend(this.link.error);
     const rejected = this.outbox.push(send);
+    if (rejected === undefined) this.#typing.sent(send.to.user);
     if (rejected === 'full') throw new SendError('full', 'too many sends wait for their answers already');
     if (rejected) {
       throw new SendError(rejected, 'another send under the same reference has no answer yet');
@@ -102,6 +105,19 @@ export class Core {
    */
   read(conversation, upTo) {
     this.#marks.set(conversation, upTo);
+  }
+
+  /**
+   * The user is typing to somebody, or has stopped.
+   * @param {number} now
+   * @param {import('./protocol.js').Recipient} to
+   * @param {boolean} active
+   */
+  typing(now, to, active) {
+    const id = this.#request();
+    if (this.link.is !== 'live' || !this.#typing.isNews(now, id, to.user, active)) return;
+    const text = JSON.stringify({ type: 'typing', id, to, active: active ? undefined : false });
+    this.#effects.push({ do: 'write', text });
   }
 
   /**
@@ -265,6 +281,12 @@ export class Core {
         if (ticket !== undefined) this.#effects.push({ do: 'page', ticket, result: page });
         return;
       }
+      case 'typing': {
+        const { type, ...typing } = frame;
+        // An application that is behind has more important things to take.
+        if (this.events.length < EVENTS / 2) this.#tell({ name: 'typing', value: typing });
+        return;
+      }
       case 'marked':
         return this.#marks.answered(frame.id);
       case 'expiring':
@@ -289,6 +311,7 @@ export class Core {
     const { user, device, session, epoch, heartbeat, limits, expires } = welcome;
     const newDevice = welcome.new_device ?? false;
     this.#tokenWorked = true;
+    this.#typing = new Typing();
     this.epoch = epoch;
     const renewal = new Renewal(expires, this.options);
     this.link = { is: 'live', heartbeat: new Heartbeat(heartbeat, now), limits, renewal, since: now };
@@ -301,6 +324,7 @@ export class Core {
    * @param {ProtocolError} error
    */
   #error(now, error) {
+    if (this.#typing.refused(error.id)) return;
     const entry = error.ref !== undefined ? this.outbox.find(error.ref)
       : error.id !== undefined ? this.outbox.inFlight(error.id) : undefined;
     if (entry) {

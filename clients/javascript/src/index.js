@@ -26,5 +26,6 @@ export { memoryStorage, webStorage } from './storage.js';
 /** @typedef {import('./protocol.js').Recipient} Recipient */
 /** @typedef {import('./protocol.js').Message} Message */
 /** @typedef {import('./protocol.js').Receipt} Receipt */
+/** @typedef {import('./protocol.js').IsTyping} IsTyping */
 /** @typedef {import('./protocol.js').Sent} Sent */
 /** @typedef {import('./protocol.js').HistoryPage} HistoryPage */

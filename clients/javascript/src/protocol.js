@@ -44,6 +44,15 @@ export const REFERENCE_LIFETIME = 7 * 24 * 3600 * 1000;
  */
 
 /**
+ * Somebody is typing: to be shown for this long, unless another one of that user in that conversation comes
+ * before, or a message.
+ * @typedef {object} IsTyping
+ * @property {string} from
+ * @property {string} conversation
+ * @property {number} expires_in milliseconds; 0 when they have stopped
+ */
+
+/**
  * @typedef {object} Sent
  * @property {number} id
  * @property {string} ref
@@ -110,6 +119,7 @@ export const REFERENCE_LIFETIME = 7 * 24 * 3600 * 1000;
  *   | ({ type: 'sent' } & Sent)
  *   | ({ type: 'message' } & Message)
  *   | ({ type: 'receipt' } & Receipt)
+ *   | ({ type: 'typing' } & IsTyping)
  *   | ({ type: 'marked' } & Marked)
  *   | ({ type: 'history' } & HistoryPage)
  *   | ({ type: 'error' } & ProtocolError)

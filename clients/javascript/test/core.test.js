@@ -239,6 +239,36 @@ test('what was read is told once, and only the highest of each conversation', ()
   assert.deepEqual(drain(it, 0).map((effect) => effect.do), ['write', 'goodbye']);
 });
 
+test('typing is told every three seconds, its end once, and a message ends it', () => {
+  const it = live();
+  const written = () => drain(it, 0).map((effect) => JSON.parse(/** @type {any} */ (effect).text));
+  it.typing(0, { user: 'bob' }, false);
+  for (let now = 0; now < 4000; now += 100) it.typing(now, { user: 'bob' }, true);
+  for (const now of [4000, 4100]) it.typing(now, { user: 'bob' }, false);
+  assert.deepEqual(written().map(({ type, to, active }) => [type, to.user, active]),
+    [['typing', 'bob', undefined], ['typing', 'bob', undefined], ['typing', 'bob', false]]);
+  it.typing(5000, { user: 'bob' }, true);
+  it.send({ ref: 'r', to: { user: 'bob' }, content: { body: 'hi' } });
+  it.typing(5100, { user: 'bob' }, false);
+  it.typing(5200, { user: 'bob' }, true);
+  assert.deepEqual(written().map(({ type }) => type), ['typing', 'typing', 'send']);
+  for (let n = 0; n < 20; n += 1) it.typing(5300, { user: `user-${n}` }, true);
+  assert.equal(written().length, 7);
+});
+
+test('a gateway that knows no typing is told no more, and nothing ends by that', () => {
+  const it = live();
+  it.typing(0, { user: 'bob' }, true);
+  const [{ text }] = /** @type {any[]} */ (drain(it, 0));
+  it.frame(0, { type: 'error', id: JSON.parse(text).id, code: 'unknown_type', text: 'no', temporary: false });
+  it.typing(4000, { user: 'bob' }, true);
+  assert.deepEqual(drain(it, 4000), []);
+  assert.equal(it.link.is, 'live');
+  const typing = { from: 'bob', conversation: 'c', expires_in: 6000 };
+  it.frame(4000, { type: 'typing', ...typing });
+  assert.deepEqual(it.events.at(-1), { name: 'typing', value: typing });
+});
+
 test('the range of a close code decides what comes next', () => {
   const after = (/** @type {number} */ code) => {
     const it = live();

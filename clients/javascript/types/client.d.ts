@@ -21,6 +21,7 @@
  * @property {undefined} caught_up what waited while the device was away has been shown
  * @property {import('./protocol.js').Message} message once each; its id is its place
  * @property {import('./protocol.js').Receipt} receipt
+ * @property {import('./protocol.js').IsTyping} typing somebody types, or has stopped
  * @property {{ expires: number }} expiring the token expires soon, milliseconds UTC, and the client with it:
  *   it has no other one, since `token` is a string
  * @property {{ why: string, code?: number, retryIn: number }} disconnected tries again by itself
@@ -80,6 +81,13 @@ export class ChatClient {
      * @param {string} upTo
      */
     read(conversation: string, upTo: string): Promise<void>;
+    /**
+     * The user is typing to somebody, or has stopped (`active` is false). Call it with every key: what says nothing
+     * new is not sent. Whoever is connected is told, now or not at all. A message ends it by itself.
+     * @param {import('./protocol.js').Recipient} to
+     * @param {boolean} [active]
+     */
+    typing(to: import("./protocol.js").Recipient, active?: boolean): void;
     /** Writes the acks and marks that are due, closes the connection, saves, and ends the client. */
     close(): Promise<void>;
     #private;
@@ -138,6 +146,10 @@ export type Events = {
      */
     message: import("./protocol.js").Message;
     receipt: import("./protocol.js").Receipt;
+    /**
+     * somebody types, or has stopped
+     */
+    typing: import("./protocol.js").IsTyping;
     /**
      * the token expires soon, milliseconds UTC, and the client with it:
      * it has no other one, since `token` is a string

@@ -54,6 +54,9 @@ export type Event = {
     name: "receipt";
     value: import("./protocol.js").Receipt;
 } | {
+    name: "typing";
+    value: import("./protocol.js").IsTyping;
+} | {
     name: "expiring";
     value: {
         expires: number;

@@ -37,6 +37,13 @@ export class Core {
      */
     read(conversation: string, upTo: string): void;
     /**
+     * The user is typing to somebody, or has stopped.
+     * @param {number} now
+     * @param {import('./protocol.js').Recipient} to
+     * @param {boolean} active
+     */
+    typing(now: number, to: import("./protocol.js").Recipient, active: boolean): void;
+    /**
      * The application has dealt with an event; a message or a receipt that it kept is acknowledged, one
      * that it could not keep comes again.
      * @param {Event} event

@@ -8,6 +8,7 @@ export type Content = import("./protocol.js").Content;
 export type Recipient = import("./protocol.js").Recipient;
 export type Message = import("./protocol.js").Message;
 export type Receipt = import("./protocol.js").Receipt;
+export type IsTyping = import("./protocol.js").IsTyping;
 export type Sent = import("./protocol.js").Sent;
 export type HistoryPage = import("./protocol.js").HistoryPage;
 export { FatalError, HistoryError, SendError } from "./errors.js";

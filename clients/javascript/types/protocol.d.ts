@@ -57,6 +57,18 @@ export type Receipt = {
     up_to: string;
     at: number;
 };
+/**
+ * Somebody is typing: to be shown for this long, unless another one of that user in that conversation comes
+ * before, or a message.
+ */
+export type IsTyping = {
+    from: string;
+    conversation: string;
+    /**
+     * milliseconds; 0 when they have stopped
+     */
+    expires_in: number;
+};
 export type Sent = {
     id: number;
     ref: string;
@@ -135,6 +147,8 @@ export type ServerFrame = ({
 } & Message) | ({
     type: "receipt";
 } & Receipt) | ({
+    type: "typing";
+} & IsTyping) | ({
     type: "marked";
 } & Marked) | ({
     type: "history";

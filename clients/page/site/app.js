@@ -68,6 +68,13 @@ function listen(client, model) {
   client.on('receipt', (receipt) => {
     if (model.receipt(receipt)) show();
   });
+  client.on('typing', (typing) => {
+    const person = model.typing(typing, performance.now());
+    if (!person) return;
+    show();
+    // A little later, so that its time is over then.
+    setTimeout(show, typing.expires_in + 50);
+  });
   client.on('expiring', ({ expires }) => {
     showStatus('live', `Connected, but the token expires at ${timeOf(expires)}: log in again with another one.`);
   });
@@ -191,6 +198,12 @@ onSubmit('composer', () => {
   if (text === '') return;
   field.value = '';
   void say(text);
+});
+
+byId('said').addEventListener('input', () => {
+  if (!chat?.open) return;
+  const field = /** @type {HTMLTextAreaElement} */ (byId('said'));
+  chat.client.typing({ user: chat.open }, field.value !== '');
 });
 
 byId('said').addEventListener('keydown', (event) => {

@@ -27,6 +27,7 @@ import { highest, isCopy } from './client/ids.js';
  * @property {string} [delivered] the highest id that the person has received
  * @property {string} [read] the highest id that the person has read
  * @property {string} [seen] the highest id that this user has read, here or on another device
+ * @property {number} [typingUntil] as long as the person is shown as typing
  * @property {string} [older] where older history goes on
  */
 
@@ -68,10 +69,23 @@ export class Model {
     const mine = message.from === this.me;
     const person = this.person(mine ? message.to.user : message.from);
     person.conversation = message.conversation;
+    if (!mine) person.typingUntil = undefined;
     if (person.lines.some((line) => line.id !== undefined && isCopy(line.id, message.message))) return undefined;
     const { type = 'text/plain', body } = message.content;
     const text = type === 'text/plain' ? body : `[${type}]`;
     this.#insert(person, { id: message.message, mine, text, at: message.at, state: mine ? 'sent' : undefined });
+    return person;
+  }
+
+  /**
+   * Somebody types, or has stopped. Of strangers who only type nothing is shown. Returns whose conversation
+   * changed.
+   * @param {{ from: string, expires_in: number }} typing
+   * @param {number} now
+   */
+  typing({ from, expires_in }, now) {
+    const person = this.people.get(from);
+    if (person) person.typingUntil = expires_in > 0 ? now + expires_in : undefined;
     return person;
   }
 

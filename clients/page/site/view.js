@@ -67,7 +67,7 @@ function personButton(model, person, current, choose) {
   button.append(
     element('span', 'name', person.name),
     element('span', 'when', last ? when(last.at) : ''),
-    element('span', 'last', text ?? 'Say hello'),
+    element('span', 'last', isTyping(person) ? 'is typing…' : text ?? 'Say hello'),
   );
   if (person.unread > 0) {
     const unread = element('span', 'unread', String(person.unread));
@@ -76,6 +76,11 @@ function personButton(model, person, current, choose) {
   }
   button.addEventListener('click', () => choose(person.name));
   return button;
+}
+
+/** @param {Person} person */
+function isTyping(person) {
+  return (person.typingUntil ?? 0) > performance.now();
 }
 
 /** @param {number} at */
@@ -95,6 +100,9 @@ export function showThread(model, person, askOlder) {
   byId('blank').hidden = true;
   byId('open').hidden = false;
   byId('who').textContent = person.name;
+  const typing = byId('typing');
+  const text = isTyping(person) ? `${person.name} is typing…` : '';
+  if (typing.textContent !== text) typing.textContent = text;
   const log = byId('log');
   const atEnd = log.dataset.person !== person.name || log.scrollHeight - log.scrollTop - log.clientHeight < 40;
   const fromEnd = log.scrollHeight - log.scrollTop;

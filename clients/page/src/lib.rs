@@ -31,6 +31,7 @@ pub const FILES: &[(&str, &str)] = files![
     "client/renewal.js",
     "client/retries.js",
     "client/storage.js",
+    "client/typing.js",
     "icon.svg",
     "index.html",
     "login.js",

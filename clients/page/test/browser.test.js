@@ -61,6 +61,37 @@ test('two people talk, and the ticks tell how far each message came', async () =
   await Promise.all([alice.context.close(), bob.context.close()]);
 });
 
+test('who types is shown, until they send, stop, or say nothing for a while', async () => {
+  const alice = await visit('anna');
+  const bob = await visit('ben');
+  await alice.page.getByText('Connected to localhost').waitFor(WAIT);
+  await bob.page.getByText('Connected to localhost').waitFor(WAIT);
+  await talkTo(alice.page, 'ben');
+  await say(alice.page, 'are you there?');
+  await bob.page.getByRole('button', { name: /anna.*are you there/ }).click(WAIT);
+  const shown = bob.page.getByText('anna is typing…');
+  const field = alice.page.getByLabel('Message', { exact: true });
+  const gone = { state: /** @type {const} */ ('hidden'), ...WAIT };
+  await field.pressSequentially('hel');
+  await shown.waitFor(WAIT);
+  await shot(bob.page, 'typing');
+  await shown.waitFor(gone); // nothing more came: its time is over
+  await alice.page.waitForTimeout(1500); // the gateway is told again after three seconds
+  await field.pressSequentially('lo');
+  await shown.waitFor(WAIT);
+  await field.press('Enter');
+  await bob.page.getByRole('log').getByText('hello').waitFor(WAIT);
+  await shown.waitFor(gone);
+  await field.pressSequentially('x');
+  await shown.waitFor(WAIT);
+  const stopped = Date.now();
+  await field.fill('');
+  await shown.waitFor(gone);
+  assert.ok(Date.now() - stopped < 1900, 'it was told, and did not only run out');
+  assert.deepEqual([...alice.problems, ...bob.problems], []);
+  await Promise.all([alice.context.close(), bob.context.close()]);
+});
+
 test('the token leaves the address at once, and a reload goes on', async () => {
   const { page, context, problems } = await visit('carol');
   await page.getByText('Connected to localhost').waitFor(WAIT);

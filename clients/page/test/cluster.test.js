@@ -59,8 +59,11 @@ test('two pages on two gateways and a terminal talk', async () => {
   await alice.getByRole('log').getByRole('img', { name: 'delivered' }).waitFor(WAIT);
   await bob.getByRole('button', { name: /alice.*Lunch at noon/ }).click(WAIT);
   await alice.getByRole('log').getByRole('img', { name: 'read' }).waitFor(WAIT);
+  await bob.getByLabel('Message', { exact: true }).pressSequentially('Yes');
+  await alice.getByText('bob is typing…').waitFor(WAIT);
   await say(bob, 'Yes. The usual place?');
   await alice.getByRole('log').getByText('The usual place?').waitFor(WAIT);
+  await alice.getByText('bob is typing…').waitFor({ state: 'hidden', ...WAIT });
 
   await cluster.chat('send', '--user', 'carol', '--to', 'alice', 'May I come along?');
   await alice.getByRole('button', { name: /carol.*May I come along/ }).click(WAIT);

@@ -159,6 +159,10 @@ export class Gateway {
           for (const other of others) other.frame(receipt);
         }
       }
+      if (frame.type === 'typing') {
+        const conversation = [me, frame.to.user].sort().join('|');
+        this.#push(frame.to.user, { type: 'typing', from: me, conversation, expires_in: frame.active === false ? 0 : 2000 });
+      }
       if (frame.type === 'history') {
         const conversation = [me, frame.user].sort().join('|');
         const messages = this.messages.filter((it) => it.conversation === conversation).reverse();

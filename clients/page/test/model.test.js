@@ -75,3 +75,20 @@ test('what is looked at is read once, and what another device has read is not un
   model.add(message(id(3, 3), 'mine', 'alice'));
   assert.equal(model.look(person), undefined);
 });
+
+test('who types does so until their time is over, or their message comes', () => {
+  const model = new Model('alice');
+  assert.equal(model.typing({ from: 'mallory', expires_in: 6000 }, 0), undefined);
+  assert.equal(model.people.size, 0);
+  model.add(message(id(1, 1), 'hi'));
+  const bob = model.person('bob');
+  model.typing({ from: 'bob', expires_in: 6000 }, 100);
+  assert.equal(bob.typingUntil, 6100);
+  model.add(message(id(2, 2), 'mine', 'alice'));
+  assert.equal(bob.typingUntil, 6100);
+  model.add(message(id(3, 3), 'his'));
+  assert.equal(bob.typingUntil, undefined);
+  model.typing({ from: 'bob', expires_in: 6000 }, 200);
+  model.typing({ from: 'bob', expires_in: 0 }, 300);
+  assert.equal(bob.typingUntil, undefined);
+});
