@@ -15,7 +15,8 @@ use chatcluster_gateway::{
 use chatcluster_protocol::{
     id::MessageId,
     peer::{
-        Outcome, PeerFrame, PeerHello, PeerKind, TargetOutcome, TargetRef, VERSION, decode, encode,
+        self, Outcome, PeerFrame, PeerHello, PeerKind, TargetOutcome, TargetRef, VERSION, decode,
+        encode,
     },
 };
 use chatcluster_runtime::tls::{RoleCertificate, RoleConnector};
@@ -177,6 +178,7 @@ impl PeerEvents for Near {
     fn deliver(&self, _: TargetRef<'_>, _: &Push) -> Outcome {
         Outcome::NotHere
     }
+    fn typing(&self, _: u64, _: &Bytes, _: &[peer::Target]) {}
     fn evict(&self, _: TargetRef<'_>) {}
     fn probe_all(&self) {}
 }
