@@ -5,7 +5,10 @@
 use std::{fs, path::PathBuf};
 
 use chatcluster_fuzz::{TARGETS, Target};
-use proptest::prelude::*;
+use proptest::{
+    prelude::*,
+    test_runner::{TestRng, TestRunner},
+};
 
 /// Asked when the test runs: checkouts share their build folder.
 fn corpus(name: &str) -> Vec<Vec<u8>> {
@@ -52,11 +55,15 @@ fn mutated() -> impl Strategy<Value = (Target, Vec<u8>)> {
     )
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 4000, ..ProptestConfig::default() })]
-
-    #[test]
-    fn whatever_comes_it_holds((target, input) in mutated()) {
+/// The same changes each time: `make fuzz` tries others.
+#[test]
+fn whatever_comes_it_holds() {
+    let config = ProptestConfig { cases: 20_000, failure_persistence: None, ..Default::default() };
+    let rng = TestRng::deterministic_rng(config.rng_algorithm);
+    let mut runner = TestRunner::new_with_rng(config, rng);
+    let played = runner.run(&mutated(), |(target, input)| {
         target(&input);
-    }
+        Ok(())
+    });
+    played.unwrap_or_else(|failure| panic!("{failure}"));
 }

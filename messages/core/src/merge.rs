@@ -89,11 +89,24 @@ fn both<T: serde::Serialize + serde::de::DeserializeOwned>(
     }
 }
 
-fn reference(a: ReferenceRecord, b: ReferenceRecord) -> ReferenceRecord {
+/// Of two that are complete alike, each may have been told of other devices: all of these have it.
+fn reference(mut a: ReferenceRecord, b: ReferenceRecord) -> ReferenceRecord {
     let rank = |record: &ReferenceRecord| {
         (matches!(record.state, ReferenceState::Complete(_)), record.id, record.hash)
     };
-    if rank(&a) >= rank(&b) { a } else { b }
+    match rank(&a).cmp(&rank(&b)) {
+        Ordering::Less => return b,
+        Ordering::Greater => return a,
+        Ordering::Equal => {}
+    }
+    if let (ReferenceState::Complete(one), ReferenceState::Complete(other)) =
+        (&mut a.state, b.state)
+    {
+        one.extend(other);
+        one.sort_unstable();
+        one.dedup();
+    }
+    a
 }
 
 /// Each device by itself: whoever knows of its later coming or going is right.
@@ -198,6 +211,25 @@ mod tests {
             }
             prop_assert_eq!(read, wanted);
         }
+    }
+
+    #[test]
+    fn of_two_complete_references_both_have_told_of_devices() {
+        use chatcluster_protocol::id::{DeviceId, MessageId, Reference, UserId};
+
+        let alice = UserId::new("alice").unwrap();
+        let device = |name: &str| (alice.clone(), DeviceId::new(name).unwrap());
+        let complete = |devices: &[&str]| {
+            let devices = devices.iter().map(|name| device(name)).collect();
+            let state = ReferenceState::Complete(devices);
+            record::encode(ReferenceRecord { id: MessageId::floor(5), hash: [0; 16], state })
+        };
+        let reference = Reference::new("r").unwrap();
+        let key = crate::key::reference(&alice, &DeviceId::new("phone").unwrap(), &reference);
+        let (a, b) = (complete(&["tablet", "laptop"]), complete(&["tablet", "watch"]));
+        let both = complete(&["laptop", "tablet", "watch"]);
+        assert_eq!(newer(&key, &a, &b).unwrap(), both);
+        assert_eq!(newer(&key, &b, &a).unwrap(), both);
     }
 
     #[test]

@@ -116,8 +116,9 @@ impl World {
         message.id?;
         let identity = self.oracle.identity(number);
         let lacks = |client: &&Client| !client.shown.contains_key(&identity);
+        // One that is lost may be registered again, by a hello that was on its way for long.
         let mut owed = self.clients.iter().filter(|client| message.owed.contains(&client.home));
-        let lacking = owed.find(lacks)?;
+        let lacking = owed.find(|client| !client.lost && lacks(client))?;
         Some(format!("m{number} has not reached {:?}", lacking.home))
     }
 
