@@ -49,6 +49,9 @@ pub const TYPING_CHANGES: u8 = 4;
 /// an answer.
 pub const TYPING_RECIPIENTS: usize = 8;
 
+/// The latest time that may be asked for, in milliseconds: the largest that fits into an id, in the year 10889.
+pub const TIME: u64 = (1 << 48) - 1;
+
 /// Longest token in `hello` and `refresh`, in bytes.
 pub const TOKEN: usize = 8 * 1024;
 

@@ -25,6 +25,9 @@ fn valid_frames() -> Vec<Value> {
         json!({ "type": "read", "id": 4, "conversation": CONVERSATION, "up_to": ID }),
         json!({ "type": "history", "id": 4, "user": "bob" }),
         json!({ "type": "history", "id": 4, "conversation": ID, "before": ID, "limit": 100, "sender": "bob" }),
+        json!({ "type": "history", "id": 4, "user": "bob", "after": ID, "content_type": "image/*",
+                "since": 0, "until": 281_474_976_710_655_u64 }),
+        json!({ "type": "history", "id": 4, "user": "bob", "content_type": "image/png" }),
         json!({ "type": "refresh", "id": 5, "token": "a.b.c" }),
         json!({ "type": "typing", "to": { "user": "bob" } }),
         json!({ "type": "typing", "id": 6, "to": { "user": "bob" }, "active": false }),
@@ -154,6 +157,25 @@ fn wrong_frames() -> Vec<(Value, ErrorCode, Option<&'static str>, &'static str)>
         ),
         (history(json!({ "user": "bob", "limit": 0 })), BadField, Some("limit"), "1 to 100"),
         (history(json!({ "user": "bob", "limit": 101 })), BadField, Some("limit"), "1 to 100"),
+        (
+            history(json!({ "user": "bob", "content_type": "image" })),
+            BadField,
+            Some("content_type"),
+            "image/* for all of a family",
+        ),
+        (
+            history(json!({ "user": "bob", "since": 281_474_976_710_656_u64 })),
+            BadField,
+            Some("since"),
+            "281474976710655",
+        ),
+        (
+            history(json!({ "user": "bob", "until": 281_474_976_710_656_u64 })),
+            BadField,
+            Some("until"),
+            "281474976710655",
+        ),
+        (history(json!({ "user": "bob", "until": -1 })), BadField, Some("until"), "whole number"),
     ]
 }
 

@@ -52,6 +52,9 @@ const SAVE_EVERY = 1_000;
  * @property {string} [before]
  * @property {string} [after]
  * @property {string} [sender]
+ * @property {string} [content_type] a media type, or `image/*` for all of a family
+ * @property {number} [since] of this time or later, milliseconds UTC
+ * @property {number} [until] before this time, milliseconds UTC
  * @property {number} [limit] 1 to 100; 50 where absent
  */
 

@@ -344,10 +344,11 @@ test('history comes back to whoever asked', () => world(async ({ peer, client })
   const server = await peer();
   const it = client([server]);
   it.connect();
-  const asking = it.history({ user: 'bob', limit: 3 });
+  const filters = { sender: 'bob', content_type: 'image/*', since: 5, until: 9 };
+  const asking = it.history({ user: 'bob', limit: 3, ...filters });
   const { connection } = await server.session();
   const asked = await connection.read();
-  assert.deepEqual([asked.type, asked.user, asked.limit], ['history', 'bob', 3]);
+  assert.deepEqual(asked, { type: 'history', id: asked.id, user: 'bob', limit: 3, ...filters });
   connection.write({ type: 'history', id: asked.id, messages: [{ message: id(7, 7) }], stable_up_to: 9 });
   assert.equal((await within('a page', asking)).stable_up_to, 9);
   connection.socket.close(4000);

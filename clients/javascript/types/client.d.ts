@@ -36,6 +36,9 @@
  * @property {string} [before]
  * @property {string} [after]
  * @property {string} [sender]
+ * @property {string} [content_type] a media type, or `image/*` for all of a family
+ * @property {number} [since] of this time or later, milliseconds UTC
+ * @property {number} [until] before this time, milliseconds UTC
  * @property {number} [limit] 1 to 100; 50 where absent
  */
 export class ChatClient {
@@ -180,6 +183,18 @@ export type HistoryQuery = {
     before?: string | undefined;
     after?: string | undefined;
     sender?: string | undefined;
+    /**
+     * a media type, or `image/*` for all of a family
+     */
+    content_type?: string | undefined;
+    /**
+     * of this time or later, milliseconds UTC
+     */
+    since?: number | undefined;
+    /**
+     * before this time, milliseconds UTC
+     */
+    until?: number | undefined;
     /**
      * 1 to 100; 50 where absent
      */

@@ -1,7 +1,8 @@
 //! Asking for what was said.
 
 use chatcluster_protocol::{
-    client::{History, RequestId},
+    Millis,
+    client::{History, MediaRange, RequestId},
     id::{ConversationId, MessageId, UserId},
 };
 
@@ -16,6 +17,12 @@ pub struct HistoryQuery {
     pub after: Option<MessageId>,
     /// Only messages of this sender.
     pub sender: Option<UserId>,
+    /// Only messages whose content has this type: `image/png`, or `image/*` for all of a family.
+    pub content_type: Option<MediaRange>,
+    /// Only messages of this time or later, milliseconds UTC.
+    pub since: Option<Millis>,
+    /// Only messages before this time, milliseconds UTC.
+    pub until: Option<Millis>,
     /// Most messages in the page, 1 to 100; 50 where none is named.
     pub limit: Option<u32>,
 }
@@ -38,7 +45,16 @@ impl HistoryQuery {
     }
 
     fn new(of: Of) -> Self {
-        Self { of, before: None, after: None, sender: None, limit: None }
+        Self {
+            of,
+            before: None,
+            after: None,
+            sender: None,
+            content_type: None,
+            since: None,
+            until: None,
+            limit: None,
+        }
     }
 }
 
@@ -48,8 +64,20 @@ impl From<HistoryQuery> for History {
             Of::User(user) => (Some(user), None),
             Of::Conversation(conversation) => (None, Some(conversation)),
         };
-        let HistoryQuery { before, after, sender, limit, .. } = query;
-        // The core gives the request its number when it is written.
-        Self { id: RequestId::MAX, conversation, user, before, after, sender, limit }
+        let HistoryQuery { of: _, before, after, sender, content_type, since, until, limit } =
+            query;
+        Self {
+            // The core gives the request its number when it is written.
+            id: RequestId::MAX,
+            conversation,
+            user,
+            before,
+            after,
+            sender,
+            content_type,
+            since,
+            until,
+            limit,
+        }
     }
 }

@@ -7,6 +7,7 @@ use std::{
     fs::{self, File},
     os::fd::OwnedFd,
     process::Stdio,
+    time::UNIX_EPOCH,
 };
 
 use chatcluster_client::protocol::{
@@ -313,6 +314,8 @@ async fn listen_says_that_the_only_token_expires_soon() {
 async fn history_prints_the_oldest_first_and_asks_for_as_many_pages_as_it_takes() {
     let cluster = Cluster::new().await;
     let args = ["history", "--user", "alice", "--with", "bob", "--limit", "3"];
+    let filters = ["--sender", "bob", "--type", "text/*", "--since", "5", "--until", "1h"];
+    let args = [&args[..], &filters].concat();
     let child = cluster.chat(&args).spawn().unwrap();
     let (mut conn, _) = cluster.peer.session().await;
     for (texts, before) in [(&["four", "three"][..], None), (&["two"][..], Some(id(3, "three")))] {
@@ -321,6 +324,11 @@ async fn history_prints_the_oldest_first_and_asks_for_as_many_pages_as_it_takes(
             (asked.before, asked.limit),
             (before, Some(if before.is_none() { 3 } else { 1 }))
         );
+        let sender = asked.sender.unwrap();
+        assert_eq!((sender.as_str(), asked.content_type.unwrap().as_str()), ("bob", "text/*"));
+        assert_eq!(asked.since, Some(5));
+        let now = UNIX_EPOCH.elapsed().unwrap().as_millis() as u64;
+        assert!((1_700_000_000_000..now - 3_500_000).contains(&asked.until.unwrap()));
         let messages = texts.iter().map(|text| match message(id(3, text), text) {
             ServerFrame::Message(message) => message,
             other => panic!("{other:?}"),

@@ -62,6 +62,7 @@ pub(super) fn history_request(asker: &Device, request: &History) -> v1::HistoryR
     use v1::history_request::Of;
     let conversation = request.conversation.map(|c| Bytes::copy_from_slice(&c.to_bytes()));
     let peer = request.user.as_ref().map(|user| Of::Peer(user.as_str().into()));
+    let content_type = request.content_type.as_ref();
     v1::HistoryRequest {
         user: asker.user.as_str().into(),
         of: conversation.map(Of::Conversation).or(peer),
@@ -69,6 +70,9 @@ pub(super) fn history_request(asker: &Device, request: &History) -> v1::HistoryR
         after: request.after.map(bytes).unwrap_or_default(),
         sender: request.sender.as_ref().map(|user| user.as_str().into()).unwrap_or_default(),
         limit: request.limit.unwrap_or_default(),
+        content_type: content_type.map(|range| range.as_str().into()).unwrap_or_default(),
+        since: request.since,
+        until: request.until,
     }
 }
 

@@ -205,6 +205,39 @@ async fn history_is_for_those_who_take_part() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn history_is_looked_through_by_type_sender_and_time() {
+    let world = World::new().await;
+    let one = world.gateway("one").await;
+    let mut alice = world.login(one.client, "alice", "phone").await;
+    let mut sent = Vec::new();
+    for (reference, kind) in [("h-1", "text/plain"), ("h-2", "image/png"), ("h-3", "image/png")] {
+        let content = json!({"type": kind, "body": reference});
+        let to = json!({"user": "bob"});
+        alice
+            .request(json!({"type": "send", "ref": reference, "to": to, "content": content}))
+            .await;
+        sent.push(alice.until("sent").await);
+    }
+    let (at, id) = (&sent[1]["at"], &sent[1]["message"]);
+    for (filter, wanted) in [
+        (json!({"content_type": "image/*"}), &["h-3", "h-2"][..]),
+        (json!({"content_type": "image/*", "before": sent[2]["message"]}), &["h-2"]),
+        (json!({"content_type": "text/plain"}), &["h-1"]),
+        (json!({"sender": "alice", "since": at, "after": id}), &["h-3"]),
+        (json!({"sender": "bob", "since": 0}), &[]),
+        (json!({"until": 1_700_000_000_000_u64}), &[]),
+    ] {
+        let mut history = json!({"type": "history", "user": "bob"});
+        history.as_object_mut().unwrap().extend(filter.as_object().unwrap().clone());
+        alice.request(history).await;
+        let page = alice.until("history").await;
+        let came = page["messages"].as_array().unwrap().iter();
+        let came: Vec<_> = came.map(|one| one["content"]["body"].as_str().unwrap()).collect();
+        assert_eq!(came, wanted, "{filter}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn while_the_message_service_is_away_sends_say_so_and_later_succeed() {
     let world = World::new().await;
     let one = world.gateway("one").await;

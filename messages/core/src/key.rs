@@ -249,6 +249,11 @@ pub fn id_of(key: &[u8]) -> Option<MessageId> {
     MessageId::from_bytes(*key.last_chunk::<16>()?).ok()
 }
 
+/// The conversation of a message in the archive.
+pub fn archived_in(key: &[u8]) -> Option<ConversationId> {
+    Some(ConversationId::from_bytes(*key.get(1..)?.first_chunk::<16>()?))
+}
+
 /// The conversation at the end of a key.
 pub fn conversation_of(key: &[u8]) -> Option<ConversationId> {
     Some(ConversationId::from_bytes(*key.last_chunk::<16>()?))
@@ -275,6 +280,28 @@ pub struct Ids {
     pub from: u128,
     /// Behind the highest.
     pub to: u128,
+}
+
+/// Bounds of ids, in the words of those who ask. All that are given must hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Bounds {
+    /// Below this id.
+    pub before: Option<MessageId>,
+    /// Above this id.
+    pub after: Option<MessageId>,
+    /// Of this time or later.
+    pub since: Option<Millis>,
+    /// Before this time.
+    pub until: Option<Millis>,
+}
+
+impl From<Bounds> for Ids {
+    fn from(Bounds { before, after, since, until }: Bounds) -> Self {
+        let below = [before, until.map(MessageId::floor)].into_iter().flatten();
+        let ids = below.fold(Self::ALL, Self::below);
+        let ids = after.map_or(ids, |id| ids.above(id));
+        since.map_or(ids, |at| ids.at_least(MessageId::floor(at)))
+    }
 }
 
 impl Ids {

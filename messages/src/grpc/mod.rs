@@ -14,12 +14,9 @@ use chatcluster_messages_api::v1::{
     messages_server::{Messages, MessagesServer},
 };
 use chatcluster_protocol::id::MessageId;
-use messages_core::{
-    key::Ids,
-    repository::{
-        Direction, InboxCursor, Query, Refused, Registered, Repository, RepositoryError,
-        RevocationPage, Seen, stable_up_to,
-    },
+use messages_core::repository::{
+    InboxCursor, Query, Refused, Registered, Repository, RepositoryError, RevocationPage, Seen,
+    stable_up_to,
 };
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_stream::Stream;
@@ -189,8 +186,16 @@ impl<R: Repository> GrpcService<R> {
     }
 
     async fn history(&self, request: HistoryRequest) -> Result<HistoryResponse, Status> {
-        let read::History { user, conversation, of_peer, before, after, sender, limit } =
-            read::history(request)?;
+        let read::History {
+            user,
+            conversation,
+            of_peer,
+            ids,
+            direction,
+            sender,
+            content_type,
+            limit,
+        } = read::history(request)?;
         // The conversation with a peer is the user's own also while nothing has been said in it.
         if !of_peer {
             let part = self.repository.takes_part(user, conversation).await.map_err(status)?;
@@ -200,13 +205,11 @@ impl<R: Repository> GrpcService<R> {
                 ));
             }
         }
-        let ids = before.map_or(Ids::ALL, |id| Ids::ALL.below(id));
-        let ids = after.map_or(ids, |id| ids.above(id));
-        let direction = if after.is_some() { Direction::Forward } else { Direction::Backward };
         let query = Query {
             user: None,
             conversation: Some(conversation),
             sender,
+            content_type,
             ids,
             direction,
             limit,

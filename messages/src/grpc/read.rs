@@ -4,13 +4,14 @@ use std::{collections::BTreeSet, fmt::Display};
 
 use chatcluster_messages_api::v1;
 use chatcluster_protocol::{
-    client::{Body, ContentType},
+    client::{Body, ContentType, MediaRange},
     id::{ConversationId, DeviceId, Identity, MessageId, Reference, UserId},
-    limits::{ACK_IDS, HISTORY_DEFAULT},
+    limits::{ACK_IDS, HISTORY_DEFAULT, TIME},
 };
 use messages_core::{
+    key::{Bounds, Ids},
     record::{Archived, To},
-    repository::{Acknowledge, Append, InboxCursor, MarkRead},
+    repository::{Acknowledge, Append, Direction, InboxCursor, MarkRead},
 };
 use tonic::Status;
 
@@ -144,9 +145,10 @@ pub(super) struct History {
     pub(super) conversation: ConversationId,
     /// It was named by the other user.
     pub(super) of_peer: bool,
-    pub(super) before: Option<MessageId>,
-    pub(super) after: Option<MessageId>,
+    pub(super) ids: Ids,
+    pub(super) direction: Direction,
     pub(super) sender: Option<UserId>,
+    pub(super) content_type: Option<MediaRange>,
     pub(super) limit: usize,
 }
 
@@ -166,17 +168,36 @@ pub(super) fn history(request: v1::HistoryRequest) -> Read<History> {
         true => Ok(None),
         false => message_id(bytes, name).map(Some),
     };
+    let time = |at: Option<u64>, name: &'static str| match at {
+        Some(at) if at > TIME => Err(invalid(name, format!("must be at most {TIME}"))),
+        at => Ok(at),
+    };
+    let bounds = Bounds {
+        before: bound(&request.before, "before")?,
+        after: bound(&request.after, "after")?,
+        since: time(request.since, "since")?,
+        until: time(request.until, "until")?,
+    };
+    let forward = bounds.after.is_some();
     let sender = match request.sender.is_empty() {
         true => None,
         false => Some(UserId::new(&request.sender).map_err(|error| invalid("sender", error))?),
+    };
+    let content_type = match request.content_type.is_empty() {
+        true => None,
+        false => Some(
+            MediaRange::new(request.content_type)
+                .map_err(|error| invalid("content_type", error))?,
+        ),
     };
     Ok(History {
         user,
         conversation,
         of_peer,
-        before: bound(&request.before, "before")?,
-        after: bound(&request.after, "after")?,
+        ids: bounds.into(),
+        direction: if forward { Direction::Forward } else { Direction::Backward },
         sender,
+        content_type,
         limit: limit(request.limit, HISTORY_DEFAULT as usize, 1000)?,
     })
 }

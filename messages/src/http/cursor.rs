@@ -39,8 +39,10 @@ pub(super) fn read(text: &str, query: &Query) -> Result<MessageId, InvalidCursor
 
 fn check(query: &Query) -> [u8; CHECK] {
     // The limit may change from page to page; the rest makes the question.
-    let Query { user, conversation, sender, ids, direction, limit: _, bytes: _ } = query;
-    let text = format!("{user:?} {conversation:?} {sender:?} {ids:?} {direction:?}");
+    let Query { user, conversation, sender, content_type, ids, direction, limit: _, bytes: _ } =
+        query;
+    let text =
+        format!("{user:?} {conversation:?} {sender:?} {content_type:?} {ids:?} {direction:?}");
     let mut check = [0; CHECK];
     check.copy_from_slice(&Sha256::digest(text)[..CHECK]);
     check
@@ -55,7 +57,7 @@ fn unhex(text: &str) -> Option<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
-    use chatcluster_protocol::id::UserId;
+    use chatcluster_protocol::{client::MediaRange, id::UserId};
     use messages_core::{key::Ids, repository::Direction};
 
     use super::*;
@@ -66,6 +68,7 @@ mod tests {
             user: Some(UserId::new("alice").unwrap()),
             conversation: None,
             sender: None,
+            content_type: None,
             ids: Ids::ALL,
             direction: Direction::Backward,
             limit: 10,
@@ -77,6 +80,9 @@ mod tests {
         assert_eq!(read(&cursor, &Query { limit: 20, ..query.clone() }), Ok(id));
         let turned = Query { direction: Direction::Forward, ..query.clone() };
         assert_eq!(read(&cursor, &turned), Err(InvalidCursor::OtherQuestion));
+        let images = Some(MediaRange::new("image/*").unwrap());
+        let images = Query { content_type: images, ..query.clone() };
+        assert_eq!(read(&cursor, &images), Err(InvalidCursor::OtherQuestion));
         for wrong in ["", "0", "zz", "é", &cursor[2..], &cursor.replacen("01", "02", 1)] {
             assert_eq!(read(wrong, &query), Err(InvalidCursor::Unreadable), "{wrong}");
         }

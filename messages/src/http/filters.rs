@@ -3,9 +3,13 @@
 
 use std::borrow::Cow;
 
-use chatcluster_protocol::id::{ConversationId, MessageId, UserId};
+use chatcluster_protocol::{
+    client::MediaRange,
+    id::{ConversationId, UserId},
+    limits::TIME,
+};
 use messages_core::{
-    key::Ids,
+    key::{Bounds, Ids},
     repository::{Direction, Query},
 };
 use schemars::JsonSchema;
@@ -20,17 +24,14 @@ pub(super) const LIMIT_DEFAULT: usize = 100;
 /// Bytes of bodies in a page.
 const PAGE_BYTES: usize = 1024 * 1024;
 
-/// The largest time that fits into an id, in milliseconds: the year 10889.
-pub(super) const TIME_MAX: u64 = (1 << 48) - 1;
-
 /// Which messages. All filters that are given must hold.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct Filters {
     pub(super) user: Option<UserId>,
     pub(super) conversation: Option<ConversationId>,
     sender: Option<UserId>,
-    since: Option<u64>,
-    until: Option<u64>,
+    content_type: Option<MediaRange>,
+    bounds: Bounds,
     order: Option<Order>,
     limit: Option<usize>,
     cursor: Option<String>,
@@ -96,8 +97,13 @@ impl Filters {
                 self.conversation = Some(conversation(name, value)?);
             }
             ("sender", _) => self.sender = Some(value.parse().map_err(|error| wrong(&error))?),
-            ("since", _) => self.since = Some(number(name, value, 0, TIME_MAX)?),
-            ("until", _) => self.until = Some(number(name, value, 0, TIME_MAX)?),
+            ("content_type", _) => {
+                self.content_type = Some(value.parse().map_err(|error| wrong(&error))?);
+            }
+            ("before", _) => self.bounds.before = Some(value.parse().map_err(|e| wrong(&e))?),
+            ("after", _) => self.bounds.after = Some(value.parse().map_err(|e| wrong(&e))?),
+            ("since", _) => self.bounds.since = Some(number(name, value, 0, TIME)?),
+            ("until", _) => self.bounds.until = Some(number(name, value, 0, TIME)?),
             ("limit", _) => self.limit = Some(number(name, value, 1, LIMIT as u64)? as usize),
             ("order", _) => {
                 self.order = Some(match value {
@@ -114,15 +120,16 @@ impl Filters {
 
     /// The question, with the cursor's place in it, and the question without it, for the next cursor.
     pub(super) fn query(self) -> Result<(Query, Query), Problem> {
-        let Self { user, conversation, sender, since, until, order, limit, cursor } = self;
-        let ids = since.map_or(Ids::ALL, |at| Ids::ALL.at_least(MessageId::floor(at)));
-        let ids = until.map_or(ids, |at| ids.below(MessageId::floor(at)));
+        let Self { user, conversation, sender, content_type, bounds, order, limit, cursor } = self;
+        let ids = Ids::from(bounds);
         let direction = match order {
             Some(Order::Asc) => Direction::Forward,
             Some(Order::Desc) | None => Direction::Backward,
         };
         let limit = limit.unwrap_or(LIMIT_DEFAULT);
-        let whole = Query { user, conversation, sender, ids, direction, limit, bytes: PAGE_BYTES };
+        let bytes = PAGE_BYTES;
+        let whole =
+            Query { user, conversation, sender, content_type, ids, direction, limit, bytes };
         let ids = match cursor {
             None => ids,
             Some(text) => {
@@ -154,6 +161,8 @@ fn number(name: &str, value: &str, least: u64, most: u64) -> Result<u64, Problem
 
 #[cfg(test)]
 mod tests {
+    use chatcluster_protocol::id::MessageId;
+
     use super::*;
 
     fn parse(query: &str) -> Result<Filters, Problem> {
@@ -164,14 +173,26 @@ mod tests {
     fn all_filters_are_read() {
         let conversation = "76a1b0ba-cb1d-8d63-9b52-cd45f9a7c5a0";
         let query = format!(
-            "user=alice%40x&conversation={conversation}&sender=bob&since=5&until=9&order=asc&limit=7"
+            "user=alice%40x&conversation={conversation}&sender=bob&content_type=image/*\
+             &since=5&until=9&order=asc&limit=7"
         );
         let (query, _) = parse(&query).unwrap().query().unwrap();
         assert_eq!(query.user, Some(UserId::new("alice@x").unwrap()));
         assert_eq!(query.conversation.unwrap().to_string(), conversation);
         assert_eq!(query.sender, Some(UserId::new("bob").unwrap()));
+        assert_eq!(query.content_type, Some(MediaRange::new("image/*").unwrap()));
         let range = Ids::ALL.at_least(MessageId::floor(5)).below(MessageId::floor(9));
         assert_eq!((query.ids, query.direction, query.limit), (range, Direction::Forward, 7));
+    }
+
+    #[test]
+    fn ids_bound_a_list_whatever_its_order() {
+        let [low, high] = [3, 8].map(MessageId::floor);
+        for order in ["asc", "desc"] {
+            let query = format!("after={low}&before={high}&since=1&until=9&order={order}");
+            let (query, _) = parse(&query).unwrap().query().unwrap();
+            assert_eq!(query.ids, Ids::ALL.above(low).below(high));
+        }
     }
 
     #[test]
@@ -183,6 +204,10 @@ mod tests {
             ("conversation=7", "conversation"),
             ("conversation=76a1b0bacb1d8d639b52cd45f9a7c5a0", "conversation"),
             ("sender=a%20b", "sender"),
+            ("content_type=image", "content_type"),
+            ("content_type=application/a+b", "content_type"),
+            ("before=7", "before"),
+            ("after=76a1b0ba-cb1d-8d63-9b52-cd45f9a7c5a0", "after"),
             ("since=-1", "since"),
             ("since=%2B1", "since"),
             ("until=281474976710656", "until"),

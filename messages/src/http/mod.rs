@@ -1,5 +1,5 @@
-//! The HTTP interface, for backends: reading messages by user, id, conversation, sender and time; the
-//! devices of users, and the end of their sessions.
+//! The HTTP interface, for backends: reading messages by user, id, conversation, sender, type and
+//! time; the devices of users, and the end of their sessions.
 //!
 //! - [`api`]: the routes, of which [`devices`] and [`revocations`] have some; [`openapi()`]: their description, which is served at `/openapi.json`
 //! - [`auth`]: service tokens; [`filters`]: query parameters; [`cursor`]: pages

@@ -2,8 +2,9 @@
 //! and parameters are written here, beside the one table of routes that the router is built from.
 
 use chatcluster_protocol::{
-    client::Message,
+    client::{MediaRange, Message},
     id::{ConversationId, DeviceId, UserId},
+    limits::TIME,
 };
 use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Value, json};
@@ -12,7 +13,7 @@ use super::{
     api::Messages,
     auth::scope,
     devices::Devices,
-    filters::{LIMIT, LIMIT_DEFAULT, Order, TIME_MAX},
+    filters::{LIMIT, LIMIT_DEFAULT, Order},
     problem::Problem,
     revocations::{Revocation, Revoked},
 };
@@ -38,7 +39,7 @@ pub(super) const REVOCATIONS: &str = "/v1/users/{user}/revocations";
 const UUID_V7: &str =
     "^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-7[0-9a-fA-F]{3}-[89abAB][0-9a-fA-F]{3}-[0-9a-fA-F]{12}$";
 
-const ABOUT: &str = "Messages by user, id, conversation, sender and time, and the devices of users, for \
+const ABOUT: &str = "Messages by user, id, conversation, sender, type and time, and the devices of users, for \
     backends. Every request carries a service token: a JWT signed by HS256 with `aud`, `exp` and a \
     `scope` that contains what the operation needs, `messages:read`, `devices:write` or \
     `sessions:write`. Unknown \
@@ -148,7 +149,7 @@ fn revoke(schemas: &mut SchemaGenerator) -> Value {
 }
 
 fn one(schemas: &mut SchemaGenerator) -> Value {
-    let id = json!({ "type": "string", "format": "uuid", "pattern": UUID_V7 });
+    let id = message_id();
     let mut responses = errors(schemas);
     responses["200"] = answer::<Message>(schemas, "application/json", "The message.");
     responses["404"] = problem(schemas, "There is no such message.");
@@ -161,15 +162,32 @@ fn one(schemas: &mut SchemaGenerator) -> Value {
     })
 }
 
+fn message_id() -> Value {
+    json!({ "type": "string", "format": "uuid", "pattern": UUID_V7 })
+}
+
 /// A list with these parameters of its own and those of all lists.
 fn list(schemas: &mut SchemaGenerator, id: &str, summary: &str, own: Vec<Value>) -> Value {
-    let time = json!({ "type": "integer", "minimum": 0, "maximum": TIME_MAX });
+    let time = json!({ "type": "integer", "minimum": 0, "maximum": TIME });
     let limit =
         json!({ "type": "integer", "minimum": 1, "maximum": LIMIT, "default": LIMIT_DEFAULT });
     let order = schemas.subschema_for::<Order>();
+    let bound = message_id();
     let cursor = json!({ "type": "string", "pattern": "^[0-9a-f]{42}$" });
     let common = [
         query::<UserId>(schemas, "sender", "Sent by this user."),
+        query::<MediaRange>(
+            schemas,
+            "content_type",
+            "With content of this type; `image/*` is all of a family.",
+        ),
+        parameter("before", "query", "With a lower id.", &bound),
+        parameter(
+            "after",
+            "query",
+            "With a higher id. `order` alone says which come first.",
+            &bound,
+        ),
         parameter("since", "query", "Accepted at this time or later, milliseconds UTC.", &time),
         parameter("until", "query", "Accepted before this time, milliseconds UTC.", &time),
         parameter("order", "query", "Which come first; `desc` where none is given.", &order),

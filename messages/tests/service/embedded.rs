@@ -278,6 +278,7 @@ impl Service {
             user: None,
             conversation: None,
             sender: None,
+            content_type: None,
             ids: Ids::ALL,
             direction: Direction::Backward,
             limit: 1000,

@@ -235,6 +235,49 @@ async fn history_is_for_those_who_take_part() {
 }
 
 #[tokio::test]
+async fn history_is_filtered_by_type_and_time() {
+    let service = Service::start().await;
+    let mut gateway = service.gateway().await;
+    for (n, kind) in ["text/plain", "image/png", "image/jpeg"].into_iter().enumerate() {
+        let mut append = append("alice", "bob", &n.to_string(), NOW + n as u64, "hi");
+        append.content.as_mut().unwrap().r#type = kind.into();
+        store(&mut gateway, vec![append]).await;
+    }
+    let all = v1::HistoryRequest {
+        user: "bob".into(),
+        of: Some(v1::history_request::Of::Peer("alice".into())),
+        ..Default::default()
+    };
+    let with = |content_type: &str, since, until| v1::HistoryRequest {
+        content_type: content_type.into(),
+        since,
+        until,
+        ..all.clone()
+    };
+    for (request, wanted) in [
+        (with("image/*", None, None), &["image/jpeg", "image/png"][..]),
+        (with("image/png", None, None), &["image/png"]),
+        (with("", Some(NOW + 1), None), &["image/jpeg", "image/png"]),
+        (with("", Some(NOW + 1), Some(NOW + 2)), &["image/png"]),
+        (with("", None, Some(0)), &[]),
+    ] {
+        let page = gateway.history(request.clone()).await.unwrap().into_inner();
+        let came: Vec<_> =
+            page.messages.iter().map(|one| &*one.content.as_ref().unwrap().r#type).collect();
+        assert_eq!(came, wanted, "{request:?}");
+    }
+    for (request, field) in [
+        (with("image", None, None), "content_type"),
+        (with("", Some(1 << 48), None), "since"),
+        (with("", None, Some(1 << 48)), "until"),
+    ] {
+        let status = gateway.history(request).await.unwrap_err();
+        assert_eq!(status.code(), Code::InvalidArgument);
+        assert!(status.message().starts_with(&format!("{field}: ")), "{status}");
+    }
+}
+
+#[tokio::test]
 async fn a_probe_answers_by_position() {
     let service = Service::start().await;
     let mut gateway = service.gateway().await;

@@ -6,10 +6,16 @@ use chatcluster_messages::{
     embedded::{Embedded, WriterThread},
     http::{self, HttpService, InvalidKey, ServiceTokens},
 };
-use chatcluster_protocol::id::{ConversationId, MessageId};
+use chatcluster_protocol::{
+    client::ContentType,
+    id::{ConversationId, MessageId},
+};
 use chatcluster_runtime::tls::{Handshakes, ServerCertificate, TlsListener};
 use chatcluster_testkit::certificates::Certificates;
-use messages_core::repository::{Append, Quorum, Repository};
+use messages_core::{
+    record::Archived,
+    repository::{Append, Quorum, Repository},
+};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -63,7 +69,10 @@ impl Service {
     pub async fn said(&self, pairs: &[&str]) -> Vec<MessageId> {
         let append = |(n, pair): (u64, &&str)| {
             let (from, to) = pair.split_once('>').unwrap();
+            // With a type of its own: "alice>bob image/png".
+            let (to, kind) = to.split_once(' ').unwrap_or((to, "text/plain"));
             let message = said(from, to, &format!("r{n}"), &n.to_string());
+            let message = Archived { kind: ContentType::new(kind).unwrap(), ..message };
             Append { id: id_of(&message, NOW + n), message }
         };
         let appends: Vec<_> = (0..).zip(pairs).map(append).collect();
@@ -129,6 +138,27 @@ async fn messages_are_found_by_user_conversation_sender_and_time() {
 }
 
 #[tokio::test]
+async fn messages_are_found_by_type_and_between_ids() {
+    let service = Service::start().await;
+    let ids = service
+        .said(&["alice>bob", "bob>alice image/png", "alice>carol image/jpeg", "bob>alice"])
+        .await;
+    let conversation = ConversationId::between(&user("alice"), &user("bob"));
+    for (path, wanted) in [
+        ("/v1/messages?content_type=image/*&limit=1".into(), &[2, 1][..]),
+        ("/v1/messages?content_type=image%2Fpng".into(), &[1]),
+        ("/v1/messages?content_type=text/*&sender=bob".into(), &[3]),
+        (format!("/v1/conversations/{conversation}/messages?content_type=image/*"), &[1]),
+        ("/v1/users/bob/messages?content_type=image/jpeg".into(), &[]),
+        (format!("/v1/messages?after={}&before={}", ids[0], ids[3]), &[2, 1]),
+        (format!("/v1/messages?after={}&order=asc&limit=1", ids[1]), &[2, 3]),
+        (format!("/v1/users/alice/messages?before={}", ids[1]), &[0]),
+    ] {
+        assert_eq!(service.bodies(&path).await, wanted, "{path}");
+    }
+}
+
+#[tokio::test]
 async fn a_message_has_the_shape_that_clients_see() {
     let service = Service::start().await;
     let id = service.said(&TALK[..1]).await[0];
@@ -158,6 +188,8 @@ async fn what_is_wrong_with_a_request_is_named() {
     for (path, status, code, field) in [
         ("/v1/messages?usr=alice", 400, "bad_parameter", Some("usr")),
         ("/v1/messages?limit=501", 400, "bad_parameter", Some("limit")),
+        ("/v1/messages?content_type=a/b/c", 400, "bad_parameter", Some("content_type")),
+        ("/v1/messages?after=7", 400, "bad_parameter", Some("after")),
         ("/v1/messages?cursor=00", 400, "bad_parameter", Some("cursor")),
         ("/v1/messages/7", 400, "bad_parameter", Some("id")),
         ("/v1/messages/0193a2c4-7b10-7abc-8def-0123456789ab?x=1", 400, "bad_parameter", Some("x")),

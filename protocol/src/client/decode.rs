@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 use super::{ClientFrame, Error, ErrorCode, Hello, Refresh, RequestId};
 use crate::{
     id::{InvalidConversationId, Reference},
-    limits::{ACK_IDS, HISTORY_PAGE, TOKEN},
+    limits::{ACK_IDS, HISTORY_PAGE, TIME, TOKEN},
 };
 
 /// Why a frame was refused: the `error` to answer with.
@@ -126,6 +126,12 @@ fn within_limits(frame: ClientFrame) -> Result<ClientFrame, Error> {
             if history.limit.is_some_and(|n| n == 0 || n > HISTORY_PAGE) =>
         {
             Some(bad_field("limit", format!("must be 1 to {HISTORY_PAGE}")))
+        }
+        ClientFrame::History(history) if history.since.is_some_and(|at| at > TIME) => {
+            Some(bad_field("since", format!("must be at most {TIME}, in milliseconds")))
+        }
+        ClientFrame::History(history) if history.until.is_some_and(|at| at > TIME) => {
+            Some(bad_field("until", format!("must be at most {TIME}, in milliseconds")))
         }
         _ => None,
     };

@@ -3,10 +3,11 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Message, RequestId};
+use super::{MediaRange, Message, RequestId};
 use crate::{
     Millis,
     id::{ConversationId, MessageId, UserId},
+    limits::TIME,
 };
 
 /// A page of a conversation that the user takes part in. With `after` it goes forward in time, else
@@ -34,6 +35,17 @@ pub struct History {
     /// Only messages of this sender.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sender: Option<UserId>,
+    /// Only messages whose content has this type: a media type, or `image/*` for all of a family.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content_type: Option<MediaRange>,
+    /// Only messages of this time or later, milliseconds UTC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(max = TIME))]
+    pub since: Option<Millis>,
+    /// Only messages before this time, milliseconds UTC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(max = TIME))]
+    pub until: Option<Millis>,
     /// Most messages in the answer, 50 where none is named. There may be fewer although more exist.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 100))]

@@ -1,11 +1,12 @@
 //! Looking back: a device goes forward through one of its conversations, page by page, for as long as the
-//! world lasts. In the end it must have seen all that is stable.
+//! world lasts; every second one looks only for pictures, and from when it began. In the end it must have
+//! seen all that is stable.
 
 use std::collections::BTreeSet;
 
 use chatcluster_protocol::{
     Millis,
-    client::{ClientFrame, History, HistoryPage, RequestId},
+    client::{ClientFrame, ContentType, History, HistoryPage, MediaRange, RequestId},
     id::MessageId,
 };
 
@@ -28,19 +29,33 @@ pub(crate) struct Look {
     pub(crate) with: usize,
     after: MessageId,
     asked: Option<RequestId>,
+    content_type: Option<MediaRange>,
+    since: Millis,
     /// What was on the pages, and up to when nothing can be missing.
     pub(crate) seen: BTreeSet<MessageId>,
     pub(crate) complete: Millis,
+}
+
+impl Look {
+    /// Whether it is for a message with this id and type.
+    pub(crate) fn is_for(&self, id: MessageId, kind: &ContentType) -> bool {
+        id.millis() >= self.since
+            && self.content_type.as_ref().is_none_or(|range| range.contains(kind))
+    }
 }
 
 impl World {
     pub(super) fn look_back(&mut self, device: usize) {
         let user = self.clients[device].user;
         let with = (user + 1) % self.shape.users.len();
+        let pictures = MediaRange::new("image/*").ok().filter(|_| device % 2 == 1);
+        let since = if pictures.is_some() { self.pod_wall(0) } else { 0 };
         self.clients[device].look.get_or_insert_with(|| Look {
             with,
             after: MessageId::floor(0),
             asked: None,
+            content_type: pictures,
+            since,
             seen: BTreeSet::new(),
             complete: 0,
         });
@@ -63,6 +78,9 @@ impl World {
             before: None,
             after: Some(look.after),
             sender: None,
+            content_type: look.content_type.clone(),
+            since: Some(look.since),
+            until: None,
             limit: Some(PAGE),
         };
         self.say(device, ClientFrame::History(history));
@@ -72,6 +90,11 @@ impl World {
         let Some(look) = &mut self.clients[device].look else { return };
         if look.asked.take_if(|asked| *asked == page.id).is_none() {
             return;
+        }
+        let mut said = page.messages.iter();
+        if let Some(other) = said.find(|it| !look.is_for(it.message, &it.content.kind)) {
+            let what = format!("a page of {look:?} has {other:?}");
+            return self.violated("history", what);
         }
         look.seen.extend(page.messages.iter().map(|message| message.message));
         for message in &page.messages {

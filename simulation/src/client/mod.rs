@@ -5,7 +5,7 @@ mod connection;
 mod history;
 mod marks;
 mod reading;
-mod sending;
+pub(crate) mod sending;
 mod token;
 mod typing;
 

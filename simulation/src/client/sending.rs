@@ -1,7 +1,7 @@
 //! Writing: in order, again after failures and over new connections, until there is an answer.
 
 use chatcluster_protocol::{
-    client::{ClientFrame, Content, Recipient, Send, Sent},
+    client::{Body, ClientFrame, Content, ContentType, Recipient, Send, Sent},
     id::Reference,
     limits::SENDS_IN_FLIGHT,
 };
@@ -11,6 +11,12 @@ use crate::{clock::MS, coverage::hit, network::Node, trace::trace, world::World}
 
 /// Sends without an answer: a few more than the protocol allows, so that some are refused.
 const IN_FLIGHT: usize = SENDS_IN_FLIGHT + 8;
+
+/// Some of what is written says that it is a picture.
+pub(crate) fn kind_of(body: &str) -> ContentType {
+    let kind = if body.ends_with(['1', '4', '7']) { "image/png" } else { "text/plain" };
+    ContentType::new(kind).unwrap_or_else(|error| panic!("{error}"))
+}
 
 impl World {
     /// The person writes to a user.
@@ -94,7 +100,8 @@ impl World {
         if draft.tries > 1 {
             hit("client: repeated send");
         }
-        let content = Content::text(draft.body.clone()).unwrap_or_else(|error| panic!("{error}"));
+        let body = Body::new(&*draft.body).unwrap_or_else(|error| panic!("{error}"));
+        let content = Content { kind: kind_of(&draft.body), body };
         let to = Recipient::User(draft.to.clone());
         let send = Send { id, reference: draft.reference.clone(), to, content, seen };
         trace!(

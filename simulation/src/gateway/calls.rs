@@ -15,7 +15,7 @@ use gateway_core::{
     session::{AppendResult, Effect, HistoryFailure, Input, MarkFailure, Registration},
 };
 use messages_core::{
-    key::Ids,
+    key::Bounds,
     repository::{
         self, Acknowledge, Direction, Query, Registered, Repository, RepositoryError, stable_up_to,
     },
@@ -291,14 +291,14 @@ impl World {
         let peer = request.user.as_ref();
         let of_peer = peer.map(|peer| ConversationId::between(&asker.user, peer));
         let Some(conversation) = request.conversation.or(of_peer) else { return };
-        let ids = request.before.map_or(Ids::ALL, |id| Ids::ALL.below(id));
-        let ids = request.after.map_or(ids, |id| ids.above(id));
-        let forward = request.after.is_some();
+        let History { before, after, since, until, .. } = request;
+        let forward = after.is_some();
         let query = Query {
             user: None,
             conversation: Some(conversation),
             sender: request.sender,
-            ids,
+            content_type: request.content_type,
+            ids: Bounds { before, after, since, until }.into(),
             direction: if forward { Direction::Forward } else { Direction::Backward },
             limit: request.limit.unwrap_or(HISTORY_DEFAULT) as usize,
             bytes: PAGE_BYTES,

@@ -6,7 +6,7 @@ use futures_util::FutureExt;
 use gateway_core::session::Phase;
 
 use crate::{
-    client::Client,
+    client::{Client, sending::kind_of},
     clock::{S, Time},
     coverage::hit,
     world::{CALM, World},
@@ -233,8 +233,12 @@ impl World {
         let conversation = ConversationId::between(&client.home.user, &with);
         let said = self.oracle.messages.iter().enumerate();
         let mut said = said.filter(|(_, message)| message.conversation == conversation);
-        let lacks = |id: MessageId| id.millis() < look.complete && !look.seen.contains(&id);
-        let (number, _) = said.find(|(_, message)| message.id.is_some_and(lacks))?;
+        let lacks = |number: usize, id: MessageId| {
+            let kind = kind_of(&format!("m{number}"));
+            id.millis() < look.complete && look.is_for(id, &kind) && !look.seen.contains(&id)
+        };
+        let (number, _) =
+            said.find(|(number, message)| message.id.is_some_and(|id| lacks(*number, id)))?;
         let what = format!("the history that {:?} has read lacks m{number}", client.home);
         Some(("rule 10", what))
     }

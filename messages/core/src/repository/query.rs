@@ -1,4 +1,4 @@
-//! Reading what was said, by any mix of user, conversation, sender and time.
+//! Reading what was said, by any mix of user, conversation, sender, type and time.
 //!
 //! A page is a merge of sources by id: the one conversation that is named, all conversations of the
 //! user (or else of the sender), or else the index of all messages. Sources give ids; the bodies are
@@ -18,6 +18,7 @@ use super::{
 };
 use crate::{
     key,
+    merge::Page,
     record::{self, Id},
     replica::Replica,
     view::Scan,
@@ -60,6 +61,7 @@ pub(super) async fn page<R: Replica>(
     while let Some(wanted) = merge.wants() {
         let scans = wanted.iter().map(|at| merge.scan(*at)).collect();
         for (at, page) in wanted.into_iter().zip(quorum.read(scans).await?) {
+            let page = if merge.needs_bodies(at) { with_bodies(quorum, page).await? } else { page };
             merge.refill(at, page)?;
         }
     }
@@ -78,6 +80,19 @@ pub(super) async fn page<R: Replica>(
         }
     };
     Ok(MessagePage { messages, next, more })
+}
+
+/// A page of the index with the messages themselves in place of its rows, for a filter that looks into them.
+async fn with_bodies<R: Replica>(quorum: &Quorum<R>, page: Page) -> Result<Page, RepositoryError> {
+    let mut archived = Vec::with_capacity(page.rows.len());
+    for (key, value) in &page.rows {
+        let conversation = record::decode::<ConversationId>(key, value)?;
+        if let (Some(id), Some(conversation)) = (key::id_of(key), conversation) {
+            archived.push(Scan::one(key::archive(conversation, id)));
+        }
+    }
+    let found = quorum.read(archived).await?.into_iter();
+    Ok(Page { rows: found.flat_map(|page| page.rows).collect(), ..page })
 }
 
 async fn sources<R: Replica>(

@@ -7,16 +7,18 @@ use chatcluster_protocol::id::{ConversationId, MessageId};
 
 use super::{Direction, Query};
 use crate::{
-    key::{self, Ids, Key},
+    key::{self, Ids, Key, Table},
     merge::Page,
     record::{self, Archived, Corrupt},
     replica::ReplicaError,
     view::Scan,
 };
 
-/// Rows looked at for one page. A filter that matches little ends the page early, so that no question
-/// holds the storage for long; the next page goes on from there.
+/// Rows looked at for one page, and bytes of them. A filter that matches little ends the page early, so that
+/// no question holds the storage for long; the next page goes on from there. Gateways wait 5 s for a page:
+/// without the second bound 10,000 of the largest messages, 320 MiB, would have to be read within that.
 const EXAMINED: usize = 10_000;
+const EXAMINED_BYTES: usize = 16 * 1024 * 1024;
 
 /// Sources that are read in one call, and how much of each: with bodies of any size, a call holds no
 /// more than about 24 MiB.
@@ -50,6 +52,7 @@ pub(super) struct Merge<'a> {
     query: &'a Query,
     sources: Vec<Source>,
     examined: usize,
+    examined_bytes: usize,
     /// What made it onto the page.
     pub(super) ids: Vec<(MessageId, ConversationId)>,
     /// Where the page ended although there was more.
@@ -58,7 +61,7 @@ pub(super) struct Merge<'a> {
 
 impl<'a> Merge<'a> {
     pub(super) fn new(query: &'a Query, sources: Vec<Source>) -> Self {
-        Self { query, sources, examined: 0, ids: Vec::new(), reached: None }
+        Self { query, sources, examined: 0, examined_bytes: 0, ids: Vec::new(), reached: None }
     }
 
     /// Puts onto the page what is certain, and says which sources must be read to go on; `None` at the
@@ -69,7 +72,7 @@ impl<'a> Merge<'a> {
             let blocked = self.blocking(head.map(|(_, id)| id));
             let fresh = |at: &usize| self.sources[*at].looked_at.is_none();
             // Each source is looked at once whatever it costs, or a page could end where it began.
-            let spent = self.examined >= EXAMINED;
+            let spent = self.examined >= EXAMINED || self.examined_bytes >= EXAMINED_BYTES;
             let wanted: Vec<usize> =
                 blocked.iter().copied().filter(|at| !spent || fresh(at)).take(SOURCES).collect();
             if !wanted.is_empty() {
@@ -130,6 +133,11 @@ impl<'a> Merge<'a> {
         }
     }
 
+    /// The rows of this source do not say whether they match.
+    pub(super) fn needs_bodies(&self, at: usize) -> bool {
+        self.sources[at].conversation.is_none() && self.query.content_type.is_some()
+    }
+
     pub(super) fn scan(&self, at: usize) -> Scan {
         let Source { conversation, ids, looked_at, .. } = &self.sources[at];
         let place = |position| match conversation {
@@ -152,8 +160,9 @@ impl<'a> Merge<'a> {
         let source = &mut self.sources[at];
         self.examined += page.rows.len().max(1);
         for (key, value) in &page.rows {
+            self.examined_bytes += value.len();
             let id = id(key)?;
-            if let Some(conversation) = matching(self.query, source.conversation, key, value)? {
+            if let Some(conversation) = matching(self.query, key, value)? {
                 source.heads.push_back((id, conversation));
             }
         }
@@ -177,18 +186,18 @@ fn id(key: &Key) -> Result<MessageId, Corrupt> {
 }
 
 /// The conversation of a row, if the row is one that was asked for.
-fn matching(
-    query: &Query,
-    conversation: Option<ConversationId>,
-    key: &Key,
-    value: &[u8],
-) -> Result<Option<ConversationId>, Corrupt> {
-    match (conversation, &query.sender) {
-        (None, _) => record::decode(key, value),
-        (Some(conversation), None) => Ok(Some(conversation)),
-        (Some(conversation), Some(sender)) => {
-            let archived = record::decode::<Archived>(key, value)?;
-            Ok(archived.filter(|archived| archived.from == *sender).map(|_| conversation))
-        }
+fn matching(query: &Query, key: &Key, value: &[u8]) -> Result<Option<ConversationId>, Corrupt> {
+    if Table::of(key) == Some(Table::Index) {
+        return record::decode(key, value);
     }
+    let conversation = key::archived_in(key);
+    if query.sender.is_none() && query.content_type.is_none() {
+        return Ok(conversation);
+    }
+    let archived = record::decode::<Archived>(key, value)?;
+    let matches = |archived: &Archived| {
+        query.sender.as_ref().is_none_or(|sender| archived.from == *sender)
+            && query.content_type.as_ref().is_none_or(|range| range.contains(&archived.kind))
+    };
+    Ok(conversation.filter(|_| archived.as_ref().is_some_and(matches)))
 }

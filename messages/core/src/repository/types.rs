@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use chatcluster_protocol::{
     Millis,
-    client::Message,
+    client::{MediaRange, Message},
     id::{ConversationId, DeviceId, MessageId, Stamp, UserId},
 };
 
@@ -195,6 +195,8 @@ pub struct Query {
     pub conversation: Option<ConversationId>,
     /// Sent by this user.
     pub sender: Option<UserId>,
+    /// With content of this type.
+    pub content_type: Option<MediaRange>,
     /// With these ids.
     pub ids: Ids,
     /// In this order.

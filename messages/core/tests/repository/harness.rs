@@ -295,6 +295,7 @@ pub fn everything() -> Query {
         user: None,
         conversation: None,
         sender: None,
+        content_type: None,
         ids: Ids::ALL,
         direction: Direction::Backward,
         limit: 50,

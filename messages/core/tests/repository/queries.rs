@@ -1,9 +1,14 @@
 //! Reading by any mix of filters, page by page.
 
-use chatcluster_protocol::id::MessageId;
+use chatcluster_protocol::{
+    client::{Body, ContentType, MediaRange},
+    id::MessageId,
+    limits::BODY,
+};
 use futures_util::FutureExt;
 use messages_core::{
     key::{self, Ids},
+    record::Archived,
     repository::{Append, Direction, Query, Repository, stable_up_to},
 };
 use proptest::prelude::*;
@@ -12,11 +17,21 @@ use crate::harness::*;
 
 const NAMES: [&str; 4] = ["alice", "bob", "carol", "dave"];
 
-/// Messages among four users, a millisecond apart.
+const TYPES: [&str; 3] = ["text/plain", "image/png", "image/jpeg"];
+
+const RANGES: [&str; 4] = ["text/plain", "image/*", "image/jpeg", "video/*"];
+
+fn of_type(kind: &str, append: Append) -> Append {
+    let message = Archived { kind: ContentType::new(kind).unwrap(), ..append.message };
+    Append { message, ..append }
+}
+
+/// Messages among four users, a millisecond apart, of three types in turn.
 fn said(pairs: &[(usize, usize)]) -> (Service, Vec<Append>) {
     let service = Service::of_one();
     let appends = (0..).zip(pairs).map(|(n, (from, to))| {
         let append = message(NAMES[*from], NAMES[*to], &format!("r{n}"), n, "hi");
+        let append = of_type(TYPES[n as usize % 3], append);
         service.store(&append).unwrap();
         append
     });
@@ -28,6 +43,7 @@ fn matches(query: &Query, Append { id, message }: &Append) -> bool {
     query.user.as_ref().is_none_or(|user| message.participants().any(|one| one == user))
         && query.conversation.is_none_or(|conversation| message.conversation() == conversation)
         && query.sender.as_ref().is_none_or(|sender| message.from == *sender)
+        && query.content_type.as_ref().is_none_or(|range| range.contains(&message.kind))
         && (query.ids.from..query.ids.to).contains(&u128::from_be_bytes(id.to_bytes()))
 }
 
@@ -37,6 +53,7 @@ proptest! {
         pairs in prop::collection::vec((0usize..4, 0usize..4), 0..60),
         who in prop::option::of(0usize..4),
         sender in prop::option::of(0usize..4),
+        content_type in prop::option::of(0usize..4),
         between in prop::option::of((0usize..4, 0usize..4)),
         since in 0u64..60,
         until in 0u64..70,
@@ -48,6 +65,7 @@ proptest! {
             user: who.map(|n| user(NAMES[n])),
             conversation: between.map(|(a, b)| conversation(NAMES[a], NAMES[b])),
             sender: sender.map(|n| user(NAMES[n])),
+            content_type: content_type.map(|n| MediaRange::new(RANGES[n]).unwrap()),
             ids: Ids::ALL
                 .at_least(MessageId::floor(NOW + since))
                 .below(MessageId::floor(NOW + until)),
@@ -120,6 +138,53 @@ fn a_filter_that_matches_little_ends_pages_early_and_finds_it_in_the_end() {
     assert_eq!((page.messages.len(), page.more), (0, true));
     let found = service.all(query, NOW);
     assert_eq!(found.iter().map(|m| m.message).collect::<Vec<_>>(), [rare.id]);
+}
+
+#[test]
+fn a_filter_that_matches_nothing_reads_no_more_than_16_mib_for_a_page() {
+    let service = Service::of_one();
+    let body = Body::new("x".repeat(BODY)).unwrap();
+    let appends: Vec<_> = (0..1_200)
+        .map(|n| message("alice", "bob", &format!("r{n}"), n, ""))
+        .map(|Append { id, message }| Append {
+            id,
+            message: Archived { body: body.clone(), ..message },
+        })
+        .collect();
+    for some in appends.chunks(256) {
+        assert!(service.append(some.to_vec()).iter().all(Result::is_ok));
+    }
+    let images = Some(MediaRange::new("image/*").unwrap());
+    let all = Query { content_type: images.clone(), ..everything() };
+    let one = Query { conversation: Some(conversation("alice", "bob")), ..all.clone() };
+    for query in [all, one] {
+        let page = service.quorum.query(query, NOW).now_or_never().unwrap().unwrap();
+        assert_eq!((page.messages.len(), page.more), (0, true));
+        let next = page.next.unwrap();
+        let read = appends.iter().filter(|append| append.id >= next).count() * BODY;
+        // What brings it there is read whole: 51 messages of the index.
+        assert!((15 << 20..18 << 20).contains(&read), "{read} bytes");
+    }
+}
+
+#[test]
+fn a_forward_page_without_a_match_goes_on_where_it_ended() {
+    let service = Service::of_one();
+    let many = (0..10_500).map(|n| message("alice", "bob", &format!("r{n}"), n, "hi"));
+    let rare = of_type("image/png", message("alice", "bob", "rare", 10_600, "here"));
+    for append in many.chain([rare.clone()]) {
+        service.store(&append).unwrap();
+    }
+    let images = Some(MediaRange::new("image/*").unwrap());
+    let query = Query { content_type: images, direction: Direction::Forward, ..everything() };
+    for conversation in [None, Some(conversation("alice", "bob"))] {
+        let query = Query { conversation, ..query.clone() };
+        let now = NOW + 10_000_000;
+        let page = service.quorum.query(query.clone(), now).now_or_never().unwrap().unwrap();
+        assert_eq!((page.messages.len(), page.more, page.next.is_some()), (0, true, true));
+        let found = service.all(query, now);
+        assert_eq!(found.iter().map(|m| m.message).collect::<Vec<_>>(), [rare.id]);
+    }
 }
 
 #[test]

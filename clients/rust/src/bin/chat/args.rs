@@ -2,7 +2,12 @@
 
 use std::{path::PathBuf, str::FromStr, time::Duration};
 
-use chatcluster_client::protocol::id::{DeviceId, Reference, UserId};
+use chatcluster_client::protocol::{
+    Millis,
+    client::MediaRange,
+    id::{DeviceId, Reference, UserId},
+    limits::TIME,
+};
 use chatcluster_config::GoDuration;
 use clap::{Parser, Subcommand};
 
@@ -123,6 +128,18 @@ pub(crate) struct HistoryArgs {
     /// Most messages, the newest
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) limit: u32,
+    /// Only what this user has sent
+    #[arg(long, value_name = "NAME")]
+    pub(crate) sender: Option<UserId>,
+    /// Only content of this type, such as text/plain, or image/* for all of a family
+    #[arg(long = "type", value_name = "TYPE")]
+    pub(crate) content_type: Option<MediaRange>,
+    /// Only from this time on: how long ago, such as 24h, or milliseconds since 1970 UTC
+    #[arg(long, value_name = "TIME")]
+    pub(crate) since: Option<When>,
+    /// Only before this time, likewise
+    #[arg(long, value_name = "TIME")]
+    pub(crate) until: Option<When>,
     /// One JSON object a line, each a message of the protocol
     #[arg(long)]
     pub(crate) json: bool,
@@ -145,6 +162,36 @@ pub(crate) struct TokenArgs {
     /// The `iss` of the token, with --key
     #[arg(long, value_name = "TEXT", requires = "key")]
     pub(crate) issuer: Option<String>,
+}
+
+/// A point in time, as it is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum When {
+    /// Milliseconds since 1970 UTC, as the messages of `--json` have them.
+    At(Millis),
+    /// That long before now.
+    Ago(Duration),
+}
+
+impl When {
+    /// In milliseconds since 1970 UTC.
+    pub(crate) fn millis(self, now: Millis) -> Millis {
+        match self {
+            Self::At(at) => at,
+            Self::Ago(ago) => now.saturating_sub(ago.as_millis() as Millis),
+        }
+    }
+}
+
+impl FromStr for When {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let at = text.parse().ok().filter(|at| *at <= TIME).map(Self::At);
+        let ago = || GoDuration::from_str(text).ok().map(|ago| Self::Ago(*ago));
+        let right = format!("must be a duration such as 24h, or milliseconds from 0 to {TIME}");
+        at.or_else(ago).ok_or(right)
+    }
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
@@ -170,15 +217,25 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_waited_for_or_asked_for_by_a_zero() {
+    fn a_wrong_value_of_a_command_is_wrong_usage() {
         for wrong in [
             &["send", "--to", "bob", "--timeout", "0s", "hi"][..],
             &["history", "--with", "bob", "--limit", "0"],
             &["token", "--ttl", "0"],
+            &["history", "--with", "bob", "--type", "image"],
+            &["history", "--with", "bob", "--since", "yesterday"],
+            &["history", "--with", "bob", "--until", "281474976710656"],
         ] {
             let error = Args::try_parse_from([&["chat"], wrong].concat()).unwrap_err();
             assert_eq!(error.exit_code(), 2, "{error}");
         }
+    }
+
+    #[test]
+    fn a_time_is_milliseconds_or_a_while_ago() {
+        let millis = |text: &str| When::from_str(text).unwrap().millis(10_000_000);
+        assert_eq!(["0", "1700000000000"].map(millis), [0, 1_700_000_000_000]);
+        assert_eq!(["1h", "1500ms", "24h"].map(millis), [6_400_000, 9_998_500, 0]);
     }
 
     #[test]

@@ -1,12 +1,11 @@
 //! `chat history`: prints what was said, the oldest first.
 
-use std::{io::ErrorKind, time::Duration};
+use std::io::ErrorKind;
 
 use chatcluster_client::{
     HistoryQuery,
     protocol::{
         client::{Message, ServerFrame},
-        id::UserId,
         limits::HISTORY_PAGE,
     },
 };
@@ -27,7 +26,7 @@ pub(crate) async fn run(
 ) -> Result<(), Failure> {
     let device = target.device.clone();
     let mut connection = Connection::open(Target::resolve(&target)?, device, Use::Beside)?;
-    let result = newest(&mut connection, &args.with, args.limit, args.timeout).await;
+    let result = newest(&mut connection, &args).await;
     connection.close().await;
     let paint = Paint::detect();
     for message in result? {
@@ -47,31 +46,30 @@ pub(crate) async fn run(
 }
 
 /// The newest messages of the conversation, the oldest of them first.
-async fn newest(
-    connection: &mut Connection,
-    with: &UserId,
-    limit: u32,
-    timeout: Duration,
-) -> Result<Vec<Message>, Failure> {
+async fn newest(connection: &mut Connection, args: &HistoryArgs) -> Result<Vec<Message>, Failure> {
+    let mut query = HistoryQuery::with(args.with.clone());
+    query.sender = args.sender.clone();
+    query.content_type = args.content_type.clone();
+    // The same for all pages.
+    let now = text::now();
+    query.since = args.since.map(|since| since.millis(now));
+    query.until = args.until.map(|until| until.millis(now));
     let mut messages = Vec::new();
-    let mut before = None;
     loop {
-        let missing = limit.saturating_sub(u32::try_from(messages.len()).unwrap_or(u32::MAX));
+        let missing = args.limit.saturating_sub(u32::try_from(messages.len()).unwrap_or(u32::MAX));
         if missing == 0 {
             break;
         }
-        let mut query = HistoryQuery::with(with.clone());
         query.limit = Some(missing.min(HISTORY_PAGE));
-        query.before = before;
         let late = |why: Option<String>| {
             let why = why.map(|why| format!(" ({why})")).unwrap_or_default();
             format!("no answer in time{why}")
         };
         let client = connection.client.clone();
-        let page = connection.answer(timeout, late, client.history(query)).await?;
+        let page = connection.answer(args.timeout, late, client.history(query.clone())).await?;
         messages.extend(page.messages);
-        before = page.next;
-        if before.is_none() {
+        query.before = page.next;
+        if query.before.is_none() {
             break;
         }
     }

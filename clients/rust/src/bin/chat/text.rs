@@ -1,6 +1,9 @@
 //! Text for people: times, safe bodies, colours, and the two streams.
 
-use std::io::{self, IsTerminal, Write};
+use std::{
+    io::{self, IsTerminal, Write},
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use chatcluster_client::protocol::{
     Millis,
@@ -8,6 +11,11 @@ use chatcluster_client::protocol::{
     id::UserId,
 };
 use time::{OffsetDateTime, UtcOffset};
+
+/// Milliseconds since 1970 UTC, by this machine's clock.
+pub(crate) fn now() -> Millis {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as Millis
+}
 
 /// Times as people here read them.
 #[derive(Debug, Clone, Copy)]

@@ -68,6 +68,42 @@ impl Mistakes<'_> {
         Ok(())
     }
 
+    /// Of three types, a page has those that are asked for.
+    pub(super) async fn history_content_type(&self, limit: &Limit) -> Result<(), String> {
+        let most = limit.number(0)?;
+        let any = limit.quoted.get(1).ok_or("nothing is documented for a family")?;
+        let mut client = self.world.session(1, "history-type", "phone").await?;
+        for kind in ["text/plain", "image/png", "image/jpeg"] {
+            let mut send = self.request("send");
+            send["ref"] = kind.replace('/', "-").into();
+            send["content"]["type"] = kind.into();
+            self.taken(&mut client, &send).await?;
+        }
+        let with = |range: &str| {
+            let mut history = self.request("history");
+            history["content_type"] = range.into();
+            history
+        };
+        let longest = format!("{}/{any}", text_of(most - 2));
+        for (range, wanted) in [
+            ("image/png", &["image/png"][..]),
+            (&format!("image/{any}"), &["image/jpeg", "image/png"]),
+            ("video/mp4", &[]),
+            (&longest, &[]),
+        ] {
+            let page = self.taken(&mut client, &with(range)).await?;
+            let came = page["messages"].as_array().into_iter().flatten();
+            let came: Vec<_> = came.map(|message| &message["content"]["type"]).collect();
+            if came != wanted {
+                return Err(format!("{range} gave {came:?}"));
+            }
+        }
+        for bad in ["", "image", "image/", "/*", "*/*", "image/p*", "A/b", &format!("x{longest}")] {
+            self.beyond(&mut client, limit, &with(bad), Some("content_type")).await?;
+        }
+        Ok(())
+    }
+
     pub(super) async fn content_type(&self, limit: &Limit) -> Result<(), String> {
         let (most, class) = (limit.number(0)?, limit.characters()?);
         let mut client = self.world.session(0, "content-type", "phone").await?;

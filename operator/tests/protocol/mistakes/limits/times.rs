@@ -32,6 +32,27 @@ impl Mistakes<'_> {
         self.taken(&mut client, &with(&near)).await.map(drop)
     }
 
+    /// `since` has its own time in it, `until` has not.
+    pub(super) async fn history_time(&self, limit: &Limit, field: &str) -> Result<(), String> {
+        let (least, most) = (limit.number(0)?, limit.number(1)?);
+        let mut client = self.world.session(0, &format!("history-{field}"), "phone").await?;
+        let sent = self.taken(&mut client, &self.request("send")).await?;
+        let at = sent["at"].as_u64().ok_or("`sent` has no time")?;
+        let with = |time: u64| {
+            let mut history = self.request("history");
+            history[field] = time.into();
+            history
+        };
+        for time in [least, at, at + 1, most] {
+            let page = self.taken(&mut client, &with(time)).await?;
+            let came = page["messages"].as_array().is_some_and(|came| !came.is_empty());
+            if came != if field == "since" { at >= time } else { at < time } {
+                return Err(format!("a message of {at}, {field} {time}: {page}"));
+            }
+        }
+        self.beyond(&mut client, limit, &with(most + 1), Some(field)).await
+    }
+
     pub(super) async fn seen(&self, limit: &Limit) -> Result<(), String> {
         let (near, far) = around(limit)?;
         let mut client = self.world.session(0, "seen", "phone").await?;
