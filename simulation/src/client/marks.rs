@@ -35,7 +35,7 @@ impl Mark {
 impl World {
     /// A message is shown; some are read soon.
     pub(super) fn may_read(&mut self, device: usize, conversation: ConversationId, id: MessageId) {
-        if self.chance.one_in(8) {
+        if self.chance.one_in(16) {
             let wait = self.chance.between(0, 3 * S);
             let read = move |world: &mut World| world.reads(device, conversation, id);
             self.later(Node::Device(device), wait, read);

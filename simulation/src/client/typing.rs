@@ -19,9 +19,9 @@ impl World {
         if self.now > self.shape.trouble {
             return;
         }
-        let wait = self.typing.between(2 * S, 20 * S);
+        let wait = self.typing.between(10 * S, 60 * S);
         let to = self.typing.index(self.shape.users.len());
-        let hasty = self.typing.one_in(30);
+        let hasty = self.typing.one_in(12);
         self.later(Node::Device(device), wait, move |world| {
             for n in 0..if hasty { 10 } else { 1 } {
                 world.later(Node::Device(device), n * 300 * MS, move |world| {

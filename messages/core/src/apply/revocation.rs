@@ -10,7 +10,7 @@ use super::{Applied, Effect, read};
 use crate::{
     key::{self, Key},
     record::{Revoked, encode},
-    view::ViewMut,
+    view::{ViewError, ViewMut},
 };
 
 pub(super) fn revoke(
@@ -19,12 +19,22 @@ pub(super) fn revoke(
     device: Option<&DeviceId>,
     before: Millis,
 ) -> Applied {
+    put(view, user, device, before)?;
+    Ok(Ok(Effect::Applied))
+}
+
+/// The same, as a part of something else.
+pub(super) fn put(
+    view: &mut impl ViewMut,
+    user: &UserId,
+    device: Option<&DeviceId>,
+    before: Millis,
+) -> Result<(), ViewError> {
     let key = key::revocation(user, device);
     let revoked = Revoked { before };
     let known = read::<Revoked>(view, &key)?;
     view.put(key, encode(known.unwrap_or(revoked).max(revoked)))?;
-    view.put(key::revocation_at(before, user, device), encode(revoked))?;
-    Ok(Ok(Effect::Applied))
+    view.put(key::revocation_at(before, user, device), encode(revoked))
 }
 
 pub(super) fn forget(view: &mut impl ViewMut, keys: &[Key], now: Millis) -> Applied {

@@ -141,3 +141,24 @@ fn a_revocation_that_reached_one_replica_counts_where_it_is_heard() {
     service.replicas[1].apply_alone(Batch(vec![Unit(vec![part])]));
     assert_eq!(revoked(&service, "bob", "phone"), Some(NOW + 1));
 }
+
+#[test]
+fn a_device_that_is_removed_has_its_tokens_revoked_in_the_same_step() {
+    both(|service| {
+        service.register("bob", "phone");
+        service.replicas.iter().for_each(|replica| replica.set_now(NOW + 7));
+        service.remove("bob", "phone").unwrap();
+        assert!(whom(&feed(&service, vec![], 10, NOW).0).contains(&"bob/phone 7".to_owned()));
+        assert_eq!(revoked(&service, "bob", "phone"), Some(NOW + 7));
+    });
+}
+
+#[test]
+fn the_tokens_of_a_device_that_goes_by_itself_stay() {
+    both(|service| {
+        service.register("bob", "phone");
+        assert_eq!(service.expire(NOW + 100_000_000), 1);
+        assert_eq!(feed(&service, vec![], 10, NOW).0, []);
+        assert_eq!(revoked(&service, "bob", "phone"), None);
+    });
+}
