@@ -292,7 +292,10 @@ impl World {
                 | Effect::Hold { .. }
                 | Effect::Unhold(_)
                 | Effect::Displace { .. }
-                | Effect::Route { .. } => {}
+                | Effect::Route { .. }
+                | Effect::Typing { .. }
+                | Effect::TypingDropped
+                | Effect::WriteIfIdle(_) => {}
                 asked => self.asked.push(asked),
             }
         }
@@ -354,7 +357,7 @@ fn away(asked: Effect) -> Option<Told> {
 fn template(input: &mut Input<'_>) -> String {
     let n = input.below(100);
     let to = ["alice", "bob", "carol", "d e"][input.below(4)];
-    match input.below(6) {
+    match input.below(7) {
         0 | 1 => format!(
             r#"{{"type":"send","id":{n},"ref":"r{n}","to":{{"user":"{to}"}},"content":{{"body":"hi"}}}}"#
         ),
@@ -367,6 +370,10 @@ fn template(input: &mut Input<'_>) -> String {
                 r#"{{"type":"read","id":{n},"conversation":"{conversation}","up_to":"{up_to}"}}"#
             )
         }
+        5 => format!(
+            r#"{{"type":"typing","to":{{"user":"{to}"}},"active":{}}}"#,
+            n.is_multiple_of(2)
+        ),
         4 => format!(r#"{{"type":"refresh","id":{n},"token":"t"}}"#),
         _ => format!(r#"{{"type":"ping","id":{n}}}"#),
     }
