@@ -69,12 +69,13 @@ fn the_session_of_a_device_that_was_removed_ends_and_no_other() {
 }
 
 #[test]
-fn a_device_that_has_come_back_meanwhile_stays() {
+fn of_a_device_that_has_come_back_meanwhile_only_the_session_from_before_ends() {
     let mut w = World::new(3);
     let [(_, call, _)] = &w.calls(3 * HOURS)[..] else { panic!() };
     w.locals.hold(named(1), claimed(77, 2));
     w.locals.remove(&named(2), ConnectionId(2));
-    assert_eq!(w.answer(*call, Ok(vec![1, 2])), []);
+    let before = Effect::Removed(ConnectionId(1));
+    assert_eq!(w.answer(*call, Ok(vec![1, 2])), [before]);
 }
 
 #[test]
