@@ -23,10 +23,7 @@ pub(super) async fn append(
     let call = async move { client.append(v1::AppendRequest { appends }).await };
     let answer = limited(&metrics, "append", call).await.ok()?;
     metrics.append_seconds.observe(started.elapsed().as_secs_f64());
-    let results = answer.results.into_iter().map(convert::append_result);
-    let results: Vec<_> =
-        results.collect::<Result<_, _>>().map_err(|error| nonsense(&error)).ok()?;
-    (results.len() == asked).then_some(results)
+    each(answer.results.into_iter().map(convert::append_result), asked)
 }
 
 pub(super) async fn acknowledge(
@@ -56,13 +53,15 @@ pub(super) async fn mark_read(
     let mut answer = limited(&metrics, "mark_read", call).await.ok()?;
     let marks = answer.results.iter_mut().map(|result| std::mem::take(&mut result.receipts));
     route(marks.flatten().collect(), receipts);
-    let results: Vec<_> = answer
-        .results
-        .iter()
-        .map(convert::marked)
-        .collect::<Result<_, _>>()
-        .map_err(|error| nonsense(&error))
-        .ok()?;
+    each(answer.results.iter().map(convert::marked), asked)
+}
+
+/// One result for each item that was asked about, or the answer cannot be used.
+fn each<T>(
+    results: impl Iterator<Item = Result<T, convert::Invalid>>,
+    asked: usize,
+) -> Option<Vec<T>> {
+    let results: Vec<T> = results.collect::<Result<_, _>>().map_err(|e| nonsense(&e)).ok()?;
     (results.len() == asked).then_some(results)
 }
 

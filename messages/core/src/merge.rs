@@ -27,6 +27,16 @@ pub struct Page {
     pub ended_at: Option<Key>,
 }
 
+impl Page {
+    /// The value of the first row.
+    pub(crate) fn first<T: serde::de::DeserializeOwned>(&self) -> Result<Option<T>, Corrupt> {
+        match self.rows.first() {
+            Some((key, value)) => record::decode(key, value),
+            None => Ok(None),
+        }
+    }
+}
+
 /// Merges the pages that replicas gave for one scan.
 pub fn merge(pages: Vec<Rows>, reverse: bool) -> Result<Page, Corrupt> {
     let order = |a: &Key, b: &Key| if reverse { b.cmp(a) } else { a.cmp(b) };
@@ -136,10 +146,7 @@ pub(crate) fn registry(a: Registry, b: Registry) -> Registry {
 }
 
 fn delivered(mut a: Delivered, b: Delivered) -> Delivered {
-    a.told = match (a.told, b.told) {
-        (Some(a), Some(b)) => Some(a.further(b)),
-        (a, b) => a.or(b),
-    };
+    a.told = Told::further_of(a.told, b.told);
     for (device, id) in b.acknowledged {
         let known = a.acknowledged.entry(device).or_insert(id);
         *known = (*known).max(id);

@@ -305,6 +305,14 @@ impl Told {
         let reach = |told: &Self| (told.up_to, told.receipt);
         if reach(&other) > reach(&self) { other } else { self }
     }
+
+    /// The same, of what there is.
+    pub(crate) fn further_of(one: Option<Self>, other: Option<Self>) -> Option<Self> {
+        match (one, other) {
+            (Some(one), Some(other)) => Some(one.further(other)),
+            (one, other) => one.or(other),
+        }
+    }
 }
 
 /// A message id as a value of its own: 16 bytes instead of the text.

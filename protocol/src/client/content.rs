@@ -42,7 +42,7 @@ pub enum InvalidContent {
 pub struct ContentType(Cow<'static, str>);
 
 impl ContentType {
-    const MAX: usize = 64;
+    pub(super) const MAX: usize = 64;
 
     /// Checks the form.
     pub fn new(text: impl Into<String>) -> Result<Self, InvalidContent> {

@@ -66,7 +66,7 @@ impl JsonSchema for MediaRange {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
             "type": "string",
-            "maxLength": 64,
+            "maxLength": ContentType::MAX,
             "pattern": r"^[a-z0-9.+_-]+/([a-z0-9.+_-]+|\*)$",
         })
     }

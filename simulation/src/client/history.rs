@@ -65,7 +65,7 @@ impl World {
 
     fn next_page(&mut self, device: usize) {
         let client = &mut self.clients[device];
-        if client.link.as_ref().is_none_or(|link| !link.is_welcomed()) {
+        if !client.is_welcomed() {
             return;
         }
         let id = client.request();

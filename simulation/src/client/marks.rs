@@ -54,7 +54,7 @@ impl World {
 
     fn send_mark(&mut self, device: usize, conversation: ConversationId) {
         let client = &mut self.clients[device];
-        if client.link.as_ref().is_none_or(|link| !link.is_welcomed()) {
+        if !client.is_welcomed() {
             return;
         }
         let id = client.request();

@@ -117,6 +117,11 @@ impl Client {
         }
     }
 
+    /// It has a session, as far as it knows.
+    fn is_welcomed(&self) -> bool {
+        self.link.as_ref().is_some_and(Link::is_welcomed)
+    }
+
     /// The device sees an id, over the connection in use or another one.
     fn saw(&mut self, id: MessageId, current: bool) {
         self.highest = self.highest.max(Some(id));

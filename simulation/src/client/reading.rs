@@ -203,7 +203,7 @@ impl World {
     fn send_acks(&mut self, device: usize) {
         let client = &mut self.clients[device];
         let all = std::mem::take(&mut client.acks);
-        if client.link.as_ref().is_none_or(|link| !link.is_welcomed()) {
+        if !client.is_welcomed() {
             return;
         }
         let of = |receipts: bool| {

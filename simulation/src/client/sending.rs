@@ -72,7 +72,7 @@ impl World {
     /// Sends what has not been sent, unless something before it in the conversation has to go again.
     fn pump(&mut self, device: usize) {
         let client = &self.clients[device];
-        if client.link.as_ref().is_none_or(|link| !link.is_welcomed()) {
+        if !client.is_welcomed() {
             return;
         }
         let flying = client.outbox.iter().filter(|draft| draft.state == State::Flying).count();

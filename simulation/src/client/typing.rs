@@ -34,7 +34,7 @@ impl World {
 
     fn types(&mut self, device: usize, to: usize) {
         let active = !self.typing.one_in(3);
-        if self.clients[device].link.as_ref().is_some_and(|link| link.is_welcomed()) {
+        if self.clients[device].is_welcomed() {
             let to = Recipient::User(user_id(to));
             self.say(device, ClientFrame::Typing(Typing { id: None, to, active }));
         }

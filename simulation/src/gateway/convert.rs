@@ -102,9 +102,8 @@ pub(super) fn unmarked(unmarked: Unmarked) -> MarkFailure {
 }
 
 pub(super) fn placed(mark: MarkPlaced) -> (Push, Vec<Device>) {
-    let devices = devices_of(&mark.to, mark.devices.clone());
-    let MarkPlaced { receipt: id, conversation, peer, kind, up_to, .. } = mark;
-    (receipt(id, Mark { conversation, peer, kind, up_to }), devices)
+    let MarkPlaced { receipt: id, to, devices, conversation, peer, kind, up_to } = mark;
+    (receipt(id, Mark { conversation, peer, kind, up_to }), devices_of(&to, devices))
 }
 
 pub(super) fn inbox_page(page: repository::InboxPage) -> InboxPage {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chatcluster_protocol::{
-    client::{CloseCode, Error, ErrorCode, Reconnect, ReconnectReason, ServerFrame},
+    client::{CloseCode, Error, ErrorCode, Reconnect, ReconnectReason, RequestId, ServerFrame},
     planted::{Bug, planted},
 };
 
@@ -21,6 +21,12 @@ impl Session {
         if let Some(code) = close {
             self.close(code, env);
         }
+    }
+
+    /// The client has as many of these requests on their way as it may have; this one is not taken.
+    pub(super) fn too_many(&mut self, id: RequestId, text: impl Into<String>, env: &mut Env<'_>) {
+        let error = Error::new(ErrorCode::TooManyInFlight, text);
+        self.refuse(Error { id: Some(id), ..error }, env);
     }
 
     pub(super) fn fail(&mut self, code: ErrorCode, text: &str, env: &mut Env<'_>) {

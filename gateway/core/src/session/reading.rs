@@ -14,8 +14,7 @@ impl Session {
         let Some(device) = self.device.clone() else { return };
         if usize::from(self.reads) >= READS_IN_FLIGHT {
             let text = format!("at most {READS_IN_FLIGHT} marks may be without an answer");
-            let error = Error::new(ErrorCode::TooManyInFlight, text);
-            return self.refuse(Error { id: Some(request.id), ..error }, env);
+            return self.too_many(request.id, text, env);
         }
         self.reads += 1;
         let stamp = MessageId::new(env.clock.next(env.now.wall), Identity::default());

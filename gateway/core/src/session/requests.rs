@@ -91,11 +91,10 @@ impl Session {
     fn history(&mut self, request: History, env: &mut Env<'_>) {
         let Some(device) = self.device.clone() else { return };
         if usize::from(self.histories) >= HISTORIES_IN_FLIGHT {
-            let id = Some(request.id);
             let text = format!(
                 "at most {HISTORIES_IN_FLIGHT} requests for history may be without an answer"
             );
-            return self.refuse(Error { id, ..Error::new(ErrorCode::TooManyInFlight, text) }, env);
+            return self.too_many(request.id, text, env);
         }
         self.histories += 1;
         env.effects.push(Effect::History { device, request });

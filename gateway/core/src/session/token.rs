@@ -59,8 +59,7 @@ impl Session {
     pub(super) fn refresh(&mut self, Refresh { id, token }: Refresh, env: &mut Env<'_>) {
         if self.refreshing.is_some() {
             let text = "at most one refresh may be without an answer";
-            let error = Error::new(ErrorCode::TooManyInFlight, text);
-            return self.write(&ServerFrame::Error(Error { id: Some(id), ..error }), env);
+            return self.too_many(id, text, env);
         }
         self.refreshing = Some(id);
         env.effects.push(Effect::Verify { token });

@@ -14,12 +14,12 @@ use chatcluster_protocol::{
 
 use super::{
     Applied, Effect, MarkPlaced, There,
-    mark::{place, receipt_id},
+    mark::{place, receipt_id, told_devices},
     read,
 };
 use crate::{
     key,
-    record::{self, Delivered, Id, InboxEntry, Mark, MarkKind, Registry, Told, encode},
+    record::{self, Delivered, Id, InboxEntry, Mark, MarkKind, Told, encode},
     repository::Acknowledge,
     view::{Scan, ViewError, ViewMut},
 };
@@ -123,11 +123,8 @@ fn consider(
     let identity = Identity::of_receipt(ReceiptKind::Delivered, &ack.user, conversation);
     let receipt = receipt_id(ack.stamp, told.map(|told| told.receipt), identity);
     delivered.told = Some(Told { receipt, up_to });
-    let registry: Registry = read(view, &key::registry(&sender))?.unwrap_or_default();
     // A device that acknowledges what another device of its own user sent knows so already.
-    let own = sender == ack.user;
-    let devices =
-        registry.devices.into_keys().filter(|device| !(own && *device == ack.device)).collect();
+    let devices = told_devices(view, &sender, (&ack.user, &ack.device))?;
     let peer = ack.user.clone();
     let kind = MarkKind::Delivered;
     let mark = MarkPlaced { receipt, to: sender, devices, conversation, peer, kind, up_to };

@@ -2,13 +2,13 @@
 
 use chatcluster_protocol::{
     Millis,
-    id::{HybridClock, Identity, MessageId, Stamp},
+    id::{DeviceId, HybridClock, Identity, MessageId, Stamp, UserId},
 };
 
-use super::MarkPlaced;
+use super::{MarkPlaced, read};
 use crate::{
     key,
-    record::{Mark, encode},
+    record::{Mark, Registry, encode},
     view::{ViewError, ViewMut},
 };
 
@@ -23,6 +23,16 @@ pub(super) fn receipt_id(stamp: Stamp, last: Option<MessageId>, identity: Identi
         _ => stamp,
     };
     MessageId::new(stamp, identity)
+}
+
+/// The devices of a user who are told of what `by` has done: all, but not the one that did it.
+pub(super) fn told_devices(
+    view: &impl ViewMut,
+    to: &UserId,
+    by: (&UserId, &DeviceId),
+) -> Result<Vec<DeviceId>, ViewError> {
+    let registry: Registry = read(view, &key::registry(to))?.unwrap_or_default();
+    Ok(registry.devices.into_keys().filter(|device| (to, device) != by).collect())
 }
 
 /// Puts a mark into the inboxes of its devices, in place of the one before.

@@ -12,12 +12,12 @@ use chatcluster_protocol::{
 
 use super::{
     Applied, Effect, MarkPlaced,
-    mark::{place, receipt_id},
+    mark::{place, receipt_id, told_devices},
     read,
 };
 use crate::{
     key,
-    record::{Mark, MarkKind, Registry, Told, encode},
+    record::{Mark, MarkKind, Told, encode},
     repository::MarkRead,
     view::{ViewError, ViewMut},
 };
@@ -35,10 +35,7 @@ pub(super) fn mark(
     let MarkRead { user, conversation, up_to, .. } = asked;
     let key = key::read_mark(user, *conversation);
     let here: Option<Told> = read(view, &key)?;
-    let before = match (here, known) {
-        (Some(here), Some(known)) => Some(here.further(known)),
-        (here, known) => here.or(known),
-    };
+    let before = Told::further_of(here, known);
     let rises = before.is_none_or(|before| before.up_to < *up_to) || planted(Bug::LowerMarkTaken);
     let told = match before {
         Some(before) if !rises => before,
@@ -76,14 +73,10 @@ fn placed(
     to: &UserId,
     Told { receipt, up_to }: Told,
 ) -> Result<MarkPlaced, ViewError> {
-    let registry: Registry = read(view, &key::registry(to))?.unwrap_or_default();
-    let own = *to == asked.user;
-    let devices =
-        registry.devices.into_keys().filter(|device| !(own && *device == asked.device)).collect();
     Ok(MarkPlaced {
         receipt,
         to: to.clone(),
-        devices,
+        devices: told_devices(view, to, (&asked.user, &asked.device))?,
         conversation: asked.conversation,
         peer: asked.user.clone(),
         kind: MarkKind::Read,

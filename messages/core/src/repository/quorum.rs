@@ -25,7 +25,6 @@ use crate::{
     key::Key,
     merge::{self, Page},
     quorum::{Read, Write},
-    record,
     replica::{Replica, ReplicaError},
     view::Scan,
 };
@@ -87,11 +86,7 @@ impl<R: Replica> Quorum<R> {
     ) -> Result<Vec<Option<T>>, ReplicaError> {
         let scans = keys.into_iter().map(Scan::one).collect();
         let pages = self.read(scans).await?;
-        let first = |page: Page| match page.rows.first() {
-            Some((key, value)) => record::decode(key, value),
-            None => Ok(None),
-        };
-        Ok(pages.into_iter().map(first).collect::<Result<_, _>>()?)
+        Ok(pages.iter().map(Page::first).collect::<Result<_, _>>()?)
     }
 }
 

@@ -7,7 +7,7 @@ use crate::{
     apply::{Batch, Effect, Part, Unit},
     key,
     merge::Page,
-    record::{self, Archived, Id, Told},
+    record::{Archived, Id, Told},
     replica::Replica,
     view::Scan,
 };
@@ -83,18 +83,13 @@ fn before(
     part: &Page,
     known: &Page,
 ) -> Result<Result<Before, Unmarked>, RepositoryError> {
-    if first::<Id>(part)?.is_none() {
+    if part.first::<Id>()?.is_none() {
         return Ok(Err(Unmarked::NoPart));
     }
     let id = said.rows.first().and_then(|(key, _)| key::id_of(key));
-    let (Some(message), Some(archived)) = (id, first::<Archived>(said)?) else {
+    let (Some(message), Some(archived)) = (id, said.first::<Archived>()?) else {
         return Ok(Err(Unmarked::NoMessage));
     };
     let others = archived.participants().filter(|other| **other != mark.user).cloned().collect();
-    Ok(Ok(Before { message, others, known: first(known)? }))
-}
-
-fn first<T: serde::de::DeserializeOwned>(page: &Page) -> Result<Option<T>, RepositoryError> {
-    let Some((key, value)) = page.rows.first() else { return Ok(None) };
-    Ok(record::decode(key, value)?)
+    Ok(Ok(Before { message, others, known: known.first()? }))
 }

@@ -237,11 +237,7 @@ async fn write<R: Replica>(
 }
 
 fn registry(page: &Page) -> Result<Registry, RepositoryError> {
-    let registry = match page.rows.first() {
-        Some((key, value)) => record::decode(key, value)?,
-        None => None,
-    };
-    Ok(registry.unwrap_or_default())
+    Ok(page.first()?.unwrap_or_default())
 }
 
 fn one(pages: Vec<Page>) -> Page {
