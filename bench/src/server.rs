@@ -12,7 +12,8 @@ use std::{
 use anyhow::Context;
 use chatcluster_config::{
     Auth, BackendPort, ClientPort, Devices, Drain, GatewayConfig, GoDuration, GrpcPort,
-    JwtAlgorithm, JwtKey, ManagerHome, MessagesClient, MessagesConfig, PeerPort, Role, Storage,
+    JwtAlgorithm, JwtKey, Limits, ManagerHome, MessagesClient, MessagesConfig, PeerPort, Role,
+    Storage,
 };
 use chatcluster_testkit::{
     Process, certificates::Certificates, free_port, redis::RedisCluster, wait_for,
@@ -124,6 +125,8 @@ impl Fleet {
                 issuer: None,
                 audience: None,
             },
+            // The bench's users send as fast as they can.
+            limits: Limits::none(),
             drain: Drain::default(),
         };
         let messages = start("chatcluster-messages", &certificates, &messages, admins[0]).await?;

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{GoDuration, MutualTls, ServerTls};
+use crate::{GoDuration, Limits, MutualTls, ServerTls};
 
 /// Configuration of a gateway.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -26,6 +26,9 @@ pub struct GatewayConfig {
     pub messages: MessagesClient,
     /// Whose tokens are accepted.
     pub auth: Auth,
+    /// How much it takes from one user, and from one address.
+    #[serde(default)]
+    pub limits: Limits,
     /// How the gateway stops.
     #[serde(default)]
     pub drain: Drain,

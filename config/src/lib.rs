@@ -7,6 +7,7 @@
 mod duration;
 mod gateway;
 mod known;
+mod limits;
 mod messages;
 mod places;
 mod read;
@@ -18,6 +19,7 @@ pub use gateway::{
     Auth, ClientPort, Drain, GatewayConfig, JwtAlgorithm, JwtKey, ManagerHome, MessagesClient,
     PeerPort,
 };
+pub use limits::Limits;
 pub use messages::{BackendPort, Devices, GrpcPort, MessagesConfig, Storage};
 pub use places::{cache_folder, redis_server};
 pub use read::{InvalidYaml, Mistake, from_yaml, line_of};

@@ -1,6 +1,6 @@
 //! The configuration files as the programs read them.
 
-use chatcluster_config::{Drain, GatewayConfig, ManagerHome, MessagesConfig, from_yaml};
+use chatcluster_config::{Drain, GatewayConfig, Limits, ManagerHome, MessagesConfig, from_yaml};
 
 const GATEWAY: &str = "\
 name: gateway-0
@@ -20,6 +20,11 @@ fn a_short_gateway_file_gets_the_defaults() {
     let config: GatewayConfig = from_yaml(GATEWAY).unwrap();
     assert_eq!(config.drain, Drain::default());
     assert_eq!(config.client.connections, 10_000);
+    assert_eq!((config.limits.sends_per_second, config.limits.send_burst), (20, 200));
+    assert_eq!(config.limits.connections_per_second_per_address, 0);
+    let some = format!("{GATEWAY}limits: {{sendsPerSecond: 3, connectionBurst: 7}}\n");
+    let limits = from_yaml::<GatewayConfig>(&some).unwrap().limits;
+    assert_eq!(limits, Limits { sends_per_second: 3, connection_burst: 7, ..Limits::default() });
     assert_eq!(config.manager, ManagerHome::Redis { nodes: vec!["127.0.0.1:6379".into()] });
 }
 

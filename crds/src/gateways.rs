@@ -4,11 +4,21 @@ use chatcluster_config::GoDuration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Pod, Service, Tls};
+use crate::{Limits, Pod, Service, Tls};
 
 /// The servers that clients connect to.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
+#[schemars(extend("x-kubernetes-validations" = [
+    {
+        "rule": "self.limits.connectionsPerSecondPerAddress == 0 || self.tls.type != 'Terminated'",
+        "message": "limits.connectionsPerSecondPerAddress cannot work with tls.type Terminated: all connections have the address of what ends TLS; limit them there",
+    },
+    {
+        "rule": "self.limits.connectionsPerSecondPerAddress == 0 || !has(self.service.externalTrafficPolicy) || self.service.externalTrafficPolicy != 'Cluster'",
+        "message": "limits.connectionsPerSecondPerAddress needs the clients' addresses, which service.externalTrafficPolicy Cluster hides: use Local",
+    },
+]))]
 pub struct Gateways {
     /// How many there are. Default 2: one may go without anybody noticing. More carry more connections;
     /// a message takes one hop between two gateways however many there are.
@@ -20,6 +30,8 @@ pub struct Gateways {
     pub connections_per_pod: u32,
     /// How gateways let go of their clients when they stop.
     pub drain: Drain,
+    /// How much one user may ask of a gateway, and how often one address may connect.
+    pub limits: Limits,
     /// Web origins that browsers may connect from, such as `https://chat.example.com`; `*` is any. Default
     /// none: the gateways' own origin is always allowed, and clients that are no browsers need none.
     #[schemars(length(max = 64), inner(length(min = 1, max = 256)))]
@@ -39,6 +51,7 @@ impl Default for Gateways {
             replicas: 2,
             connections_per_pod: 10_000,
             drain: Drain::default(),
+            limits: Limits::default(),
             origins: Vec::new(),
             tls: Tls::default(),
             service: Service::default(),

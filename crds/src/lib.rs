@@ -5,6 +5,7 @@
 
 mod auth;
 mod gateways;
+mod limits;
 mod manager;
 mod messages;
 mod pod;
@@ -17,6 +18,7 @@ mod tls;
 
 pub use auth::{Algorithm, Auth, Jwt, SecretKeyRef};
 pub use gateways::{Drain, Gateways};
+pub use limits::Limits;
 pub use manager::{Managed, Manager, ManagerType};
 pub use messages::{Devices, Embedded, Engine, Messages, Retention, Storage};
 pub use pod::Pod;

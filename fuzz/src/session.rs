@@ -16,7 +16,7 @@ use chatcluster_protocol::{
     limits::{HISTORIES_IN_FLIGHT, READS_IN_FLIGHT, SENDS_IN_FLIGHT, SERVER_FRAME},
 };
 use gateway_core::{
-    Away, ConnectionId, Device, Gateway, Incarnation, Now, Push, Route, Session,
+    Away, ConnectionId, Device, Gateway, Incarnation, Now, Push, Rate, Rates, Route, Session,
     session::{
         AppendResult, Claimed, Effect, Env, HistoryFailure, InboxPage, Input as Told, MarkFailure,
         Phase, Reclaimed, Registration, Touched, Verdict,
@@ -53,9 +53,15 @@ pub fn session(data: &[u8]) {
     world.end();
 }
 
+/// So few that inputs meet it.
+fn rate(burst: u32) -> Rate {
+    Rate { per_second: 10, burst }
+}
+
 struct World {
     session: Session,
     clock: HybridClock,
+    rates: Rates,
     own: [Incarnation; 1],
     now: Duration,
     /// What the session has asked for and has no answer.
@@ -73,6 +79,7 @@ impl World {
         Self {
             session: Session::new(ConnectionId(7), Uuid::nil(), at(now)),
             clock: HybridClock::default(),
+            rates: Rates::new(rate(20), rate(5)),
             own: [Incarnation(Uuid::from_u128(1))],
             now,
             asked: Vec::new(),
@@ -151,7 +158,7 @@ impl World {
         self.session.deliver(
             epoch,
             push,
-            &mut env(self.now, &self.own, &mut self.clock, &mut effects),
+            &mut env(self.now, &self.own, &mut self.clock, &mut self.rates, &mut effects),
         );
         self.take(effects);
     }
@@ -269,7 +276,10 @@ impl World {
     fn tell(&mut self, told: Told) {
         let before = self.session.phase();
         let mut effects = Vec::new();
-        self.session.handle(told, &mut env(self.now, &self.own, &mut self.clock, &mut effects));
+        self.session.handle(
+            told,
+            &mut env(self.now, &self.own, &mut self.clock, &mut self.rates, &mut effects),
+        );
         self.take(effects);
         let after = self.session.phase();
         let forward = match before {
@@ -295,6 +305,7 @@ impl World {
                 | Effect::Route { .. }
                 | Effect::Typing { .. }
                 | Effect::TypingDropped
+                | Effect::RateLimited(_)
                 | Effect::WriteIfIdle(_) => {}
                 asked => self.asked.push(asked),
             }
@@ -397,9 +408,10 @@ fn env<'a>(
     now: Duration,
     own: &'a [Incarnation],
     clock: &'a mut HybridClock,
+    rates: &'a mut Rates,
     effects: &'a mut Vec<Effect>,
 ) -> Env<'a> {
-    Env { now: at(now), heartbeat: HEARTBEAT, own, clock, effects }
+    Env { now: at(now), heartbeat: HEARTBEAT, own, clock, rates, effects }
 }
 
 fn id(n: u64) -> MessageId {

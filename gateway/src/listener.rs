@@ -1,6 +1,11 @@
 //! The client port: sockets come in, each becomes a task.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    io,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 
 use chatcluster_manager::Manager;
 use chatcluster_runtime::tls::{Handshakes, TlsListener};
@@ -40,7 +45,7 @@ pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 /// Accepts clients until `stop`. Over the most connections, or while the gateway drains, they get an
-/// answer that says so.
+/// answer that says so. So do those from an address that connects too often, until it has had too many answers.
 pub async fn accept<M: Manager>(
     listener: TcpListener,
     tls: Option<Arc<ServerConfig>>,
@@ -53,20 +58,24 @@ pub async fn accept<M: Manager>(
         Some(config) => {
             // Handshakes are bounded in number and time there; until they are done, a socket has no
             // place here, so that a thousand silent ones keep nobody out.
-            let mut listener = TlsListener::lean(listener, config, Handshakes::default());
-            while let Some((socket, _)) = stop.run_until_cancelled(listener.accept()).await {
-                admit(socket, &hub, &port);
+            let door = hub.clone();
+            let mut listener = TlsListener::lean(listener, config, Handshakes::default())
+                .only(move |from| door.hears(from.ip()));
+            while let Some((socket, from)) = stop.run_until_cancelled(listener.accept()).await {
+                admit(socket, from.ip(), &hub, &port);
             }
         }
         None => {
-            while let Some(socket) = stop.run_until_cancelled(next(&listener)).await {
-                admit(socket, &hub, &port);
+            while let Some((socket, from)) = stop.run_until_cancelled(next(&listener)).await {
+                if hub.hears(from) {
+                    admit(socket, from, &hub, &port);
+                }
             }
         }
     }
 }
 
-fn admit<S, M>(socket: S, hub: &Arc<Hub<M>>, port: &Arc<Port>)
+fn admit<S, M>(socket: S, from: IpAddr, hub: &Arc<Hub<M>>, port: &Arc<Port>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     M: Manager,
@@ -75,16 +84,16 @@ where
         count(&hub.metrics().refused, "flooded");
         return;
     }
-    tokio::spawn(serve(socket, hub.clone(), port.clone(), hub.place()));
+    tokio::spawn(serve(socket, from, hub.clone(), port.clone(), hub.place()));
 }
 
-async fn next(listener: &TcpListener) -> TcpStream {
+async fn next(listener: &TcpListener) -> (TcpStream, IpAddr) {
     loop {
         match listener.accept().await {
-            Ok((socket, _)) => {
+            Ok((socket, from)) => {
                 // Fails only on a connection that is already gone, which its reader will find.
                 let _ = socket.set_nodelay(true);
-                return socket;
+                return (socket, from.ip());
             }
             Err(error) => {
                 tracing::warn!(%error, "accepting a connection failed");

@@ -52,6 +52,8 @@ pub struct Metrics {
     pub deliveries_pending: Gauge,
     /// What became of `typing`: shown, or why not.
     pub typing: Counts,
+    /// What users were refused because they ask too often: `send` or `request`.
+    pub rate_limited: Counts,
     /// Calls of the message service: `answered` or `failed`.
     pub messages_calls: Counts,
     /// Seconds from a batch's appending to its answer.
@@ -88,6 +90,7 @@ impl Metrics {
             deliveries: Family::default(),
             deliveries_pending: Gauge::default(),
             typing: Family::default(),
+            rate_limited: Family::default(),
             messages_calls: Family::default(),
             append_seconds: seconds,
             manager_failures: Family::default(),
@@ -114,6 +117,7 @@ impl Metrics {
         to.register("deliveries", "Deliveries ended, by outcome", m.deliveries);
         to.register("deliveries_pending", "Deliveries without outcome", m.deliveries_pending);
         to.register("typing", "Typing shown, or why not", m.typing);
+        to.register("rate_limited", "Sends and requests refused by rate", m.rate_limited);
         to.register("messages_calls", "Message service calls by result", m.messages_calls);
         to.register("append_seconds", "Append batches, to their answer", m.append_seconds);
         to.register("manager_failures", "Failed manager calls", m.manager_failures);

@@ -159,6 +159,7 @@ fn settings(config: &GatewayConfig, ports: &Ports) -> Settings {
         port: config.peer.port.unwrap_or(listens),
         heartbeat: *config.client.heartbeat,
         connections: config.client.connections,
+        limits: (&config.limits).into(),
         drain: DrainSettings {
             grace: *config.drain.grace,
             rate_per_second: config.drain.rate_per_second,

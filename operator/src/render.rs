@@ -4,8 +4,8 @@
 use std::net::SocketAddr;
 
 use chatcluster_config::{
-    Auth, ClientPort, Devices, Drain, GatewayConfig, GoDuration, JwtAlgorithm, JwtKey, ManagerHome,
-    MessagesClient, MutualTls, PeerPort, ServerTls,
+    Auth, ClientPort, Devices, Drain, GatewayConfig, GoDuration, JwtAlgorithm, JwtKey, Limits,
+    ManagerHome, MessagesClient, MutualTls, PeerPort, ServerTls,
 };
 use chatcluster_crds::ChatClusterSpec;
 
@@ -57,11 +57,23 @@ pub(crate) fn gateway(spec: &ChatClusterSpec, place: GatewayPlace) -> GatewayCon
             issuer: jwt.issuer.clone(),
             audience: Some(jwt.audience.clone()),
         },
+        limits: limits(&spec.gateways.limits),
         drain: Drain {
             grace: place.grace,
             rate_per_second: spec.gateways.drain.rate_per_second,
             timeout: place.drain_timeout,
         },
+    }
+}
+
+fn limits(limits: &chatcluster_crds::Limits) -> Limits {
+    Limits {
+        sends_per_second: limits.sends_per_second,
+        send_burst: limits.send_burst,
+        requests_per_second: limits.requests_per_second,
+        request_burst: limits.request_burst,
+        connections_per_second_per_address: limits.connections_per_second_per_address,
+        connection_burst: limits.connection_burst,
     }
 }
 

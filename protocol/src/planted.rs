@@ -77,6 +77,8 @@ bugs! {
     FailureIsMarked = 8,
     /// After a failure later sends go on.
     LaterSendsGoOn = 9,
+    /// A send that is refused by the rate limit holds nothing back.
+    LimitedHoldsNothingBack = 9,
     /// A replica takes ids below the highest of the device.
     LowerIdTaken = 9,
     /// A message is completed under an id below that of an earlier one, which has moved up.

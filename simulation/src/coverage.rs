@@ -77,6 +77,8 @@ pub const WANTED: &[&str] = &[
     "lease: kept",
     "lease: new incarnation",
     "lease: probe all",
+    "limit: request",
+    "limit: send",
     "link: gone",
     "link: lost",
     "link: queue full",

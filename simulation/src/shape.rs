@@ -1,5 +1,7 @@
 //! What a seed decides about its world before anything happens.
 
+use gateway_core::{Rate, Rates};
+
 use crate::{
     chance::Chance,
     clock::{S, Time},
@@ -25,6 +27,8 @@ pub struct Shape {
     pub bursts: usize,
     /// How long things go wrong.
     pub trouble: Time,
+    /// How many sends and other requests of one user a gateway takes, where that is limited.
+    pub limits: Option<(Rate, Rate)>,
     /// How little goes wrong.
     pub mood: Mood,
     /// The faults, by time.
@@ -99,11 +103,17 @@ impl Shape {
             sends,
             bursts,
             trouble,
+            limits: limits(seed),
             mood,
             faults: Vec::new(),
         };
         shape.faults = plan(&shape, &mut Chance::new(seed, 1));
         shape
+    }
+
+    /// What nobody has used up of the limits.
+    pub(crate) fn rates(&self) -> Rates {
+        self.limits.map_or_else(Rates::default, |(sends, requests)| Rates::new(sends, requests))
     }
 
     /// How far the gateways' clocks may be apart, in milliseconds.
@@ -121,4 +131,15 @@ impl Shape {
     pub fn devices(&self) -> usize {
         self.users.iter().sum()
     }
+}
+
+/// In a quarter of the worlds they are so low that whoever writes a lot, or looks back, meets them.
+fn limits(seed: u64) -> Option<(Rate, Rate)> {
+    let mut chance = Chance::new(seed, 8);
+    let mut rate = |least, most| {
+        let mut number = || chance.between(least, most) as u32;
+        Rate { per_second: number(), burst: number() }
+    };
+    let limits = (rate(10, 20), rate(3, 8));
+    chance.one_in(4).then_some(limits)
 }

@@ -14,6 +14,8 @@ const REPLICAS: &str = "spec.gateways.replicas";
 const CONNECTIONS: &str = "spec.gateways.connectionsPerPod";
 const RATE: &str = "spec.gateways.drain.ratePerSecond";
 const TIMEOUT: &str = "spec.gateways.drain.timeout";
+const SENDS: &str = "spec.gateways.limits.sendsPerSecond";
+const BURST: &str = "spec.gateways.limits.sendBurst";
 const SERVICE: &str = "spec.gateways.service.type";
 const POLICY: &str = "spec.gateways.service.externalTrafficPolicy";
 const SIZE: &str = "spec.messages.embedded.storage.size";
@@ -34,6 +36,8 @@ pub(crate) fn values() -> Vec<Wrong> {
     };
     let drain =
         |says: &'static [&'static str], drain: Value| gateways(says, json!({ "drain": drain }));
+    let limits =
+        |says: &'static [&'static str], limits: Value| gateways(says, json!({ "limits": limits }));
     let manager =
         |says: &'static [&'static str], manager: Value| wrong(says, json!({ "manager": manager }));
     let managed = |says: &'static [&'static str], managed: Value| {
@@ -64,6 +68,24 @@ pub(crate) fn values() -> Vec<Wrong> {
             json!({ "connectionsPerPod": 1_000_001 }),
         ),
         gateways(&["spec.gateways", "must be of type object"], json!([2])),
+        limits(&[SENDS, "less than or equal to 10000"], json!({ "sendsPerSecond": 10_001 })),
+        limits(&[SENDS, "greater than or equal to 0"], json!({ "sendsPerSecond": -1 })),
+        limits(&[BURST, "greater than or equal to 1"], json!({ "sendBurst": 0 })),
+        limits(&[BURST, "less than or equal to 100000"], json!({ "sendBurst": 100_001 })),
+        gateways(
+            &["spec.gateways", "cannot work with tls.type Terminated"],
+            json!({
+                "tls": { "type": "Terminated" },
+                "limits": { "connectionsPerSecondPerAddress": 5 },
+            }),
+        ),
+        gateways(
+            &["spec.gateways", "needs the clients' addresses"],
+            json!({
+                "service": { "type": "LoadBalancer", "externalTrafficPolicy": "Cluster" },
+                "limits": { "connectionsPerSecondPerAddress": 5 },
+            }),
+        ),
         drain(&[RATE, "greater than or equal to 1"], json!({ "ratePerSecond": 0 })),
         drain(&[RATE, "less than or equal to 100000"], json!({ "ratePerSecond": 100_001 })),
         drain(&[TIMEOUT, UP_TO_1H], json!({ "timeout": "30d" })),

@@ -22,7 +22,7 @@
 //! | | `Displace` | [`Evictions::displace`] | |
 //! | | `Route` | [`Router::route`] | |
 //! | | `Typing` | [`Router::typing`] | |
-//! | | `TypingDropped` | count it | |
+//! | | `TypingDropped`, `RateLimited` | count it | |
 //! | [`Router`] | `Local` | [`Session::deliver`], after the router's lock is free | [`Router::outcome`] |
 //! | | `Remote`, `ProbeAll` | the link to that gateway, opened where there is none | [`Router::outcome`] for each target, [`Machines::link_lost`], or [`Machines::gateway_gone`] |
 //! | | `LocalTyping` | [`Session::show_typing`], after the router's lock is free | |
@@ -72,6 +72,7 @@ mod locals;
 mod machines;
 pub mod prober;
 mod push;
+pub mod rates;
 pub mod registrar;
 pub mod revocations;
 pub mod router;
@@ -88,6 +89,7 @@ pub use locals::{Local, Locals};
 pub use machines::{Effects, Machines};
 pub use prober::Prober;
 pub use push::Push;
+pub use rates::{Door, Rate, Rates};
 pub use registrar::Registrar;
 pub use revocations::{Revocation, Revocations};
 pub use router::Router;

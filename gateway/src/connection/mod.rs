@@ -10,7 +10,7 @@ mod pump;
 mod reading;
 mod socket;
 
-use std::{io, sync::Arc, time::Duration};
+use std::{io, net::IpAddr, sync::Arc, time::Duration};
 
 use chatcluster_manager::Manager;
 use chatcluster_protocol::limits::CLIENT_FRAME;
@@ -40,12 +40,17 @@ pub struct Port {
 }
 
 /// Serves a socket whose TLS handshake, if it has one, is done. `place` is given back at its end.
-pub async fn serve<S, M>(mut socket: S, hub: Arc<Hub<M>>, port: Arc<Port>, place: Place)
-where
+pub async fn serve<S, M>(
+    mut socket: S,
+    from: IpAddr,
+    hub: Arc<Hub<M>>,
+    port: Arc<Port>,
+    place: Place,
+) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     M: Manager,
 {
-    let Some(rest) = open(&mut socket, &hub, &port).await else { return };
+    let Some(rest) = open(&mut socket, from, &hub, &port).await else { return };
     hub.metrics().accepted.inc();
     let socket = Socket::new(socket, rest, CLIENT_FRAME);
     // A task keeps the size of the largest thing that it ever awaits, so the long part has its own.
@@ -53,12 +58,12 @@ where
 }
 
 /// Answers the request; `Some` if it is a WebSocket from now on.
-async fn open<S, M>(socket: &mut S, hub: &Hub<M>, port: &Port) -> Option<Rest>
+async fn open<S, M>(socket: &mut S, from: IpAddr, hub: &Hub<M>, port: &Port) -> Option<Rest>
 where
     S: AsyncRead + AsyncWrite + Unpin,
     M: Manager,
 {
-    let admission = hub.admission();
+    let admission = hub.admission(from);
     match upgrade(socket, &port.policy, admission, port.page.as_ref()).await {
         Ok(Some(rest)) => return Some(rest),
         Ok(None) => {
@@ -66,6 +71,7 @@ where
                 Admission::Open => "http",
                 Admission::Full => "full",
                 Admission::Draining => "draining",
+                Admission::TooOften => "address",
             };
             count(&hub.metrics().refused, why);
             // Closing while bytes of the client are unread would reset the connection, and the answer

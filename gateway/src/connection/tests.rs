@@ -37,6 +37,7 @@ fn hub() -> Arc<Hub<MemoryManager>> {
         port: 1,
         heartbeat: 25 * second,
         connections: 10,
+        limits: (&chatcluster_config::Limits::default()).into(),
         drain: DrainSettings { grace: second, rate_per_second: 1, timeout: second },
     };
     Hub::new(

@@ -4,18 +4,20 @@
 //! a call becomes an input again.
 //!
 //! Locks, from the outside in: a session's own, then the machines' (one lock for all of them), then the
-//! clock of ids and the queues of peers. None is held over an await. A session's effects are carried
+//! clock of ids with the users' rates, and the queues of peers. None is held over an await. A session's effects are carried
 //! out under its lock, so that frames and claims keep their order; those that lead to other sessions
 //! wait until it is released.
 
 mod deliveries;
 mod fleet;
+mod limits;
 mod machines;
 mod peers;
 mod registry;
 mod sessions;
 
 use std::{
+    net::IpAddr,
     sync::{
         Arc, Mutex, Weak,
         atomic::{AtomicU64, AtomicUsize, Ordering},
@@ -27,7 +29,10 @@ use arc_swap::ArcSwap;
 use chatcluster_manager::{Lease, Manager, ManagerError};
 use chatcluster_protocol::id::HybridClock;
 use chatcluster_runtime::tls::RoleConnector;
-use gateway_core::{Away, ConnectionId, Gateway, Incarnation, Machines, drainer::DrainSettings};
+use gateway_core::{
+    Away, ConnectionId, Door, Gateway, Incarnation, Machines, Rates, drainer::DrainSettings,
+};
+pub use limits::Limits;
 use rand::rngs::StdRng;
 use tokio::{runtime::Handle, sync::Semaphore};
 use tokio_util::sync::CancellationToken;
@@ -66,6 +71,8 @@ pub struct Settings {
     pub heartbeat: Duration,
     /// Most connections of clients.
     pub connections: usize,
+    /// What it takes from one user, and from one address.
+    pub limits: Limits,
     /// How it stops.
     pub drain: DrainSettings,
 }
@@ -75,7 +82,9 @@ pub struct Hub<M> {
     me: Weak<Self>,
     settings: Settings,
     clock: Clock,
-    ids: Mutex<HybridClock>,
+    /// The clock of ids, and what users have used up of their rates: a session may need both.
+    shared: Mutex<(HybridClock, Rates)>,
+    door: Mutex<Door>,
     /// The incarnations since the start; the last is the present one.
     own: ArcSwap<Vec<Incarnation>>,
     manager: M,
@@ -119,6 +128,7 @@ impl<M: Manager> Hub<M> {
         let clock = Clock::start();
         let mut rng: StdRng = rand::make_rng();
         let machines = Machines::new(settings.drain, clock.now(), &mut rng);
+        let Limits { sends, requests, connections } = settings.limits;
         Arc::new_cyclic(|me: &Weak<Self>| {
             let router = me.clone();
             let receipts = move |receipts| {
@@ -130,7 +140,8 @@ impl<M: Manager> Hub<M> {
                 me: me.clone(),
                 settings,
                 clock,
-                ids: Mutex::default(),
+                shared: Mutex::new((HybridClock::default(), Rates::new(sends, requests))),
+                door: Mutex::new(Door::new(connections)),
                 own: ArcSwap::from_pointee(machines.lease.own().to_vec()),
                 manager,
                 manager_calls: Semaphore::new(MANAGER_CALLS),
@@ -174,12 +185,14 @@ impl<M: Manager> Hub<M> {
         &self.deadlines
     }
 
-    /// Whether a further connection may become a WebSocket.
-    pub fn admission(&self) -> Admission {
+    /// Whether a further connection, from this address, may become a WebSocket.
+    pub fn admission(&self, from: IpAddr) -> Admission {
         if self.refusing.is_cancelled() {
             Admission::Draining
         } else if self.open_connections() > self.settings.connections {
             Admission::Full
+        } else if self.opens(from).is_err() {
+            Admission::TooOften
         } else {
             Admission::Open
         }

@@ -82,12 +82,14 @@ impl<M: Manager> Hub<M> {
             let mut inner = cell.lock();
             let own = self.own.load();
             let result = {
-                let mut clock = self.ids.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+                let (clock, rates) = &mut *shared;
                 let mut env = Env {
                     now: self.clock.now(),
                     heartbeat: self.settings.heartbeat,
                     own: &own,
-                    clock: &mut clock,
+                    clock,
+                    rates,
                     effects: &mut effects,
                 };
                 work(&mut inner.session, &mut env)
@@ -133,6 +135,7 @@ impl<M: Manager> Hub<M> {
             Effect::Verify { token } => later.push(Later::Verify(token)),
             Effect::Typing { to, frame } => later.push(Later::Typing(to, frame)),
             Effect::TypingDropped => count(&self.metrics.typing, "too_often"),
+            Effect::RateLimited(what) => self.rate_limited(what),
             Effect::Route { push, devices } => later.push(Later::Route(push, devices)),
             Effect::Displace { device, previous } => later.push(Later::Displace(device, previous)),
             Effect::Hold { device, epoch, claimed } => {

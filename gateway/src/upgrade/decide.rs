@@ -6,6 +6,9 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use super::{Head, Response};
 
+/// Seconds after which an address may connect again: no rate is below one a second.
+const TOO_OFTEN: u64 = gateway_core::rates::RETRY.as_secs();
+
 /// Which browsers may connect.
 #[derive(Debug, Clone)]
 pub struct Policy {
@@ -24,6 +27,8 @@ pub enum Admission {
     Full,
     /// It is being stopped.
     Draining,
+    /// Not from this address, which has opened as many lately as it may.
+    TooOften,
 }
 
 /// What a request gets.
@@ -63,6 +68,11 @@ pub fn decide(head: &Head, policy: &Policy, admission: Admission) -> Answer {
         Admission::Open => {}
         Admission::Full => return refuse_for_now("this gateway is full", 5),
         Admission::Draining => return refuse_for_now("this gateway is stopping", 1),
+        Admission::TooOften => {
+            let text = "too many connections from this address; try again later";
+            let response = Response::text(429, "Too Many Requests", text);
+            return Answer::Refuse(response.header("retry-after", TOO_OFTEN.to_string()));
+        }
     }
     if !head.lists("upgrade", "websocket") {
         return Answer::Page;

@@ -103,6 +103,13 @@ fn a_full_or_stopping_gateway_says_when_to_come_back() {
     }
 }
 
+#[test]
+fn an_address_that_comes_too_often_is_told_when_to_come_back() {
+    let too_often = decide(&head(REQUEST), &policy(&[]), Admission::TooOften);
+    let Answer::Refuse(response) = too_often else { panic!("accepted") };
+    assert_eq!((response.status(), response.value("retry-after")), (429, Some("1")));
+}
+
 async fn answer_to(bytes: &[u8]) -> (io::Result<Option<Rest>>, String) {
     let (mut client, mut server) = tokio::io::duplex(64 * 1024);
     client.write_all(bytes).await.unwrap();

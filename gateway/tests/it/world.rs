@@ -9,7 +9,7 @@ use std::{
 };
 
 use chatcluster_config::{
-    Auth, ClientPort, Drain, GatewayConfig, GoDuration, JwtAlgorithm, JwtKey, ManagerHome,
+    Auth, ClientPort, Drain, GatewayConfig, GoDuration, JwtAlgorithm, JwtKey, Limits, ManagerHome,
     MessagesClient, PeerPort, Role,
 };
 use chatcluster_gateway::{
@@ -152,6 +152,8 @@ impl World {
                 issuer: None,
                 audience: None,
             },
+            // Tests send and connect faster than people.
+            limits: Limits::none(),
             drain: Drain {
                 grace: GoDuration::from_millis(200),
                 rate_per_second: 1000,

@@ -105,6 +105,8 @@ fn loopback(port: u16) -> SocketAddr {
 
 #[cfg(test)]
 mod tests {
+    use chatcluster_config::Limits;
+
     use super::*;
     use crate::local::{endpoints::Endpoints, file};
 
@@ -135,7 +137,8 @@ mod tests {
     #[test]
     fn each_field_of_the_spec_arrives_where_it_works() {
         let cluster = cluster(
-            "{gateways: {replicas: 3, connectionsPerPod: 77, origins: [https://a.example], drain: {ratePerSecond: 5, timeout: 2s}},
+            "{gateways: {replicas: 3, connectionsPerPod: 77, origins: [https://a.example], drain: {ratePerSecond: 5, timeout: 2s},
+                limits: {sendsPerSecond: 1, sendBurst: 2, requestsPerSecond: 3, requestBurst: 4, connectionsPerSecondPerAddress: 5, connectionBurst: 6}},
               manager: {managed: {shards: 4, replicasPerShard: 0}},
               messages: {devices: {unusedAfter: 720h}},
               auth: {jwt: {issuer: me, audience: chat}}}",
@@ -147,6 +150,15 @@ mod tests {
         assert_eq!(config.client.connections, 77);
         assert_eq!(config.client.origins, ["https://a.example"]);
         assert_eq!(config.drain.rate_per_second, 5);
+        let limits = Limits {
+            sends_per_second: 1,
+            send_burst: 2,
+            requests_per_second: 3,
+            request_burst: 4,
+            connections_per_second_per_address: 5,
+            connection_burst: 6,
+        };
+        assert_eq!(config.limits, limits);
         assert_eq!(config.drain.timeout, GoDuration::from_secs(2));
         assert_eq!(config.auth.issuer.as_deref(), Some("me"));
         assert_eq!(config.auth.audience.as_deref(), Some("chat"));

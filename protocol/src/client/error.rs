@@ -71,6 +71,9 @@ pub enum ErrorCode {
     ReferenceConflict,
     /// Too many requests of this kind without an answer; this one was not taken. Temporary.
     TooManyInFlight,
+    /// More sends, or more other requests, than one user may make in this time; this one was not taken.
+    /// Temporary.
+    RateLimited,
     /// The user has as many devices as one may have.
     TooManyDevices,
     /// The token was issued before tokens of the user or the device were revoked, or the device was removed.
@@ -90,7 +93,10 @@ pub enum ErrorCode {
 impl ErrorCode {
     /// Whether the same request may succeed later.
     pub const fn is_temporary(self) -> bool {
-        matches!(self, Self::TooManyInFlight | Self::Unavailable | Self::Overloaded)
+        matches!(
+            self,
+            Self::TooManyInFlight | Self::RateLimited | Self::Unavailable | Self::Overloaded
+        )
     }
 
     /// The close code that follows, where the error ends the connection. One that answers a `refresh`

@@ -1,6 +1,6 @@
 //! Accepting TLS connections: handshakes run side by side, in bounded number and time.
 
-use std::{collections::VecDeque, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{collections::VecDeque, fmt, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use futures_util::{Stream, stream};
 use rustls::ServerConfig;
@@ -62,6 +62,15 @@ impl Handshake for ServerStream<TcpStream> {
     }
 }
 
+/// Which addresses are worth a handshake.
+struct Only(Box<dyn Fn(SocketAddr) -> bool + Send + Sync>);
+
+impl fmt::Debug for Only {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Only(_)")
+    }
+}
+
 /// A listener whose connections have their handshake behind them.
 ///
 /// [`TlsListener::accept`] for loops, [`TlsListener::into_stream`] for tonic's `serve_with_incoming`, and
@@ -71,6 +80,7 @@ pub struct TlsListener<T: 'static = TlsStream<TcpStream>> {
     listener: TcpListener,
     config: Arc<ServerConfig>,
     limits: Handshakes,
+    only: Option<Only>,
     running: JoinSet<Option<(T, SocketAddr)>>,
     /// Oldest first. Finished ones may linger in the middle, but not when it counts as full.
     started: VecDeque<(Instant, AbortHandle)>,
@@ -92,7 +102,15 @@ impl TlsListener<ServerStream<TcpStream>> {
 
 impl<T: Handshake> TlsListener<T> {
     fn with(listener: TcpListener, config: Arc<ServerConfig>, limits: Handshakes) -> Self {
-        Self { listener, config, limits, running: JoinSet::new(), started: VecDeque::new() }
+        let (running, started) = (JoinSet::new(), VecDeque::new());
+        Self { listener, config, limits, only: None, running, started }
+    }
+
+    /// Shakes hands only with those for whose addresses `only` says so when they are accepted. The sockets of
+    /// others are closed at once, which costs next to nothing.
+    pub fn only(mut self, only: impl Fn(SocketAddr) -> bool + Send + Sync + 'static) -> Self {
+        self.only = Some(Only(Box::new(only)));
+        self
     }
 
     /// The address that it listens on.
@@ -115,6 +133,7 @@ impl<T: Handshake> TlsListener<T> {
                     }
                 }
                 accepted = self.listener.accept(), if !full => match accepted {
+                    Ok((_, from)) if self.only.as_ref().is_some_and(|only| !only.0(from)) => {}
                     Ok((stream, from)) => self.begin(stream, from),
                     Err(error) => {
                         tracing::warn!(%error, "accepting a connection failed");

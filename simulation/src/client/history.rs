@@ -6,13 +6,13 @@ use std::collections::BTreeSet;
 
 use chatcluster_protocol::{
     Millis,
-    client::{ClientFrame, ContentType, History, HistoryPage, MediaRange, RequestId},
+    client::{ClientFrame, ContentType, Error, History, HistoryPage, MediaRange, RequestId},
     id::MessageId,
 };
 
 use super::user_id;
 use crate::{
-    clock::{S, Time},
+    clock::{MS, S, Time},
     network::Node,
     world::World,
 };
@@ -110,9 +110,16 @@ impl World {
         }
     }
 
-    pub(super) fn look_failed(&mut self, device: usize, id: Option<RequestId>) {
-        if let Some(look) = &mut self.clients[device].look {
-            look.asked.take_if(|asked| Some(*asked) == id);
+    /// Goes on when the gateway says so, or in a while.
+    pub(super) fn look_failed(&mut self, device: usize, error: &Error) {
+        let Some(look) = &mut self.clients[device].look else { return };
+        let failed = look.asked.take_if(|asked| Some(*asked) == error.id).is_some();
+        if let Some(wait) = error.retry_after.filter(|_| failed) {
+            self.later(Node::Device(device), wait * MS, move |world| {
+                if world.clients[device].look.as_ref().is_some_and(|look| look.asked.is_none()) {
+                    world.next_page(device);
+                }
+            });
         }
     }
 }

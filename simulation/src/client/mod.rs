@@ -37,6 +37,8 @@ pub(crate) struct Client {
     epoch: Option<u64>,
     pub(crate) outbox: VecDeque<Draft>,
     next_reference: u64,
+    /// A gateway has asked to send nothing again before.
+    limited_until: Time,
     /// The connection in use.
     pub(crate) link: Option<Link>,
     /// It wants to be connected.
@@ -100,6 +102,7 @@ impl Client {
             epoch: None,
             outbox: VecDeque::new(),
             next_reference: 0,
+            limited_until: 0,
             link: None,
             online: false,
             lost: false,

@@ -140,13 +140,11 @@ impl World {
                     }
                     _ => {}
                 }
-                match error.reference {
-                    Some(reference) => {
-                        self.send_failed(device, reference, error.temporary, error.retry_after);
-                    }
+                match error.reference.clone() {
+                    Some(reference) => self.send_failed(device, reference, &error),
                     None if self.refused_refresh(device, &error) => {}
                     None if self.mark_failed(device, error.id) => {}
-                    None => self.look_failed(device, error.id),
+                    None => self.look_failed(device, &error),
                 }
             }
             ServerFrame::Pong(_) | ServerFrame::Unknown => {}

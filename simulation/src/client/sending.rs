@@ -1,7 +1,7 @@
 //! Writing: in order, again after failures and over new connections, until there is an answer.
 
 use chatcluster_protocol::{
-    client::{Body, ClientFrame, Content, ContentType, Recipient, Send, Sent},
+    client::{Body, ClientFrame, Content, ContentType, Error, ErrorCode, Recipient, Send, Sent},
     id::Reference,
     limits::SENDS_IN_FLIGHT,
 };
@@ -133,29 +133,31 @@ impl World {
         self.pump(device);
     }
 
-    pub(super) fn send_failed(
-        &mut self,
-        device: usize,
-        reference: Reference,
-        temporary: bool,
-        retry_after: Option<u64>,
-    ) {
+    pub(super) fn send_failed(&mut self, device: usize, reference: Reference, error: &Error) {
         let client = &mut self.clients[device];
         let of = |draft: &Draft| draft.reference == reference;
         let Some(place) = client.outbox.iter().position(of) else { return };
-        if !temporary {
+        if !error.temporary {
             let draft = client.outbox.remove(place);
             return self.check_refused(device, draft.is_some_and(|draft| draft.forged));
         }
         let draft = &mut client.outbox[place];
         draft.state = State::Failed;
         let to = draft.to.clone();
-        let wait = retry_after.unwrap_or(1_000) * MS + self.chance.between(0, 500 * MS);
-        let stream = self.clients[device].link.as_ref().map(|link| link.stream);
+        let wait = error.retry_after.unwrap_or(1_000) * MS + self.chance.between(0, 500 * MS);
+        let client = &mut self.clients[device];
+        let stream = client.link.as_ref().map(|link| link.stream);
+        if client.limited_until > self.now {
+            return;
+        }
+        if error.code == ErrorCode::RateLimited {
+            client.limited_until = self.now + wait;
+            return self.later(Node::Device(device), wait, move |world| world.goes_on(device));
+        }
         self.later(Node::Device(device), wait, move |world| {
             let client = &world.clients[device];
             let link = client.link.as_ref().filter(|link| link.is_welcomed());
-            if link.map(|link| link.stream) != stream {
+            if link.map(|link| link.stream) != stream || client.limited_until > world.now {
                 return;
             }
             let failed =
@@ -166,5 +168,16 @@ impl World {
             }
             world.pump(device);
         });
+    }
+    /// The gateway takes sends again: all that failed, in the order written.
+    fn goes_on(&mut self, device: usize) {
+        if self.clients[device].is_welcomed() {
+            let failed = |(_, draft): &(usize, &Draft)| draft.state == State::Failed;
+            let again = self.clients[device].outbox.iter().enumerate().filter(failed);
+            for place in again.map(|(place, _)| place).collect::<Vec<_>>() {
+                self.send_draft(device, place);
+            }
+            self.pump(device);
+        }
     }
 }

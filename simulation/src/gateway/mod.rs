@@ -17,7 +17,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use chatcluster_manager::Lease;
 use chatcluster_protocol::{Millis, id::HybridClock};
-use gateway_core::{ConnectionId, Incarnation, Machines, Session};
+use gateway_core::{ConnectionId, Incarnation, Machines, Rates, Session};
 use links::Link;
 
 use crate::{
@@ -44,6 +44,7 @@ pub(crate) struct Gateway {
     pub(crate) clock: Clock,
     machines: Machines,
     ids: HybridClock,
+    rates: Rates,
     own: Vec<Incarnation>,
     pub(crate) cells: BTreeMap<ConnectionId, Cell>,
     next: u64,
@@ -91,6 +92,7 @@ impl Gateway {
             own: machines.lease.own().to_vec(),
             machines,
             ids: HybridClock::default(),
+            rates: Rates::default(),
             cells: BTreeMap::new(),
             next: 1,
             links: Vec::new(),
@@ -132,7 +134,8 @@ impl World {
         let gateway = &mut self.gateways[at];
         // Monotonic time counts from the start of the process.
         let clock = gateway.clock.restarted(self.now);
-        *gateway = Gateway { full: gateway.full, ..Gateway::on(at, clock, self.now, seed) };
+        let (full, rates) = (gateway.full, self.shape.rates());
+        *gateway = Gateway { full, rates, ..Gateway::on(at, clock, self.now, seed) };
         trace!(self, node, "starts as {}", self.gateways[at].present());
         let first = self.chance.between(1, LOOK);
         self.later(node, first, move |world| world.gateway_looks(at, 0));

@@ -5,7 +5,7 @@ use chatcluster_manager::Manager;
 use chatcluster_protocol::{Millis, client::CloseCode, id::UserId};
 use gateway_core::{
     ConnectionId, Device, Local, Push, Route, Session,
-    session::{Effect, Env, Input, Verdict},
+    session::{Effect, Env, Input, RateLimited, Verdict},
 };
 
 use super::HEARTBEAT;
@@ -81,6 +81,7 @@ impl World {
                 heartbeat: HEARTBEAT,
                 own: &gateway.own,
                 clock: &mut gateway.ids,
+                rates: &mut gateway.rates,
                 effects: &mut effects,
             };
             work(&mut cell.session, &mut env)
@@ -131,6 +132,8 @@ impl World {
             Effect::Verify { token } => later.push(Later::Verify(token)),
             Effect::Typing { to, frame } => later.push(Later::Typing(to, frame)),
             Effect::TypingDropped => hit("typing: too often"),
+            Effect::RateLimited(RateLimited::Send) => hit("limit: send"),
+            Effect::RateLimited(RateLimited::Request) => hit("limit: request"),
             Effect::Route { push, devices } => later.push(Later::Route(push, devices)),
             Effect::Displace { device, previous } => later.push(Later::Displace(device, previous)),
             Effect::Hold { device, epoch, claimed } => {

@@ -203,6 +203,7 @@ impl World {
         let right = match code {
             ErrorCode::TokenExpired => self.now + self.clock_error() > expires,
             ErrorCode::Revoked => self.may_be_refused(home, issued),
+            ErrorCode::RateLimited => self.shape.limits.is_some(),
             _ => false,
         };
         if code == ErrorCode::Revoked {

@@ -132,6 +132,8 @@ pub enum Effect {
     },
     /// The client says more often that the user is typing than is passed on, or to too many. For the figures.
     TypingDropped,
+    /// A request was refused because the user has made too many lately. Not answered.
+    RateLimited(RateLimited),
     /// A message is stored, or a device is to look into its inbox: [`crate::Router::route`]. Not answered.
     Route {
         /// The message, or a look.
@@ -161,4 +163,13 @@ pub struct Outgoing {
     pub to: Recipient,
     /// What it says.
     pub content: Content,
+}
+
+/// What there was too much of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RateLimited {
+    /// Sends.
+    Send,
+    /// Other requests.
+    Request,
 }

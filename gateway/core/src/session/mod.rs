@@ -14,6 +14,7 @@ mod opening;
 mod outbox;
 mod owed;
 mod push;
+mod rated;
 mod reading;
 mod requests;
 mod route;
@@ -34,7 +35,7 @@ use chatcluster_protocol::{
     limits::HELLO_WITHIN,
     peer::Outcome,
 };
-pub use effect::{Append, Effect, Outgoing};
+pub use effect::{Append, Effect, Outgoing, RateLimited};
 use floor::Floor;
 pub use input::{
     AppendResult, Claimed, HistoryFailure, InboxPage, Input, MarkFailure, Reclaimed, Registration,
@@ -49,7 +50,7 @@ use typing::Typing;
 use uuid::Uuid;
 use window::Window;
 
-use crate::{ConnectionId, Device, Incarnation, Now, Push, Route};
+use crate::{ConnectionId, Device, Incarnation, Now, Push, Rates, Route};
 
 /// What a session works with for the length of one call.
 #[derive(Debug)]
@@ -62,6 +63,8 @@ pub struct Env<'a> {
     pub own: &'a [Incarnation],
     /// The gateway's clock for ids.
     pub clock: &'a mut HybridClock,
+    /// What the gateway's users have used up of their rates.
+    pub rates: &'a mut Rates,
     /// Where effects go; the caller carries them out in order.
     pub effects: &'a mut Vec<Effect>,
 }

@@ -16,8 +16,8 @@ use chatcluster_protocol::{
     planted::{Bug, planted},
 };
 
-use super::{Append, AppendResult, Effect, Outgoing, floor::Floor, owed::Owed};
-use crate::{Away, Device, Push};
+use super::{Append, AppendResult, Effect, Outgoing, floor::Floor, owed::Owed, rated::limited};
+use crate::{Away, Device, Push, Rates};
 
 /// How often a batch is stamped again before its sends fail. Each time the service has named the id to
 /// exceed, so a second time already says that something else is wrong, such as a clock.
@@ -69,9 +69,10 @@ impl Outbox {
         sender: &Device,
         frame: Send,
         stamper: &mut Stamper<'_>,
+        rates: &mut Rates,
         effects: &mut Vec<Effect>,
     ) -> Result<(), Error> {
-        self.0.get_or_insert_default().send(sender, frame, stamper, effects)
+        self.0.get_or_insert_default().send(sender, frame, stamper, rates, effects)
     }
 
     /// Takes the answer to a lane's batch: answers its sends, stamps again those refused for their
@@ -142,6 +143,7 @@ impl Sends {
         sender: &Device,
         frame: Send,
         stamper: &mut Stamper<'_>,
+        rates: &mut Rates,
         effects: &mut Vec<Effect>,
     ) -> Result<(), Error> {
         let refuse = |code, text: &str| {
@@ -164,14 +166,24 @@ impl Sends {
         }
         let Recipient::User(to) = &frame.to;
         let conversation = ConversationId::between(&sender.user, to);
-        if full || !self.owed.admits(conversation, &frame.reference, stamper.monotonic) {
-            self.owed.refused(conversation, frame.reference.clone(), stamper.monotonic);
+        let now = stamper.monotonic;
+        // What is held back takes nothing of the rate: all of it is for what comes first.
+        let wait = rates.send_waits(&sender.user, now);
+        if full || wait.is_some() || !self.owed.admits(conversation, &frame.reference, now) {
+            if !(wait.is_some() && planted(Bug::LimitedHoldsNothingBack)) {
+                self.owed.refused(conversation, frame.reference.clone(), now);
+            }
             if full {
                 return refuse(ErrorCode::TooManyInFlight, &too_many());
+            }
+            if let Some(wait) = wait {
+                let (id, reference) = (Some(frame.id), Some(frame.reference));
+                return Err(Error { id, reference, ..limited(TOO_OFTEN, wait) });
             }
             let error = refuse(ErrorCode::Unavailable, HELD_BACK);
             return error.map_err(|error| Error { retry_after: Some(RETRY_AFTER), ..error });
         }
+        rates.sends(&sender.user, now);
         let Send { id, reference, to, content, .. } = frame;
         let send = Arc::new(Outgoing { sender: sender.clone(), reference, to, content });
         let lane = self.lanes.entry(conversation).or_default();
@@ -285,6 +297,8 @@ impl Sends {
 const CONFLICT: &str = "the reference was used for other content; choose a new one";
 const HELD_BACK: &str =
     "an earlier send has to come again first; then send the same reference again";
+const TOO_OFTEN: &str =
+    "the user has sent more than one may in this time; send the same reference again later";
 const UNAVAILABLE: &str = "the outcome is unknown; send the same reference again";
 
 fn too_many() -> String {

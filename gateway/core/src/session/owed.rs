@@ -103,7 +103,8 @@ impl Owed {
     }
 
     /// This send was not admitted. One that was waited for keeps its place; the first of them has come, and
-    /// is refused for want of room alone.
+    /// is refused for want of room alone, or by the rate limit: the repetitions of the others may be on the
+    /// wire behind it.
     pub(super) fn refused(
         &mut self,
         conversation: ConversationId,
@@ -114,7 +115,10 @@ impl Owed {
         let owed = self.owed(conversation, now);
         let mut waited = owed.waited.iter_mut().enumerate();
         match waited.find(|(_, waited)| waited.reference == reference) {
-            Some((0, _)) => owed.until = now + UNREAD,
+            Some((0, _)) => {
+                owed.until = now + UNREAD;
+                owed.waited.iter_mut().skip(1).for_each(|waited| waited.told = false);
+            }
             Some((_, waited)) if waited.told => owed.until = owed.until.min(now + WITHIN),
             Some((_, waited)) => waited.told = true,
             None => owed.waited.push_back(Waited { reference, told: true }),

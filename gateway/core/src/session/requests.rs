@@ -10,8 +10,8 @@ use chatcluster_protocol::{
 };
 
 use super::{
-    AppendResult, Effect, Env, HistoryFailure, Opening, Session, State, floor::Floor,
-    outbox::Stamper,
+    AppendResult, Effect, Env, HistoryFailure, Opening, RateLimited, Session, State, floor::Floor,
+    outbox::Stamper, rated::rated,
 };
 use crate::Away;
 
@@ -33,6 +33,11 @@ impl Session {
             }
             (_, Ok(frame)) => frame,
         };
+        if let Some(id) = rated(&frame)
+            && self.asks_too_often(id, env)
+        {
+            return;
+        }
         match frame {
             ClientFrame::Hello(_) => {}
             ClientFrame::Send(send) => self.send(send, env),
@@ -68,7 +73,11 @@ impl Session {
         };
         let Recipient::User(to) = &send.to;
         self.typing.sent(to);
-        if let Err(error) = self.outbox.send(device, send, &mut stamper, env.effects) {
+        let sent = self.outbox.send(device, send, &mut stamper, env.rates, env.effects);
+        if let Err(error) = sent {
+            if error.code == ErrorCode::RateLimited {
+                env.effects.push(Effect::RateLimited(RateLimited::Send));
+            }
             self.refuse(error, env);
         }
     }

@@ -5,6 +5,7 @@ mod inbox;
 mod model;
 mod opening;
 mod order;
+mod rated;
 mod reading;
 mod requests;
 mod route;
@@ -33,6 +34,7 @@ const HEARTBEAT: Duration = Duration::from_secs(25);
 struct Bob {
     session: Session,
     clock: HybridClock,
+    rates: Rates,
     own: Vec<Incarnation>,
     now: Duration,
     /// What the session wanted and the test has not looked at.
@@ -45,7 +47,8 @@ impl Bob {
         let now = Duration::from_secs(1_000);
         let session = Session::new(ConnectionId(7), Uuid::nil(), at(now));
         let own = vec![Incarnation(Uuid::from_u128(1))];
-        Self { session, clock: HybridClock::default(), own, now, effects: Vec::new() }
+        let (clock, rates) = (HybridClock::default(), Rates::default());
+        Self { session, clock, rates, own, now, effects: Vec::new() }
     }
 
     /// Welcomed with epoch 70, and reading the first page of its inbox.
@@ -90,7 +93,7 @@ impl Bob {
     }
 
     fn handle(&mut self, input: Input) {
-        let mut env = env(self.now, &self.own, &mut self.clock, &mut self.effects);
+        let mut env = env(self.now, &self.own, &mut self.clock, &mut self.rates, &mut self.effects);
         self.session.handle(input, &mut env);
     }
 
@@ -118,7 +121,7 @@ impl Bob {
     }
 
     fn deliver_for(&mut self, epoch: u64, push: &Push) -> Outcome {
-        let mut env = env(self.now, &self.own, &mut self.clock, &mut self.effects);
+        let mut env = env(self.now, &self.own, &mut self.clock, &mut self.rates, &mut self.effects);
         self.session.deliver(epoch, push.clone(), &mut env)
     }
 
@@ -179,9 +182,10 @@ fn env<'a>(
     now: Duration,
     own: &'a [Incarnation],
     clock: &'a mut HybridClock,
+    rates: &'a mut Rates,
     effects: &'a mut Vec<Effect>,
 ) -> Env<'a> {
-    Env { now: at(now), heartbeat: HEARTBEAT, own, clock, effects }
+    Env { now: at(now), heartbeat: HEARTBEAT, own, clock, rates, effects }
 }
 
 fn frame(effect: &Effect) -> Option<ServerFrame> {

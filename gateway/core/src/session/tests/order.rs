@@ -10,9 +10,12 @@ use super::{
     sends::{send, with},
     *,
 };
-use crate::Now;
+use crate::{Now, Rate};
 
 const NAMES: [&str; 2] = ["alice", "carol"];
+
+/// The client learns of everything before a gateway stops waiting for it.
+const LONGEST: Duration = Duration::from_secs(40);
 
 /// What the client has without an answer at most: it does not count, so it breaks the limit of 64.
 const UNANSWERED: usize = 128;
@@ -27,6 +30,8 @@ enum Step {
     Learn(usize),
     /// The service answers a batch.
     Answer { to: usize, fates: Vec<u8> },
+    /// Milliseconds pass.
+    Wait(u64),
     /// The wall clock jumps; the monotonic one stands still.
     ClockJumps(i64),
 }
@@ -38,6 +43,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (1usize..40).prop_map(Step::Learn),
         3 => (0..NAMES.len(), prop::collection::vec(0u8..40, 8))
             .prop_map(|(to, fates)| Step::Answer { to, fates }),
+        2 => (0u64..1_000).prop_map(Step::Wait),
         1 => (-5_000i64..5_000).prop_map(Step::ClockJumps),
     ]
 }
@@ -52,6 +58,7 @@ struct Unanswered {
 
 struct World {
     bob: Bob,
+    started: Duration,
     wall: i64,
     numbers: u64,
     requests: u64,
@@ -65,9 +72,12 @@ struct World {
 }
 
 impl World {
-    fn new() -> Self {
+    fn new(sends: Rate) -> Self {
+        let mut bob = Bob::live();
+        bob.rates = Rates::new(sends, Rate::NONE);
         Self {
-            bob: Bob::live(),
+            started: bob.now,
+            bob,
             wall: 0,
             numbers: 0,
             requests: 0,
@@ -96,6 +106,10 @@ impl World {
                 }
             }
             Step::Answer { to, fates } => self.answer(with(NAMES[to]), &fates),
+            Step::Wait(millis) => {
+                let now = self.bob.now + Duration::from_millis(millis);
+                self.bob.now = now.min(self.started + LONGEST);
+            }
             Step::ClockJumps(by) => self.wall = (self.wall + by).max(0),
         }
     }
@@ -162,7 +176,13 @@ impl World {
 
     fn handle(&mut self, input: Input) {
         let now = Now { wall: at(self.bob.now).wall + self.wall as u64, ..at(self.bob.now) };
-        let env = env(self.bob.now, &self.bob.own, &mut self.bob.clock, &mut self.bob.effects);
+        let env = env(
+            self.bob.now,
+            &self.bob.own,
+            &mut self.bob.clock,
+            &mut self.bob.rates,
+            &mut self.bob.effects,
+        );
         self.bob.session.handle(input, &mut Env { now, ..env });
         for effect in self.bob.effects() {
             match effect {
@@ -186,9 +206,10 @@ impl World {
         }
     }
 
-    /// Everything works from now on: all is stored, though no time passes in which a wait would end.
+    /// Everything works from now on: all is stored, though too little time passes for a wait to end.
     fn settle(&mut self) {
-        for _ in 0..10 {
+        for _ in 0..20 {
+            self.bob.now += Duration::from_millis(500);
             for to in 0..NAMES.len() {
                 self.act(Step::Send { to, count: 0 });
                 self.act(Step::Read(usize::MAX));
@@ -207,9 +228,11 @@ impl World {
 proptest! {
     #[test]
     fn what_a_conversation_stores_rises_in_the_order_sent(
+        limited: bool,
         steps in prop::collection::vec(step(), 1..150),
     ) {
-        let mut world = World::new();
+        let rate = Rate { per_second: 40, burst: 20 };
+        let mut world = World::new(if limited { rate } else { Rate::NONE });
         steps.into_iter().for_each(|step| world.act(step));
         world.settle();
     }

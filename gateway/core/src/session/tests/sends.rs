@@ -13,7 +13,7 @@ pub(super) fn with(name: &str) -> ConversationId {
     ConversationId::between(&user("bob"), &user(name))
 }
 
-fn stored(id: MessageId) -> AppendResult {
+pub(super) fn stored(id: MessageId) -> AppendResult {
     AppendResult::Stored { id, devices: vec![device("alice", "laptop")] }
 }
 
@@ -26,7 +26,7 @@ impl Bob {
         }
     }
 
-    fn answers(&mut self, to: &str, results: Vec<AppendResult>) {
+    pub(super) fn answers(&mut self, to: &str, results: Vec<AppendResult>) {
         self.handle(Input::Appended(with(to), Ok(results)));
     }
 

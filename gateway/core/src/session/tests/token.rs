@@ -55,7 +55,7 @@ impl Bob {
 
     /// The same moment by the monotonic clock, but another time by the wall clock.
     fn handle_at(&mut self, wall: Millis, input: Input) {
-        let mut env = env(self.now, &self.own, &mut self.clock, &mut self.effects);
+        let mut env = env(self.now, &self.own, &mut self.clock, &mut self.rates, &mut self.effects);
         env.now.wall = wall;
         self.session.handle(input, &mut env);
     }

@@ -28,7 +28,7 @@ impl Bob {
     }
 
     fn show(&mut self, epoch: u64) -> (Shown, bool) {
-        let mut env = env(self.now, &self.own, &mut self.clock, &mut self.effects);
+        let mut env = env(self.now, &self.own, &mut self.clock, &mut self.rates, &mut self.effects);
         let shown = self.session.show_typing(epoch, frame(), &mut env);
         (shown, self.effects() == [Effect::WriteIfIdle(frame())])
     }

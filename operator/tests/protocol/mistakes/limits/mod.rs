@@ -3,6 +3,7 @@
 
 mod counts;
 mod names;
+mod rates;
 mod sizes;
 mod times;
 
@@ -43,6 +44,8 @@ async fn one(mistakes: &Mistakes<'_>, limit: &Limit, what: &str) -> Result<(), S
         "sends without an answer" => mistakes.sends_in_flight(limit).await,
         "read without an answer" => mistakes.reads_in_flight(limit).await,
         "history without an answer" => mistakes.histories_in_flight(limit).await,
+        "sends of one user" => mistakes.sends_per_second(limit).await,
+        "other requests of one user" => mistakes.requests_per_second(limit).await,
         "typing to one user" => mistakes.typing_to_one(limit).await,
         "users typed to at a time" => mistakes.typing_to_many(limit).await,
         "devices of a user" => mistakes.devices_of_a_user(limit).await,
