@@ -34,6 +34,8 @@ const STEADY = 10_000;
 const ASKED_AT_MOST = 300_000;
 /** Messages whose acks may have been lost: twice what one `ack` holds. */
 const RECENT = 512;
+/** The user has asked for more than one may in this time; `retry_after` says when there is room again. */
+const RATE_LIMITED = 'rate_limited';
 /** Events that the application has not taken; then the connection is given up until it has. */
 const EVENTS = 1024;
 
@@ -330,8 +332,9 @@ export class Core {
     if (entry) {
       if (!entry.flight) return;
       if (error.temporary) {
-        const most = ceiling(this.options.backoff, entry.failures);
-        this.outbox.again(entry, now + jitter(this.options.random, most, asked(error)));
+        const at = now + this.#wait(error, entry.failures);
+        if (error.code === RATE_LIMITED) this.outbox.pause(at);
+        this.outbox.again(entry, at);
         return;
       }
       this.outbox.remove(entry.ref);
@@ -343,9 +346,9 @@ export class Core {
     if (mark && error.id !== undefined) {
       // One that is refused for good is dropped: the next one of its conversation stands for it.
       if (!error.temporary) return this.#marks.answered(error.id);
-      const most = ceiling(this.options.backoff, mark.failures);
-      return this.#marks.again(mark, now + jitter(this.options.random, most, asked(error)));
+      return this.#marks.again(mark, now + this.#wait(error, mark.failures));
     }
+    if (error.code === RATE_LIMITED && this.#queries.again(error.id, now + this.#wait(error, 0))) return;
     const ticket = error.id === undefined ? undefined : this.#queries.answered(error.id);
     if (ticket !== undefined) {
       const result = new HistoryError('refused', `history was refused: ${error.text}`, error);
@@ -355,6 +358,17 @@ export class Core {
     } else if (this.link.is === 'live' && !this.link.renewal.refused(now, error.id, asked(error))) {
       this.link.words = error;
     }
+  }
+
+  /**
+   * How long to wait before a request is made again that has failed so often before. A rate limit is no failure:
+   * who says when there is room again need not be asked less and less often.
+   * @param {ProtocolError} error
+   * @param {number} failures
+   */
+  #wait(error, failures) {
+    const most = ceiling(this.options.backoff, error.code === RATE_LIMITED ? 0 : failures);
+    return jitter(this.options.random, most, asked(error));
   }
 
   /**
@@ -410,7 +424,7 @@ export class Core {
         return this.#hasRoom() ? link.until : Infinity;
       case 'live':
         return Math.min(link.heartbeat.deadline(), link.leave ?? Infinity, this.outbox.deadline(now),
-          this.#marks.deadline(now), link.renewal.deadline(), this.#oldestRequest() + ANSWER_WITHIN);
+          this.#marks.deadline(now), this.#queries.deadline(now), link.renewal.deadline(), this.#oldestRequest() + ANSWER_WITHIN);
       default:
         return link.until;
     }

@@ -14,6 +14,8 @@
 export class Outbox {
   /** @type {Entry[]} */
   #entries = [];
+  /** The gateway takes nothing more of this user until then, whoever it is for. */
+  #pausedUntil = 0;
 
   /** @param {number} capacity */
   constructor(capacity) {
@@ -54,6 +56,7 @@ export class Outbox {
    * @param {number} window
    */
   next(now, id, window) {
+    if (now < this.#pausedUntil) return undefined;
     if (this.#entries.filter((entry) => entry.flight).length >= Math.max(window, 1)) return undefined;
     const held = new Set();
     for (const [index, entry] of this.#entries.entries()) {
@@ -95,8 +98,17 @@ export class Outbox {
     entry.notBefore = notBefore;
   }
 
+  /**
+   * Nothing leaves before this time.
+   * @param {number} until
+   */
+  pause(until) {
+    this.#pausedUntil = Math.max(this.#pausedUntil, until);
+  }
+
   /** The connection ended: what was in flight has an unknown outcome and goes again, in order. */
   disconnected() {
+    this.#pausedUntil = 0;
     for (const entry of this.#entries) {
       if (entry.flight) entry.notBefore = 0;
       entry.flight = undefined;
@@ -126,8 +138,9 @@ export class Outbox {
    * @param {number} now
    */
   deadline(now) {
-    const waits = this.#entries.filter((entry) => !entry.flight && entry.notBefore > now);
-    return Math.min(...waits.map((entry) => entry.notBefore), Infinity);
+    const waits = this.#entries.filter((entry) => !entry.flight);
+    const times = waits.map((entry) => Math.max(entry.notBefore, this.#pausedUntil));
+    return Math.min(...times.filter((at) => at > now), Infinity);
   }
 
   drain() {

@@ -1,4 +1,5 @@
-/** Requests for history. They change nothing, so they are asked again on the next connection. */
+/** Requests for history. They change nothing, so they are asked again on the next connection, and when there were
+ * too many. */
 
 import { HistoryError } from './errors.js';
 
@@ -8,7 +9,7 @@ const QUERIES = 64;
 const AT_ONCE = 4;
 
 export class Queries {
-  /** @type {{ ticket: number, query: object, id?: number, asked?: number }[]} */
+  /** @type {{ ticket: number, query: object, id?: number, asked?: number, notBefore: number }[]} */
   #queries = [];
 
   /**
@@ -19,7 +20,7 @@ export class Queries {
     if (this.#queries.length >= QUERIES) {
       throw new HistoryError('full', `${QUERIES} requests for history wait already`);
     }
-    this.#queries.push({ ticket, query });
+    this.#queries.push({ ticket, query, notBefore: 0 });
   }
 
   /**
@@ -29,7 +30,7 @@ export class Queries {
    */
   next(now, id) {
     const asked = this.#queries.filter((query) => query.asked !== undefined).length;
-    const waiting = this.#queries.find((query) => query.asked === undefined);
+    const waiting = this.#queries.find((query) => query.asked === undefined && query.notBefore <= now);
     if (!waiting || asked >= AT_ONCE) return undefined;
     waiting.id = id;
     waiting.asked = now;
@@ -45,8 +46,29 @@ export class Queries {
     return index < 0 ? undefined : this.#queries.splice(index, 1)[0]?.ticket;
   }
 
+  /**
+   * The request was not taken: again, not before this time.
+   * @param {number | undefined} id the request
+   * @param {number} notBefore
+   * @returns {boolean} whether it is one for history
+   */
+  again(id, notBefore) {
+    const query = this.#queries.find((it) => it.asked !== undefined && it.id === id);
+    if (query) Object.assign(query, { asked: undefined, notBefore });
+    return query !== undefined;
+  }
+
   disconnected() {
-    for (const query of this.#queries) query.asked = undefined;
+    for (const query of this.#queries) Object.assign(query, { asked: undefined, notBefore: 0 });
+  }
+
+  /**
+   * When the next one that waits for a time may go.
+   * @param {number} now
+   */
+  deadline(now) {
+    const later = this.#queries.filter((query) => query.asked === undefined && query.notBefore > now);
+    return Math.min(...later.map((query) => query.notBefore));
   }
 
   /** When the oldest one without an answer was written. */

@@ -8,6 +8,7 @@ mod conversation;
 mod crashes;
 mod devices;
 mod hostile;
+mod limits;
 mod people;
 mod process;
 mod programs;

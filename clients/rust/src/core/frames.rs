@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chatcluster_protocol::{
-    client::{Error, Message, Receipt, Sent, ServerFrame},
+    client::{Error, ErrorCode, Message, Receipt, Sent, ServerFrame},
     id::Reference,
 };
 
@@ -74,6 +74,11 @@ impl Core {
             error.retry_after.map(Duration::from_millis).map(|d| d.min(ASKED_AT_MOST));
         if let Some(reference) = self.failed_send(&error) {
             self.send_failed(now, reference, error, retry_after);
+        } else if let (ErrorCode::RateLimited, Some(id)) = (error.code, error.id)
+            && self.queries.is_asked(id)
+        {
+            let wait = self.wait_after(&error, 0, retry_after);
+            self.queries.again(id, now + wait);
         } else if let Some(ticket) = error.id.and_then(|id| self.queries.answered(id)) {
             let error = HistoryError::Refused(Box::new(error));
             self.effects.push_back(Effect::Page(ticket, Err(error)));
@@ -93,13 +98,24 @@ impl Core {
             return false;
         };
         if error.temporary {
-            let ceiling = self.options.backoff.ceiling(failures);
-            let wait = self.jitter.after(retry_after, ceiling);
+            let wait = self.wait_after(error, failures, retry_after);
             self.marks.again(id, now + wait);
         } else {
             self.marks.answered(id);
         }
         true
+    }
+
+    /// How long to wait before a request is made again that has failed so often before. A rate limit is no
+    /// failure: who says when there is room again need not be asked less and less often.
+    fn wait_after(
+        &mut self,
+        error: &Error,
+        failures: u32,
+        retry_after: Option<Duration>,
+    ) -> Duration {
+        let failures = if error.code == ErrorCode::RateLimited { 0 } else { failures };
+        self.jitter.after(retry_after, self.options.backoff.ceiling(failures))
     }
 
     /// Which send the error answers, by its reference or by the request.
@@ -117,8 +133,10 @@ impl Core {
     ) {
         let Some(failures) = self.outbox.failures_in_flight(&reference) else { return };
         if error.temporary {
-            let ceiling = self.options.backoff.ceiling(failures);
-            let wait = self.jitter.after(retry_after, ceiling);
+            let wait = self.wait_after(&error, failures, retry_after);
+            if error.code == ErrorCode::RateLimited {
+                self.outbox.pause(now + wait);
+            }
             self.outbox.again(&reference, now + wait);
         } else {
             self.outbox.remove(&reference);

@@ -209,6 +209,7 @@ impl Core {
                     live.leave.map(|(at, _)| at),
                     self.outbox.deadline(now),
                     self.marks.deadline(now),
+                    self.queries.deadline(now),
                     live.renewal.deadline(),
                     self.oldest_request().map(|since| since + ANSWER_WITHIN),
                 ];

@@ -16,6 +16,8 @@ pub(super) struct Outbox {
     entries: VecDeque<Entry>,
     capacity: usize,
     in_flight: usize,
+    /// The gateway takes nothing more of this user until then, whoever it is for.
+    paused_until: Duration,
 }
 
 /// One send.
@@ -54,7 +56,7 @@ impl Entry {
 
 impl Outbox {
     pub(super) fn new(capacity: usize) -> Self {
-        Self { entries: VecDeque::new(), capacity, in_flight: 0 }
+        Self { entries: VecDeque::new(), capacity, in_flight: 0, paused_until: Duration::ZERO }
     }
 
     pub(super) fn has_room(&self) -> bool {
@@ -74,7 +76,7 @@ impl Outbox {
 
     /// Marks the next send that may be written as in flight, and returns it.
     pub(super) fn next(&mut self, now: Duration, id: RequestId, window: usize) -> Option<&Entry> {
-        if self.in_flight >= window.max(1) {
+        if self.in_flight >= window.max(1) || now < self.paused_until {
             return None;
         }
         let index = self.ready(now)?;
@@ -144,9 +146,15 @@ impl Outbox {
         }
     }
 
+    /// Nothing leaves before this time.
+    pub(super) fn pause(&mut self, until: Duration) {
+        self.paused_until = self.paused_until.max(until);
+    }
+
     /// The connection ended: what was in flight has an unknown outcome and goes again, in order.
     pub(super) fn disconnected(&mut self) {
         self.in_flight = 0;
+        self.paused_until = Duration::ZERO;
         for entry in &mut self.entries {
             if matches!(entry.state, State::InFlight { .. }) {
                 entry.state = State::Waiting { not_before: Duration::ZERO };
@@ -174,10 +182,10 @@ impl Outbox {
     /// When the next send that waits for a time may go.
     pub(super) fn deadline(&self, now: Duration) -> Option<Duration> {
         let at = |entry: &Entry| match entry.state {
-            State::Waiting { not_before } if not_before > now => Some(not_before),
-            _ => None,
+            State::Waiting { not_before } => Some(not_before.max(self.paused_until)),
+            State::InFlight { .. } => None,
         };
-        self.entries.iter().filter_map(at).min()
+        self.entries.iter().filter_map(at).filter(|at| *at > now).min()
     }
 
     /// Takes everything out, for the end of the client.

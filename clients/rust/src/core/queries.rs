@@ -1,4 +1,5 @@
-//! Requests for history. They change nothing, so they are asked again on the next connection.
+//! Requests for history. They change nothing, so they are asked again on the next connection, and when there
+//! were too many.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -22,6 +23,8 @@ struct Query {
     history: History,
     /// When it was written on the connection that is open now.
     asked: Option<Duration>,
+    /// Not to be written before this time.
+    not_before: Duration,
 }
 
 impl Queries {
@@ -29,7 +32,7 @@ impl Queries {
         if self.0.len() >= QUERIES {
             return Err(QUERIES);
         }
-        self.0.push_back(Query { ticket, history, asked: None });
+        self.0.push_back(Query { ticket, history, asked: None, not_before: Duration::ZERO });
         Ok(())
     }
 
@@ -38,7 +41,8 @@ impl Queries {
         if self.0.iter().filter(|query| query.asked.is_some()).count() >= AT_ONCE {
             return None;
         }
-        let query = self.0.iter_mut().find(|query| query.asked.is_none())?;
+        let due = |query: &&mut Query| query.asked.is_none() && query.not_before <= now;
+        let query = self.0.iter_mut().find(due)?;
         query.asked = Some(now);
         query.history.id = id;
         Some(query.history.clone())
@@ -46,14 +50,35 @@ impl Queries {
 
     /// The one that this answers; it is done.
     pub(super) fn answered(&mut self, id: RequestId) -> Option<Ticket> {
-        let is = |query: &Query| query.asked.is_some() && query.history.id == id;
-        let index = self.0.iter().position(is)?;
+        let index = self.position(id)?;
         self.0.remove(index).map(|query| query.ticket)
+    }
+
+    /// Whether this is the request of one without an answer.
+    pub(super) fn is_asked(&self, id: RequestId) -> bool {
+        self.position(id).is_some()
+    }
+
+    /// The request was not taken: again, not before this time.
+    pub(super) fn again(&mut self, id: RequestId, not_before: Duration) {
+        if let Some(query) = self.position(id).and_then(|index| self.0.get_mut(index)) {
+            (query.asked, query.not_before) = (None, not_before);
+        }
+    }
+
+    fn position(&self, id: RequestId) -> Option<usize> {
+        self.0.iter().position(|query| query.asked.is_some() && query.history.id == id)
+    }
+
+    /// When the next one that waits for a time may go.
+    pub(super) fn deadline(&self, now: Duration) -> Option<Duration> {
+        let waiting = self.0.iter().filter(|query| query.asked.is_none() && query.not_before > now);
+        waiting.map(|query| query.not_before).min()
     }
 
     pub(super) fn disconnected(&mut self) {
         for query in &mut self.0 {
-            query.asked = None;
+            (query.asked, query.not_before) = (None, Duration::ZERO);
         }
     }
 

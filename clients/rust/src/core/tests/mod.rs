@@ -2,6 +2,7 @@
 
 mod bench;
 mod connection;
+mod limited;
 mod renewal;
 mod world;
 
