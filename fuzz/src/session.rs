@@ -199,7 +199,7 @@ impl World {
                     issued: Some(START + 1_000_000),
                 },
             }),
-            Effect::Register(_) => Told::Registered(Ok(match input.below(4) {
+            Effect::Register { .. } => Told::Registered(Ok(match input.below(4) {
                 1 => Registration::TooManyDevices,
                 2 => Registration::New,
                 _ => Registration::Known,
@@ -338,7 +338,7 @@ impl World {
 fn away(asked: Effect) -> Option<Told> {
     Some(match asked {
         Effect::Verify { .. } => Told::Verified(Verdict::Bad("no".into())),
-        Effect::Register(_) => Told::Registered(Err(Away)),
+        Effect::Register { .. } => Told::Registered(Err(Away)),
         Effect::Claim { .. } => Told::Claimed(Err(Away)),
         Effect::Reclaim { .. } => Told::Reclaimed(Err(Away)),
         Effect::Touch { .. } => Told::Touched(Err(Away)),

@@ -17,7 +17,7 @@ impl Service {
 
     async fn revoked(&self, name: &str, of: &str) -> Option<u64> {
         let of = DeviceId::new(of).unwrap();
-        self.repository.register(user(name), of).await.unwrap().revoked_before
+        self.repository.register(user(name), of, u64::MAX).await.unwrap().revoked_before
     }
 
     async fn feed(&self) -> Vec<(String, Option<String>, u64)> {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use chatcluster_protocol::{
+    Millis,
     client::{CloseCode, Content, History, Read, Recipient},
     id::{ConversationId, MessageId, Reference, UserId},
 };
@@ -30,7 +31,12 @@ pub enum Effect {
         token: String,
     },
     /// Make the device known to the message service. Answered by `Registered`.
-    Register(Device),
+    Register {
+        /// The device.
+        device: Device,
+        /// When the token was issued by which it comes; 0 where it does not say so.
+        issued: Millis,
+    },
     /// Claim the device's route at the manager, for this connection. Answered by `Claimed`.
     Claim {
         /// The device.

@@ -71,7 +71,7 @@ impl Session {
         }
         self.step_on();
         self.device = Some(device.clone());
-        env.effects.push(Effect::Register(device));
+        env.effects.push(Effect::Register { device, issued });
     }
 
     pub(super) fn registered(&mut self, result: Result<Registration, Away>, env: &mut Env<'_>) {

@@ -9,7 +9,7 @@ fn hello_is_verified_registered_claimed_and_only_then_is_the_inbox_read() {
     bob.sends(r#"{"type":"hello","id":1,"token":"t","device":"phone","resume":{"epoch":69}}"#);
     assert_eq!(bob.effects(), [Effect::Verify { token: "t".into() }]);
     bob.handle(Input::Verified(Verdict::Valid { user: user("bob"), expires: None, issued: None }));
-    assert_eq!(bob.effects(), [Effect::Register(bobs_phone())]);
+    assert_eq!(bob.effects(), [Effect::Register { device: bobs_phone(), issued: 0 }]);
     bob.handle(Input::Registered(Ok(Registration::Known)));
     assert_eq!(bob.effects(), [Effect::Claim { device: bobs_phone(), last_epoch: Some(69) }]);
     assert_eq!(bob.session.phase(), Phase::AwaitHello);
