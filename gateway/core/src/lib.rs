@@ -76,6 +76,7 @@ pub mod registrar;
 pub mod revocations;
 pub mod router;
 pub mod session;
+pub mod submission;
 mod sweep;
 #[cfg(test)]
 mod testing;

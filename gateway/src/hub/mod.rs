@@ -14,6 +14,7 @@ mod machines;
 mod peers;
 mod registry;
 mod sessions;
+mod submissions;
 
 use std::{
     sync::{
@@ -204,6 +205,11 @@ impl<M: Manager> Hub<M> {
     /// A number for a new connection.
     pub fn next_connection(&self) -> ConnectionId {
         ConnectionId(self.next.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Nobody new is let in any more.
+    pub fn refusing(&self) -> &CancellationToken {
+        &self.refusing
     }
 
     /// Nothing is left, or the time to stop is up.

@@ -110,6 +110,11 @@ impl DeviceId {
     pub fn lowest() -> Self {
         Self("-".into())
     }
+
+    /// The device of what backends send for a user. No client may have this name.
+    pub fn backend() -> Self {
+        Self("backend".into())
+    }
 }
 
 #[cfg(test)]

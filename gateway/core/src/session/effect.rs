@@ -5,10 +5,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use chatcluster_protocol::{
     Millis,
-    client::{CloseCode, Content, History, Read, Recipient},
-    id::{ConversationId, MessageId, Reference, UserId},
+    client::{CloseCode, Content, History, Message, Read, Recipient},
+    id::{ConversationId, HybridClock, Identity, MessageId, Reference, UserId},
 };
 
+use super::floor::Floor;
 use crate::{Device, Push, Route};
 
 /// What the shell does, in the order given. Those that ask for something say which [`super::Input`]
@@ -167,4 +168,37 @@ pub struct Outgoing {
     pub to: Recipient,
     /// What it says.
     pub content: Content,
+}
+
+impl Outgoing {
+    /// Where it belongs.
+    pub(crate) fn conversation(&self) -> ConversationId {
+        let Recipient::User(to) = &self.to;
+        ConversationId::between(&self.sender.user, to)
+    }
+
+    /// Under a fresh id.
+    pub(crate) fn stamp(
+        self: &Arc<Self>,
+        floor: &mut Floor,
+        clock: &mut HybridClock,
+        wall: Millis,
+    ) -> Append {
+        let Device { user, device } = &self.sender;
+        let identity = Identity::of(user, device, &self.reference);
+        Append { id: floor.stamp(identity, clock, wall), send: self.clone() }
+    }
+
+    /// What devices are shown of it, once it is stored.
+    pub(crate) fn push(&self, message: MessageId) -> Push {
+        Push::message(Message {
+            message,
+            conversation: self.conversation(),
+            from: self.sender.user.clone(),
+            device: self.sender.device.clone(),
+            to: self.to.clone(),
+            at: message.millis(),
+            content: self.content.clone(),
+        })
+    }
 }

@@ -35,7 +35,7 @@ use chatcluster_protocol::{
     peer::Outcome,
 };
 pub use effect::{Append, Effect, Outgoing};
-use floor::Floor;
+pub(crate) use floor::Floor;
 pub use input::{
     AppendResult, Claimed, HistoryFailure, InboxPage, Input, MarkFailure, Reclaimed, Registration,
     Touched, Verdict,

@@ -217,3 +217,12 @@ fn a_delivery_before_the_inbox_is_read_finds_nobody_or_a_session_that_will_read(
     // The claim may have been found already; the inbox read that follows it sees the message.
     assert_eq!(bob.deliver(&nth(1)), Outcome::Overloaded);
 }
+
+#[test]
+fn the_device_of_backends_is_nobodys() {
+    let mut bob = Bob::connected();
+    bob.sends(r#"{"type":"hello","id":1,"token":"t","device":"backend"}"#);
+    let (error, close) = bob.error();
+    assert_eq!((error.code, error.field.as_deref()), (ErrorCode::BadField, Some("device")));
+    assert_eq!(close, None);
+}

@@ -1,0 +1,211 @@
+//! What backends ask gateways for, over HTTP.
+
+use std::{collections::BTreeSet, net::SocketAddr};
+
+use chatcluster_protocol::id::{DeviceId, UserId};
+use futures_util::future::join_all;
+use messages_core::repository::{InboxCursor, Repository};
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::timeout,
+};
+
+use crate::world::{AUDIENCE, DEADLINE, SECRET, World, now, signed};
+
+/// Status and body of an answer.
+type Answer = (u16, Value);
+
+fn token(scope: &str) -> String {
+    let exp = now() / 1000 + 600;
+    signed(&json!({"aud": AUDIENCE, "exp": exp, "scope": scope}), SECRET)
+}
+
+async fn ask(at: SocketAddr, method: &str, path: &str, token: &str, body: &str) -> Answer {
+    let mut stream = TcpStream::connect(at).await.unwrap();
+    let request = format!(
+        "{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {}\r\n\
+         authorization: Bearer {token}\r\n\r\n{body}",
+        body.len()
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    timeout(DEADLINE, stream.read_to_string(&mut answer)).await.expect("an answer").unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    (status, serde_json::from_str(body).unwrap_or_default())
+}
+
+async fn send(at: SocketAddr, message: &Value) -> Answer {
+    ask(at, "POST", "/v1/messages", &token("messages:send"), &message.to_string()).await
+}
+
+fn hello(reference: &str) -> Value {
+    json!({"from": "alice", "ref": reference, "to": {"user": "bob"}, "content": {"body": "hello"}})
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backend_sends_as_a_user_to_devices_at_all_gateways() {
+    let world = World::new().await;
+    let (one, two) = (world.gateway("one").await, world.gateway("two").await);
+    let mut bob = world.login(two.client, "bob", "phone").await;
+    let mut alice = world.login(two.client, "alice", "phone").await;
+
+    let (status, sent) = send(one.backend, &hello("r-1")).await;
+    assert_eq!(status, 201, "{sent}");
+    for client in [&mut bob, &mut alice] {
+        let message = client.expect("message").await;
+        assert_eq!((&message["from"], &message["device"]), (&json!("alice"), &json!("backend")));
+        assert_eq!(message["content"], json!({"type": "text/plain", "body": "hello"}));
+        for field in ["message", "conversation", "at"] {
+            assert_eq!(message[field], sent[field], "{field}");
+        }
+        client.ack(&message).await;
+    }
+    // Her devices are told that it arrived, as with any message of hers.
+    let receipt = alice.expect("receipt").await;
+    assert_eq!((&receipt["kind"], &receipt["up_to"]), (&json!("delivered"), &sent["message"]));
+
+    // The same again, wherever, is the same message; other content is none.
+    assert_eq!(send(two.backend, &hello("r-1")).await, (201, sent));
+    let other =
+        json!({"ref": "r-1", "from": "alice", "to": {"user": "bob"}, "content": {"body": "2"}});
+    let (status, problem) = send(two.backend, &other).await;
+    assert_eq!((status, &problem["code"]), (409, &json!("reference_conflict")));
+    assert_eq!((&problem["field"], &problem["temporary"]), (&json!("ref"), &json!(false)));
+    bob.quiet().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_system_sends_to_somebody_who_is_away() {
+    let world = World::new().await;
+    let one = world.gateway("one").await;
+    drop(world.login(one.client, "bob", "phone").await);
+    let message = json!({"ref": "r-1", "to": {"user": "bob"}, "content": {"body": "welcome"}});
+    let (status, sent) = send(one.backend, &message).await;
+    assert_eq!(status, 201, "{sent}");
+    let mut bob = crate::client::Client::connect(one.client).await;
+    bob.hello(&world.token("bob"), "phone").await;
+    bob.expect("welcome").await;
+    let message = bob.expect("message").await;
+    assert_eq!((&message["from"], &message["message"]), (&json!("system"), &sent["message"]));
+}
+
+/// One after the other in the order answered, at whichever gateway; and many at the same time each once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_backend_sends_is_in_the_order_of_its_answers() {
+    let world = World::new().await;
+    let (one, two) = (world.gateway("one").await, world.gateway("two").await);
+    drop(world.login(one.client, "bob", "phone").await);
+    let mut ids = Vec::new();
+    for n in 0..20 {
+        let at = if n % 2 == 0 { one.backend } else { two.backend };
+        let (status, sent) = send(at, &hello(&format!("a-{n}"))).await;
+        assert_eq!(status, 201, "{sent}");
+        ids.push(sent["message"].as_str().unwrap().to_owned());
+    }
+    assert!(ids.is_sorted());
+    let messages: Vec<_> = (0..60).map(|n| hello(&format!("b-{n}"))).collect();
+    let at = [one.backend, two.backend].into_iter().cycle();
+    let answers = join_all(messages.iter().zip(at).map(|(one, at)| send(at, one))).await;
+    let many: BTreeSet<_> = answers
+        .iter()
+        .map(|(status, sent)| {
+            assert_eq!(*status, 201, "{sent}");
+            sent["message"].as_str().unwrap().to_owned()
+        })
+        .collect();
+    assert_eq!(many.len(), 60);
+    let (user, device) = (UserId::new("bob").unwrap(), DeviceId::new("phone").unwrap());
+    let inbox = world.repository().inbox(user, device, InboxCursor::Start, 1000, 1 << 20).await;
+    assert_eq!(inbox.unwrap().messages.len(), 80);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_cannot_be_sent_is_named() {
+    let world = World::new().await;
+    let one = world.gateway("one").await;
+    let but = |field: &str, value: Value| {
+        let mut message = hello("r");
+        message[field] = value;
+        message.to_string()
+    };
+    let large = but("content", json!({"body": "x".repeat(32 * 1024 + 1)}));
+    for (body, field) in [
+        ("".into(), "body"),
+        ("[]".into(), "body"),
+        ("{".into(), "body"),
+        (but("from", json!("al{ice")), "from"),
+        (but("from", Value::Null), "from"),
+        (but("ref", json!("no spaces")), "ref"),
+        (but("to", json!({"group": "g"})), "to"),
+        (but("to", json!({"user": ""})), "to.user"),
+        (but("content", json!({})), "content.body"),
+        (but("content", json!({"type": "Text", "body": ""})), "content.type"),
+        (large, "content.body"),
+        (but("form", json!("alice")), "form"),
+        (json!({"ref": "r", "to": {"user": "bob"}}).to_string(), "content"),
+    ] {
+        let token = token("messages:send");
+        let (status, problem) = ask(one.backend, "POST", "/v1/messages", &token, &body).await;
+        let told = (status, &problem["code"], &problem["field"]);
+        assert_eq!(told, (400, &json!("bad_parameter"), &json!(field)), "{body:.99}: {problem}");
+    }
+    let huge = but("content", json!({"body": "x".repeat(300_000)}));
+    let path = "/v1/messages";
+    for (method, path, token, body, status) in [
+        ("POST", path, token("messages:send"), &huge, 413),
+        ("POST", "/v1/messages?to=bob", token("messages:send"), &hello("r").to_string(), 400),
+        ("POST", path, token("messages:read"), &hello("r").to_string(), 403),
+        ("POST", path, world.token("alice"), &hello("r").to_string(), 401),
+        ("GET", path, token("messages:send"), &String::new(), 405),
+        ("GET", "/v1/nothing", String::new(), &String::new(), 404),
+        ("GET", "/health", String::new(), &String::new(), 200),
+    ] {
+        let answer = ask(one.backend, method, path, &token, body).await;
+        assert_eq!(answer.0, status, "{method} {path}: {answer:?}");
+    }
+    let (_, document) = ask(one.backend, "GET", "/openapi.json", "", "").await;
+    assert_eq!(document, chatcluster_gateway::backend::openapi());
+    assert_eq!(one.figure("backend_requests_total{call=\"send\",code=\"403\"}").await, 1.0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_the_message_service_is_away_the_outcome_is_unknown_and_a_repetition_is_stored() {
+    let world = World::new().await;
+    let one = world.gateway("one").await;
+    let mut bob = world.login(one.client, "bob", "phone").await;
+    world.kill_messages().await;
+    let (status, problem) = send(one.backend, &hello("r-1")).await;
+    assert_eq!((status, &problem["code"]), (503, &json!("unavailable")));
+    assert_eq!(problem["temporary"], json!(true));
+    world.start_messages();
+    let sent = loop {
+        let (status, sent) = send(one.backend, &hello("r-1")).await;
+        if status == 201 {
+            break sent;
+        }
+        assert_eq!(status, 503, "{sent}");
+    };
+    assert_eq!(bob.until("message").await["message"], sent["message"]);
+}
+
+/// Whoever hangs up before the answer has sent all the same: what is stored is shown at once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backend_that_hangs_up_has_sent() {
+    let world = World::new().await;
+    let one = world.gateway("one").await;
+    let mut bob = world.login(one.client, "bob", "phone").await;
+    let body = hello("r-1").to_string();
+    let request = format!(
+        "POST /v1/messages HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\nauthorization: Bearer {}\r\n\r\n{body}",
+        body.len(),
+        token("messages:send")
+    );
+    for _ in 0..20 {
+        let mut stream = TcpStream::connect(one.backend).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+    }
+    bob.expect("message").await;
+}
