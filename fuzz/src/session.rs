@@ -114,9 +114,10 @@ impl World {
 
     fn event(&mut self, input: &mut Input<'_>) {
         let after = Duration::from_millis(u64::from(input.byte()) * 16);
-        let event = match input.below(8) {
+        let event = match input.below(9) {
             0 => Told::Reassert,
             1 => Told::Evict(u64::from(input.byte())),
+            7 => Told::Disconnect(u64::from(input.byte())),
             2 => Told::Revoked(START + 1000 * u64::from(input.byte())),
             3 => Told::Removed,
             4 => Told::Drain(after),

@@ -89,7 +89,8 @@ struct ServiceClaims<'a> {
 }
 
 /// Everything that there is to be allowed.
-const SCOPE: &str = "messages:read messages:send devices:write sessions:write";
+const SCOPE: &str =
+    "messages:read messages:send devices:write sessions:write connections:read connections:close";
 
 /// A token that lets a backend do everything for 30 days.
 pub fn service_token(

@@ -1,10 +1,12 @@
-//! The HTTP port for backends: sending for users. Reading what is stored is the message service's.
+//! The HTTP port for backends: sending for users, and their connections. Reading what is stored is the message service's.
 //!
 //! - [`messages`]: one message
+//! - [`connections`]: where users are connected, and the end of that
 //! - [`openapi()`]: the description, which is served at `/openapi.json`
 //!
 //! Tokens, errors and connections are as on every port for backends: [`chatcluster_runtime::backend`].
 
+mod connections;
 mod messages;
 mod openapi;
 
@@ -15,7 +17,7 @@ use axum::{
     extract::{DefaultBodyLimit, MatchedPath, Request, State, rejection::BytesRejection},
     middleware::{self, Next},
     response::Response,
-    routing::post,
+    routing::{delete, get, post},
 };
 use bytes::Bytes;
 use chatcluster_manager::Manager;
@@ -30,6 +32,10 @@ use crate::{hub::Hub, metrics::Call};
 mod scope {
     /// Messages are sent with this.
     pub(super) const SEND: &str = "messages:send";
+    /// Connections are listed with this.
+    pub(super) const READ: &str = "connections:read";
+    /// Connections are ended with this.
+    pub(super) const CLOSE: &str = "connections:close";
 }
 
 /// Largest body with one message, in bytes: its text grows sixfold at most in JSON.
@@ -42,7 +48,14 @@ pub fn router<M: Manager>(hub: Arc<Hub<M>>, tokens: &Arc<ServiceTokens>) -> Rout
     let sends = Router::new()
         .route(openapi::MESSAGES, post(messages::send::<M>))
         .layer(DefaultBodyLimit::max(BODY));
-    described(require(sends, tokens, scope::SEND), &openapi())
+    let reads = Router::new().route(openapi::CONNECTIONS, get(connections::list::<M>));
+    let ends = Router::new()
+        .route(openapi::CONNECTIONS, delete(connections::end_all::<M>))
+        .route(openapi::CONNECTION, delete(connections::end_one::<M>));
+    let routes = require(sends, tokens, scope::SEND)
+        .merge(require(reads, tokens, scope::READ))
+        .merge(require(ends, tokens, scope::CLOSE));
+    described(routes, &openapi())
         .layer(middleware::from_fn_with_state(hub.clone(), count::<M>))
         .with_state(hub)
 }
@@ -78,6 +91,8 @@ async fn count<M: Manager>(State(hub): Gateway<M>, request: Request, next: Next)
     let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
     let call = match route {
         Some(openapi::MESSAGES) => "send",
+        Some(openapi::CONNECTIONS) => "connections",
+        Some(openapi::CONNECTION) => "connection",
         _ => "other",
     };
     let response = next.run(request).await;

@@ -1,20 +1,26 @@
 //! The OpenAPI 3.1 document: paths, beside the one table of routes that the router is built from.
 
-use chatcluster_runtime::backend::openapi::{answer, document, errors, problem};
+use chatcluster_protocol::id::{DeviceId, UserId};
+use chatcluster_runtime::backend::openapi::{answer, document, errors, path, problem};
 use schemars::SchemaGenerator;
 use serde_json::{Value, json};
 
 use super::{
+    connections::{Connections, Disconnected},
     messages::{Send, Sent},
     scope,
 };
 
 /// Path of messages.
 pub(super) const MESSAGES: &str = "/v1/messages";
+/// Path of a user's connections.
+pub(super) const CONNECTIONS: &str = "/v1/users/{user}/connections";
+/// Path of a device's connection.
+pub(super) const CONNECTION: &str = "/v1/users/{user}/connections/{device}";
 
-const ABOUT: &str = "Sending, for backends. Every gateway serves this. Every request carries a service token, \
+const ABOUT: &str = "Sending, and the connections of users, for backends. Every gateway serves this. Every request carries a service token, \
     as for the message service: a JWT signed by HS256 with `aud`, `exp` and a `scope` that contains what the \
-    operation needs, `messages:send`. Unknown parameters are errors.";
+    operation needs, `messages:send`, `connections:read` or `connections:close`. Unknown parameters are errors.";
 
 /// The document.
 pub fn openapi() -> Value {
@@ -22,7 +28,11 @@ pub fn openapi() -> Value {
 }
 
 fn paths(schemas: &mut SchemaGenerator) -> Value {
-    json!({ MESSAGES: { "post": send(schemas) } })
+    json!({
+        MESSAGES: { "post": send(schemas) },
+        CONNECTIONS: { "get": connections(schemas), "delete": disconnect_all(schemas) },
+        CONNECTION: { "delete": disconnect(schemas) },
+    })
 }
 
 fn send(schemas: &mut SchemaGenerator) -> Value {
@@ -45,5 +55,54 @@ fn send(schemas: &mut SchemaGenerator) -> Value {
         },
         "responses": responses,
         "security": [{ "service_token": [scope::SEND] }],
+    })
+}
+
+fn connections(schemas: &mut SchemaGenerator) -> Value {
+    let user = path::<UserId>(schemas, "user", "The user.");
+    let mut responses = errors(schemas);
+    let about = "The connections; none where the user is not connected.";
+    responses["200"] = answer::<Connections>(schemas, "application/json", about);
+    json!({
+        "operationId": "listUserConnections",
+        "summary": "Where a user is connected",
+        "description": "As the WebSocket manager knows it: a gateway that died counts for up to 15 s more.",
+        "parameters": [user],
+        "responses": responses,
+        "security": [{ "service_token": [scope::READ] }],
+    })
+}
+
+const ENDS: &str = "Clients come back: their connections end with 4104. To keep a user out, revoke their tokens at \
+    the message service. After an error some may have ended; repeating it ends the others.";
+
+fn disconnect_all(schemas: &mut SchemaGenerator) -> Value {
+    let user = path::<UserId>(schemas, "user", "The user.");
+    let mut responses = errors(schemas);
+    let about = "They have ended: all that there were when this was asked.";
+    responses["200"] = answer::<Disconnected>(schemas, "application/json", about);
+    json!({
+        "operationId": "endUserConnections",
+        "summary": "End the connections of a user",
+        "description": ENDS,
+        "parameters": [user],
+        "responses": responses,
+        "security": [{ "service_token": [scope::CLOSE] }],
+    })
+}
+
+fn disconnect(schemas: &mut SchemaGenerator) -> Value {
+    let user = path::<UserId>(schemas, "user", "The user.");
+    let device = path::<DeviceId>(schemas, "device", "The device.");
+    let mut responses = errors(schemas);
+    responses["200"] = answer::<Disconnected>(schemas, "application/json", "It has ended.");
+    responses["404"] = problem(schemas, "The device is not connected.");
+    json!({
+        "operationId": "endDeviceConnection",
+        "summary": "End the connection of a device",
+        "description": ENDS,
+        "parameters": [user, device],
+        "responses": responses,
+        "security": [{ "service_token": [scope::CLOSE] }],
     })
 }

@@ -8,6 +8,7 @@
 //! out under its lock, so that frames and claims keep their order; those that lead to other sessions
 //! wait until it is released.
 
+mod connections;
 mod deliveries;
 mod fleet;
 mod machines;

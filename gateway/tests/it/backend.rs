@@ -209,3 +209,58 @@ async fn a_backend_that_hangs_up_has_sent() {
     }
     bob.expect("message").await;
 }
+
+async fn connections(at: SocketAddr, user: &str) -> Vec<Value> {
+    let path = format!("/v1/users/{user}/connections");
+    let (status, mut found) = ask(at, "GET", &path, &token("connections:read"), "").await;
+    assert_eq!(status, 200, "{found}");
+    serde_json::from_value(found["connections"].take()).unwrap()
+}
+
+async fn disconnect(at: SocketAddr, path: &str) -> Answer {
+    ask(at, "DELETE", &format!("/v1/users/{path}"), &token("connections:close"), "").await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backend_sees_where_a_user_is_and_ends_it_at_every_gateway() {
+    let world = World::new().await;
+    let (one, two) = (world.gateway("one").await, world.gateway("two").await);
+    assert_eq!(connections(one.backend, "bob").await, [] as [Value; 0]);
+    let mut phone = world.login(one.client, "bob", "phone").await;
+    let mut laptop = world.login(two.client, "bob", "laptop").await;
+    let mut tablet = world.login(two.client, "bob", "tablet").await;
+    let mut alice = world.login(two.client, "alice", "phone").await;
+    let found = connections(two.backend, "bob").await;
+    let place = |one: &Value| format!("{}@{}", one["device"], one["gateway"]).replace('"', "");
+    let places: Vec<_> = found.iter().map(place).collect();
+    assert_eq!(places, ["laptop@two", "phone@one", "tablet@two"]);
+    assert!(found.iter().all(|one| one["epoch"].as_u64().unwrap() > 1_600_000_000_000));
+
+    // At another gateway than it is asked of, and the only one.
+    let ended = disconnect(one.backend, "bob/connections/laptop").await;
+    assert_eq!(ended, (200, json!({"devices": ["laptop"]})));
+    assert_eq!(laptop.closed().await, Some(4104));
+    assert_eq!(connections(one.backend, "bob").await.len(), 2);
+    assert_eq!(disconnect(one.backend, "bob/connections/laptop").await.0, 404);
+
+    let ended = disconnect(two.backend, "bob/connections").await;
+    assert_eq!(ended, (200, json!({"devices": ["phone", "tablet"]})));
+    assert_eq!((phone.closed().await, tablet.closed().await), (Some(4104), Some(4104)));
+    assert_eq!(disconnect(two.backend, "bob/connections").await, (200, json!({"devices": []})));
+    // Nobody else was meant, and he may come back.
+    alice.quiet().await;
+    let _phone = world.login(two.client, "bob", "phone").await;
+    assert_eq!(place(&connections(one.backend, "bob").await[0]), "phone@two");
+
+    for (method, scope, path, status) in [
+        ("GET", "messages:send", "/v1/users/bob/connections", 403),
+        ("DELETE", "connections:read", "/v1/users/bob/connections", 403),
+        ("DELETE", "connections:read", "/v1/users/bob/connections/phone", 403),
+        ("GET", "connections:read", "/v1/users/b%20b/connections", 400),
+        ("DELETE", "connections:close", "/v1/users/bob/connections?device=phone", 400),
+        ("DELETE", "connections:close", "/v1/users/bob/connections/p%20", 400),
+    ] {
+        let answer = ask(one.backend, method, path, &token(scope), "").await;
+        assert_eq!(answer.0, status, "{method} {path}: {answer:?}");
+    }
+}

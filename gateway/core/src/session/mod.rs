@@ -189,6 +189,8 @@ impl Session {
             Input::Reassert => self.reassert(env),
             Input::Evict(epoch) if epoch < self.epoch => {}
             Input::Evict(_) => self.close(CloseCode::Replaced, env),
+            Input::Disconnect(epoch) if epoch > self.epoch => {}
+            Input::Disconnect(_) => self.close(CloseCode::Disconnected, env),
             Input::Revoked(before) => self.revoked(before, env),
             Input::Removed => self.removed(env),
             Input::Drain(after) => self.drain(after, env),
