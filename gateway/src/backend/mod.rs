@@ -1,11 +1,12 @@
 //! The HTTP port for backends: sending for users, and their connections. Reading what is stored is the message service's.
 //!
-//! - [`messages`]: one message
+//! - [`messages`]: one message; [`broadcasts`]: the same to many
 //! - [`connections`]: where users are connected, and the end of that
 //! - [`openapi()`]: the description, which is served at `/openapi.json`
 //!
 //! Tokens, errors and connections are as on every port for backends: [`chatcluster_runtime::backend`].
 
+mod broadcasts;
 mod connections;
 mod messages;
 mod openapi;
@@ -41,6 +42,9 @@ mod scope {
 /// Largest body with one message, in bytes: its text grows sixfold at most in JSON.
 const BODY: usize = 256 * 1024;
 
+/// Largest body with the names of as many users as one may have.
+const BROADCAST_BODY: usize = 512 * 1024;
+
 type Gateway<M> = State<Arc<Hub<M>>>;
 
 /// The routes.
@@ -48,6 +52,10 @@ pub fn router<M: Manager>(hub: Arc<Hub<M>>, tokens: &Arc<ServiceTokens>) -> Rout
     let sends = Router::new()
         .route(openapi::MESSAGES, post(messages::send::<M>))
         .layer(DefaultBodyLimit::max(BODY));
+    let broadcasts = Router::new()
+        .route(openapi::BROADCASTS, post(broadcasts::send::<M>))
+        .layer(DefaultBodyLimit::max(BROADCAST_BODY));
+    let sends = sends.merge(broadcasts);
     let reads = Router::new().route(openapi::CONNECTIONS, get(connections::list::<M>));
     let ends = Router::new()
         .route(openapi::CONNECTIONS, delete(connections::end_all::<M>))
@@ -91,6 +99,7 @@ async fn count<M: Manager>(State(hub): Gateway<M>, request: Request, next: Next)
     let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
     let call = match route {
         Some(openapi::MESSAGES) => "send",
+        Some(openapi::BROADCASTS) => "broadcast",
         Some(openapi::CONNECTIONS) => "connections",
         Some(openapi::CONNECTION) => "connection",
         _ => "other",

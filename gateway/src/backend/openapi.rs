@@ -6,6 +6,7 @@ use schemars::SchemaGenerator;
 use serde_json::{Value, json};
 
 use super::{
+    broadcasts::{Broadcast, Outcomes},
     connections::{Connections, Disconnected},
     messages::{Send, Sent},
     scope,
@@ -13,6 +14,8 @@ use super::{
 
 /// Path of messages.
 pub(super) const MESSAGES: &str = "/v1/messages";
+/// Path of broadcasts.
+pub(super) const BROADCASTS: &str = "/v1/broadcasts";
 /// Path of a user's connections.
 pub(super) const CONNECTIONS: &str = "/v1/users/{user}/connections";
 /// Path of a device's connection.
@@ -30,6 +33,7 @@ pub fn openapi() -> Value {
 fn paths(schemas: &mut SchemaGenerator) -> Value {
     json!({
         MESSAGES: { "post": send(schemas) },
+        BROADCASTS: { "post": broadcast(schemas) },
         CONNECTIONS: { "get": connections(schemas), "delete": disconnect_all(schemas) },
         CONNECTION: { "delete": disconnect(schemas) },
     })
@@ -52,6 +56,26 @@ fn send(schemas: &mut SchemaGenerator) -> Value {
         "requestBody": {
             "required": true,
             "content": { "application/json": { "schema": schemas.subschema_for::<Send>() } },
+        },
+        "responses": responses,
+        "security": [{ "service_token": [scope::SEND] }],
+    })
+}
+
+fn broadcast(schemas: &mut SchemaGenerator) -> Value {
+    let mut responses = errors(schemas);
+    let about = "What became of each message; also where some, or all, are not stored.";
+    responses["200"] = answer::<Outcomes>(schemas, "application/json", about);
+    responses["413"] = problem(schemas, "The body is too large.");
+    let about = "Each user gets a message of their own, as by `POST /v1/messages`. Repeat the request under the \
+        same `ref` until nothing has failed for now: what is stored is not stored again.";
+    json!({
+        "operationId": "broadcastMessage",
+        "summary": "Send the same to many users",
+        "description": about,
+        "requestBody": {
+            "required": true,
+            "content": { "application/json": { "schema": schemas.subschema_for::<Broadcast>() } },
         },
         "responses": responses,
         "security": [{ "service_token": [scope::SEND] }],

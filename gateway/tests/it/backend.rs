@@ -264,3 +264,52 @@ async fn a_backend_sees_where_a_user_is_and_ends_it_at_every_gateway() {
         assert_eq!(answer.0, status, "{method} {path}: {answer:?}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_broadcast_is_a_message_for_each_and_is_repeated_until_all_are_stored() {
+    let world = World::new().await;
+    let (one, two) = (world.gateway("one").await, world.gateway("two").await);
+    let mut bob = world.login(one.client, "bob", "phone").await;
+    let mut carol = world.login(two.client, "carol", "phone").await;
+    let users: Vec<_> = (0..998).map(|n| format!("u{n}")).collect();
+    let users = [&["bob".to_owned(), "carol".to_owned()][..], &users].concat();
+    let body = |users: &[String], text: &str| {
+        json!({"ref": "b-1", "to": {"users": users}, "content": {"body": text}}).to_string()
+    };
+    let token = token("messages:send");
+    let send = async |body: String| ask(one.backend, "POST", "/v1/broadcasts", &token, &body).await;
+    world.kill_messages().await;
+    let (status, nothing) = send(body(&users[..2], "hi")).await;
+    assert_eq!((status, &nothing["failed"]), (200, &json!(2)), "{nothing}");
+    assert_eq!(nothing["outcomes"][0]["error"]["temporary"], json!(true));
+    world.start_messages();
+    let outcomes = loop {
+        let (status, answer) = send(body(&users, "hi")).await;
+        assert_eq!(status, 200, "{answer}");
+        if answer["failed"] == json!(0) {
+            break answer["outcomes"].as_array().unwrap().clone();
+        }
+    };
+    let named: Vec<_> = outcomes.iter().map(|one| one["user"].as_str().unwrap()).collect();
+    assert_eq!(named, users);
+    for (client, outcome) in [(&mut bob, &outcomes[0]), (&mut carol, &outcomes[1])] {
+        let message = client.until("message").await;
+        assert_eq!(message["message"], outcome["sent"]["message"]);
+        assert_eq!((&message["from"], &message["at"]), (&json!("system"), &outcome["sent"]["at"]));
+    }
+    // All of it again, with somebody more: nothing is sent twice.
+    let more = [&users[..1], &["dave".to_owned()]].concat();
+    let (_, again) = send(body(&more, "hi")).await;
+    assert_eq!((&again["failed"], &again["outcomes"][0]), (&json!(0), &outcomes[0]));
+    bob.quiet().await;
+    let (_, other) = send(body(&users[..1], "other")).await;
+    assert_eq!(other["outcomes"][0]["error"]["code"], json!("reference_conflict"));
+
+    let too_many = vec!["bob".to_owned(); 1001];
+    for users in [&too_many[..], &[]] {
+        let (status, problem) = send(body(users, "hi")).await;
+        assert_eq!((status, &problem["field"]), (400, &json!("to.users")), "{problem}");
+    }
+    let (status, problem) = send(body(&["b b".to_owned()], "hi")).await;
+    assert_eq!((status, &problem["field"]), (400, &json!("to.users[0]")), "{problem}");
+}
