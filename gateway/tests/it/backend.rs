@@ -3,6 +3,7 @@
 use std::{collections::BTreeSet, net::SocketAddr};
 
 use chatcluster_protocol::id::{DeviceId, UserId};
+use chatcluster_testkit::wait_until;
 use futures_util::future::join_all;
 use messages_core::repository::{InboxCursor, Repository};
 use serde_json::{Value, json};
@@ -13,6 +14,9 @@ use tokio::{
 };
 
 use crate::world::{AUDIENCE, DEADLINE, SECRET, World, now, signed};
+
+/// Deliveries that reached a session.
+const DELIVERED: &str = "deliveries_total{kind=\"queued\"}";
 
 /// Status and body of an answer.
 type Answer = (u16, Value);
@@ -63,6 +67,9 @@ async fn a_backend_sends_as_a_user_to_devices_at_all_gateways() {
         }
         client.ack(&message).await;
     }
+    // Both came by delivery, and not by a probe.
+    wait_until("deliveries are counted", DEADLINE, async || one.figure(DELIVERED).await == 2.0)
+        .await;
     // Her devices are told that it arrived, as with any message of hers.
     let receipt = alice.expect("receipt").await;
     assert_eq!((&receipt["kind"], &receipt["up_to"]), (&json!("delivered"), &sent["message"]));
@@ -193,21 +200,29 @@ async fn while_the_message_service_is_away_the_outcome_is_unknown_and_a_repetiti
 
 /// Whoever hangs up before the answer has sent all the same: what is stored is shown at once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_backend_that_hangs_up_has_sent() {
+async fn what_a_backend_sends_that_hangs_up_is_delivered_if_it_is_stored() {
     let world = World::new().await;
     let one = world.gateway("one").await;
-    let mut bob = world.login(one.client, "bob", "phone").await;
-    let body = hello("r-1").to_string();
-    let request = format!(
-        "POST /v1/messages HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\nauthorization: Bearer {}\r\n\r\n{body}",
-        body.len(),
-        token("messages:send")
-    );
-    for _ in 0..20 {
+    let _bob = world.login(one.client, "bob", "phone").await;
+    for n in 0..50 {
+        let body = hello(&format!("r-{n}")).to_string();
+        let head =
+            format!("POST /v1/messages HTTP/1.1\r\nhost: x\r\ncontent-length: {}", body.len());
+        let request =
+            format!("{head}\r\nauthorization: Bearer {}\r\n\r\n{body}", token("messages:send"));
         let mut stream = TcpStream::connect(one.backend).await.unwrap();
         stream.write_all(request.as_bytes()).await.unwrap();
     }
-    bob.expect("message").await;
+    let stored = async || {
+        let (user, device) = (UserId::new("bob").unwrap(), DeviceId::new("phone").unwrap());
+        let inbox = world.repository().inbox(user, device, InboxCursor::Start, 100, 1 << 20).await;
+        inbox.unwrap().messages.len()
+    };
+    wait_until("something is stored and delivered", DEADLINE, async || {
+        let stored = stored().await;
+        stored > 0 && one.figure(DELIVERED).await == stored as f64
+    })
+    .await;
 }
 
 async fn connections(at: SocketAddr, user: &str) -> Vec<Value> {
@@ -286,9 +301,12 @@ async fn a_broadcast_is_a_message_for_each_and_is_repeated_until_all_are_stored(
     let outcomes = loop {
         let (status, answer) = send(body(&users, "hi")).await;
         assert_eq!(status, 200, "{answer}");
+        let outcomes = answer["outcomes"].as_array().unwrap().clone();
         if answer["failed"] == json!(0) {
-            break answer["outcomes"].as_array().unwrap().clone();
+            break outcomes;
         }
+        let errors = outcomes.iter().filter_map(|one| one.get("error"));
+        errors.for_each(|error| assert_eq!(error["temporary"], json!(true), "{error}"));
     };
     let named: Vec<_> = outcomes.iter().map(|one| one["user"].as_str().unwrap()).collect();
     assert_eq!(named, users);
