@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 ENV := . scripts/env.sh;
-GENERATED := -p chatcluster-protocol -p chatcluster-crds -p chatcluster-messages --test generated
+GENERATED := -p chatcluster-protocol -p chatcluster-crds -p chatcluster-messages -p chatcluster-gateway --test generated
 
 .PHONY: help demo test conformance images e2e e2e-full sim fuzz bench footprint lint generate audit
 

@@ -117,6 +117,7 @@ impl Fleet {
                 port: None,
                 tls: certificates.role("gateway", Role::Gateway)?,
             },
+            backend: None,
             admin: admins[1],
             manager: ManagerHome::Redis { nodes: manager.addresses() },
             messages: MessagesClient { address: local(grpc).to_string() },

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{GoDuration, Limits, MutualTls, ServerTls};
+use crate::{BackendPort, GoDuration, Limits, MutualTls, ServerTls};
 
 /// Configuration of a gateway.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -18,6 +18,9 @@ pub struct GatewayConfig {
     pub client: ClientPort,
     /// Where other gateways connect.
     pub peer: PeerPort,
+    /// Where backends connect; nowhere, if absent. Service tokens are those of the message service.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backend: Option<BackendPort>,
     /// Where `/livez`, `/readyz` and `/metrics` are served, over plain HTTP.
     pub admin: SocketAddr,
     /// The WebSocket manager.

@@ -121,9 +121,10 @@ impl World {
 
     fn event(&mut self, input: &mut Input<'_>) {
         let after = Duration::from_millis(u64::from(input.byte()) * 16);
-        let event = match input.below(8) {
+        let event = match input.below(9) {
             0 => Told::Reassert,
             1 => Told::Evict(u64::from(input.byte())),
+            7 => Told::Disconnect(u64::from(input.byte())),
             2 => Told::Revoked(START + 1000 * u64::from(input.byte())),
             3 => Told::Removed,
             4 => Told::Drain(after),
@@ -206,7 +207,7 @@ impl World {
                     issued: Some(START + 1_000_000),
                 },
             }),
-            Effect::Register(_) => Told::Registered(Ok(match input.below(4) {
+            Effect::Register { .. } => Told::Registered(Ok(match input.below(4) {
                 1 => Registration::TooManyDevices,
                 2 => Registration::New,
                 _ => Registration::Known,
@@ -349,7 +350,7 @@ impl World {
 fn away(asked: Effect) -> Option<Told> {
     Some(match asked {
         Effect::Verify { .. } => Told::Verified(Verdict::Bad("no".into())),
-        Effect::Register(_) => Told::Registered(Err(Away)),
+        Effect::Register { .. } => Told::Registered(Err(Away)),
         Effect::Claim { .. } => Told::Claimed(Err(Away)),
         Effect::Reclaim { .. } => Told::Reclaimed(Err(Away)),
         Effect::Touch { .. } => Told::Touched(Err(Away)),

@@ -10,10 +10,12 @@
 //! | [`sessions`] | the sessions, found by connection |
 //! | [`hub`] | the machines of the core, and their effects |
 //! | [`peers`] | links to other gateways, in both directions |
+//! | [`backend`] | what backends ask for, over HTTP |
 //! | [`messages`] | calls of the message service |
 //! | [`run`] | a gateway from its configuration |
 
 pub mod auth;
+pub mod backend;
 pub mod clock;
 pub mod connection;
 pub mod hub;

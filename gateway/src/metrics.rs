@@ -26,6 +26,15 @@ impl From<&'static str> for Label {
     }
 }
 
+/// A request of a backend and its outcome.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Call {
+    /// What was asked.
+    pub call: &'static str,
+    /// The HTTP status.
+    pub code: String,
+}
+
 /// A counter for each of a few fixed words.
 pub type Counts = Family<Label, Counter>;
 
@@ -72,6 +81,8 @@ pub struct Metrics {
     pub peer_links: Gauge,
     /// Queues that were full, by queue.
     pub queue_full: Counts,
+    /// Requests of backends.
+    pub backend: Family<Call, Counter>,
 }
 
 impl Metrics {
@@ -100,6 +111,7 @@ impl Metrics {
             probed: Counter::default(),
             peer_links: Gauge::default(),
             queue_full: Family::default(),
+            backend: Family::default(),
         };
         metrics.enter(registry.sub_registry_with_prefix("chatcluster_gateway"));
         metrics
@@ -127,6 +139,7 @@ impl Metrics {
         to.register("probed", "Devices probed", m.probed);
         to.register("peer_links", "Peer links open", m.peer_links);
         to.register("queue_full", "Times a queue was full, by queue", m.queue_full);
+        to.register("backend_requests", "Requests of backends by call and status", m.backend);
     }
 }
 

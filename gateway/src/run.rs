@@ -7,15 +7,17 @@ use chatcluster_config::{GatewayConfig, Role};
 use chatcluster_manager::Manager;
 use chatcluster_runtime::{
     admin::{self, Readiness},
+    backend::{InvalidKey, ServiceTokens},
     tls::{Handshakes, RoleCertificate, ServerCertificate, TlsError, TlsListener},
 };
 use gateway_core::drainer::DrainSettings;
 use prometheus_client::registry::Registry;
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, task::JoinHandle, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     auth::{KeyError, Keyring, Verifier},
+    backend,
     connection::Port,
     hub::{Hub, Settings},
     listener,
@@ -36,6 +38,8 @@ pub struct Ports {
     pub client: TcpListener,
     /// For peers.
     pub peer: TcpListener,
+    /// For backends, if they are served.
+    pub backend: Option<TcpListener>,
     /// For probes and metrics.
     pub admin: TcpListener,
 }
@@ -56,6 +60,9 @@ pub enum RunError {
     /// Token keys cannot be used.
     #[error(transparent)]
     Keys(#[from] KeyError),
+    /// The key of service tokens cannot be used.
+    #[error(transparent)]
+    ServiceTokens(#[from] InvalidKey),
     /// Certificates cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -84,6 +91,11 @@ impl Ports {
         Ok(Self {
             client: open("client", config.client.listen)?,
             peer: open("peer", config.peer.listen)?,
+            backend: config
+                .backend
+                .as_ref()
+                .map(|port| open("backend", port.listen))
+                .transpose()?,
             admin: open("admin", config.admin)?,
         })
     }
@@ -137,6 +149,7 @@ pub async fn run<M: Manager>(
     }
     let machines = tokio::spawn(hub.clone().run());
     tokio::spawn(listener::accept(ports.client, tls, hub.clone(), port, stop.clone()));
+    let backends = backends(&config, ports.backend, &hub)?;
     readiness.met("client listener");
     tracing::info!(name = config.name, client = %config.client.listen, "the gateway is up");
 
@@ -145,9 +158,26 @@ pub async fn run<M: Manager>(
     hub.finished().cancelled().await;
     // Ended by itself; that it did not panic shows in the log.
     let _ = machines.await;
+    // Requests that are answered are routed before the lease ends.
+    let _ = timeout(LAST_WORDS, backends).await;
     leave(&hub).await;
     tracing::info!("the gateway is drained");
     Ok(())
+}
+
+/// Serves backends, if they are to be served, until nobody new is let in.
+fn backends<M: Manager>(
+    config: &GatewayConfig,
+    listener: Option<TcpListener>,
+    hub: &Arc<Hub<M>>,
+) -> Result<JoinHandle<()>, RunError> {
+    let (Some(port), Some(listener)) = (&config.backend, listener) else {
+        return Ok(tokio::spawn(async {}));
+    };
+    let tokens = Arc::new(ServiceTokens::from_file(&port.token_key, &port.audience)?);
+    let router = backend::router(hub.clone(), &tokens);
+    let shutdown = hub.refusing().clone();
+    Ok(chatcluster_runtime::backend::spawn(listener, port.tls.as_ref(), router, shutdown)?)
 }
 
 /// What the configuration says, resolved.
@@ -176,14 +206,14 @@ async fn leave<M: Manager>(hub: &Hub<M>) {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    let _ = tokio::time::timeout(LAST_WORDS, empty).await;
+    let _ = timeout(LAST_WORDS, empty).await;
     let undelivered = hub.undelivered();
     if undelivered > 0 {
         tracing::info!(undelivered, "the lease runs out by itself, so that others probe");
         return;
     }
     let end = hub.manager().end(hub.lease().incarnation);
-    match tokio::time::timeout(LAST_WORDS, end).await {
+    match timeout(LAST_WORDS, end).await {
         Ok(Ok(())) => {}
         // It runs out by itself within seconds.
         Ok(Err(error)) => tracing::info!(%error, "the lease was not ended"),

@@ -9,13 +9,14 @@ use chatcluster_messages::{
     embedded::{Embedded, WriterThread},
     fan_out,
     grpc::{self, GrpcService},
-    http::{self, HttpService, ServiceTokens},
+    http::{self, HttpService},
     wall_clock,
 };
 use chatcluster_runtime::{
     admin::{self, Readiness},
+    backend::{self, ServiceTokens},
     exit_code, logs, raise_nofile, read_config, signals,
-    tls::{Handshakes, RoleCertificate, ServerCertificate, TlsListener},
+    tls::{Handshakes, RoleCertificate, TlsListener},
 };
 use clap::Parser;
 use messages_core::repository::Quorum;
@@ -146,7 +147,7 @@ async fn serve_grpc(config: &MessagesConfig, parts: &Parts) -> Result<Serving> {
 }
 
 async fn serve_http(config: &MessagesConfig, parts: &Parts) -> Result<Serving> {
-    let tokens = ServiceTokens::from_file(&config.http.token_key, &config.http.audience)?;
+    let tokens = ServiceTokens::from_file(&config.http.token_key, &config.http.audience)?.into();
     let router = http::router(HttpService {
         repository: parts.repository.clone(),
         tokens,
@@ -156,16 +157,7 @@ async fn serve_http(config: &MessagesConfig, parts: &Parts) -> Result<Serving> {
     let shutdown = parts.shutdown.clone();
     let listener = bind(config.http.listen).await?;
     let address = listener.local_addr()?;
-    let server = match &config.http.tls {
-        None => tokio::spawn(http::serve(listener, router, shutdown)),
-        Some(tls) => {
-            let certificate = ServerCertificate::load(tls)?;
-            let tls = certificate.server_config(&["http/1.1"])?;
-            tokio::spawn(certificate.keep_current(shutdown.clone()));
-            let listener = TlsListener::new(listener, tls, Handshakes::default());
-            tokio::spawn(http::serve(listener, router, shutdown))
-        }
-    };
+    let server = backend::spawn(listener, config.http.tls.as_ref(), router, shutdown)?;
     Ok((address, server))
 }
 

@@ -88,6 +88,10 @@ struct ServiceClaims<'a> {
     exp: u64,
 }
 
+/// Everything that there is to be allowed.
+const SCOPE: &str =
+    "messages:read messages:send devices:write sessions:write connections:read connections:close";
+
 /// A token that lets a backend do everything for 30 days.
 pub fn service_token(
     key: &str,
@@ -98,7 +102,7 @@ pub fn service_token(
     let claims = ServiceClaims {
         sub: subject,
         aud: SERVICE_AUDIENCE,
-        scope: "messages:read devices:write sessions:write",
+        scope: SCOPE,
         iat,
         exp: iat + SERVICE_TOKEN_LASTS.as_secs(),
     };

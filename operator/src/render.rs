@@ -4,8 +4,8 @@
 use std::net::SocketAddr;
 
 use chatcluster_config::{
-    Auth, ClientPort, Devices, Drain, GatewayConfig, GoDuration, JwtAlgorithm, JwtKey, Limits,
-    ManagerHome, MessagesClient, MutualTls, PeerPort, ServerTls,
+    Auth, BackendPort, ClientPort, Devices, Drain, GatewayConfig, GoDuration, JwtAlgorithm, JwtKey,
+    Limits, ManagerHome, MessagesClient, MutualTls, PeerPort, ServerTls,
 };
 use chatcluster_crds::ChatClusterSpec;
 
@@ -21,6 +21,7 @@ pub(crate) struct GatewayPlace {
     pub(crate) peer: SocketAddr,
     pub(crate) host: String,
     pub(crate) peer_tls: MutualTls,
+    pub(crate) backend: BackendPort,
     pub(crate) admin: SocketAddr,
     pub(crate) redis: Vec<String>,
     pub(crate) messages: String,
@@ -45,6 +46,7 @@ pub(crate) fn gateway(spec: &ChatClusterSpec, place: GatewayPlace) -> GatewayCon
             heartbeat: HEARTBEAT,
         },
         peer: PeerPort { listen: place.peer, host: place.host, port: None, tls: place.peer_tls },
+        backend: Some(place.backend),
         admin: place.admin,
         manager: ManagerHome::Redis { nodes: place.redis },
         messages: MessagesClient { address: place.messages },

@@ -27,6 +27,8 @@ bugs! {
     OpeningNotRevoked = 1,
     /// The list of revocations is read on from the time of the last look.
     LateRevocationSkipped = 1,
+    /// A device is made known by a token that was revoked.
+    RevokedMadeKnown = 1,
     /// A session is renewed by a token that was revoked.
     RefreshedByRevoked = 1,
     /// A lookup that is under way also serves what was stored after it began.

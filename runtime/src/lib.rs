@@ -3,6 +3,8 @@
 //! its own.
 
 pub mod admin;
+#[cfg(feature = "backend")]
+pub mod backend;
 mod backlog;
 mod config_file;
 mod exit;

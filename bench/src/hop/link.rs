@@ -180,6 +180,7 @@ impl PeerEvents for Near {
     }
     fn typing(&self, _: u64, _: &Bytes, _: &[peer::Target]) {}
     fn evict(&self, _: TargetRef<'_>) {}
+    fn disconnect(&self, _: TargetRef<'_>) {}
     fn probe_all(&self) {}
 }
 

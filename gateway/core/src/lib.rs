@@ -58,6 +58,7 @@
 //! | a peer | `Deliver` | [`Session::deliver`] of each target's connection; no such connection is `NotHere`; the outcomes back |
 //! | a peer | `Typing` | [`Router::is_timely`]; then [`Session::show_typing`] of each target's connection; nothing back |
 //! | a peer | `Evict` | `Input::Evict` to that connection, if it is there; then `Evicted` back |
+//! | a peer, a backend | `Disconnect` | `Input::Disconnect` to that connection, if it is there; nothing back |
 //! | a peer | `Probe` | [`Prober::probe_all`]; then `Queued` for target 0 back |
 //! | a peer | a hello for another incarnation | refused: the peer takes it as [`Machines::gateway_gone`] |
 //! | the clock | every second | [`Machines::tick`] |
@@ -77,6 +78,7 @@ pub mod registrar;
 pub mod revocations;
 pub mod router;
 pub mod session;
+pub mod submission;
 mod sweep;
 #[cfg(test)]
 mod testing;

@@ -8,6 +8,7 @@
 //! out under its lock, so that frames and claims keep their order; those that lead to other sessions
 //! wait until it is released.
 
+mod connections;
 mod deliveries;
 mod fleet;
 mod limits;
@@ -15,6 +16,7 @@ mod machines;
 mod peers;
 mod registry;
 mod sessions;
+mod submissions;
 
 use std::{
     net::IpAddr,
@@ -217,6 +219,11 @@ impl<M: Manager> Hub<M> {
     /// A number for a new connection.
     pub fn next_connection(&self) -> ConnectionId {
         ConnectionId(self.next.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Nobody new is let in any more.
+    pub fn refusing(&self) -> &CancellationToken {
+        &self.refusing
     }
 
     /// Nothing is left, or the time to stop is up.

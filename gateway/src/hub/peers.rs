@@ -91,6 +91,12 @@ impl<M: Manager> PeerEvents for Hub<M> {
         }
     }
 
+    fn disconnect(&self, target: TargetRef<'_>) {
+        if let Some(cell) = self.meant(target) {
+            self.feed(&cell, Input::Disconnect(target.epoch));
+        }
+    }
+
     fn probe_all(&self) {
         self.tell(|machines, now, _| machines.prober.probe_all(now));
     }

@@ -167,8 +167,8 @@ impl<M: Manager> Hub<M> {
     /// keeps a waker of the task, such as the connection to a service, keeps the task's memory.
     async fn answer(&self, cell: &Arc<Cell>, effect: Effect) -> Option<Input> {
         Some(match effect {
-            Effect::Register(device) => {
-                let found = Box::pin(self.messages.register(&device)).await;
+            Effect::Register { device, issued } => {
+                let found = Box::pin(self.messages.register(&device, issued)).await;
                 if let Ok((_, Some(before))) = found {
                     self.feed(cell, Input::Revoked(before));
                 }

@@ -128,9 +128,13 @@ impl Messages {
         results.ok().and_then(|mut one| one.pop()).unwrap_or(Err(MarkFailure::Unavailable))
     }
 
-    /// Makes a device known; with it comes what was revoked of it.
-    pub async fn register(&self, device: &Device) -> Result<(Registration, Option<Millis>), Away> {
-        let request = v1::RegisterRequest { device: Some(convert::device(device)) };
+    /// Makes a device known, by a token that was issued then; with it comes what was revoked of it.
+    pub async fn register(
+        &self,
+        device: &Device,
+        issued: Millis,
+    ) -> Result<(Registration, Option<Millis>), Away> {
+        let request = v1::RegisterRequest { device: Some(convert::device(device)), issued };
         let mut client = self.service.client();
         let answer = self.call("register", async move { client.register(request).await }).await;
         let answer = answer.map_err(|_| Away)?;

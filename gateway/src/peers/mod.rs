@@ -13,8 +13,8 @@ use bytes::{Bytes, BytesMut};
 use chatcluster_protocol::{
     id::MessageId,
     peer::{
-        CodecError, DeliverRef, Evict, Frames, Outcome, PeerFrame, PeerKind, Probe, Target,
-        TargetOutcome, TargetRef, Typing, encode, encode_deliver,
+        CodecError, DeliverRef, Disconnect, Evict, Frames, Outcome, PeerFrame, PeerKind, Probe,
+        Target, TargetOutcome, TargetRef, Typing, encode, encode_deliver,
     },
 };
 use gateway_core::{Incarnation, Push};
@@ -40,6 +40,8 @@ pub trait PeerEvents: Send + Sync + 'static {
     fn typing(&self, at: u64, frame: &Bytes, targets: &[Target]);
     /// A peer's device was here before.
     fn evict(&self, target: TargetRef<'_>);
+    /// A backend has asked a peer to end a session here.
+    fn disconnect(&self, target: TargetRef<'_>);
     /// A peer has lost deliveries for this gateway.
     fn probe_all(&self);
 }
@@ -72,6 +74,11 @@ pub enum Item<'a> {
         /// Which session.
         session: &'a gateway_core::Target,
     },
+    /// The end of a session whose client may come back.
+    Disconnect {
+        /// Which session.
+        session: &'a gateway_core::Target,
+    },
     /// A probe of all the peer's sessions.
     Probe {
         /// Names it in the outcomes.
@@ -93,6 +100,9 @@ impl Item<'_> {
             }
             Self::Evict { sequence, session } => {
                 PeerKind::Evict(Evict { sequence, target: Some(owned(session)) })
+            }
+            Self::Disconnect { session } => {
+                PeerKind::Disconnect(Disconnect { target: Some(owned(session)) })
             }
             Self::Probe { sequence } => PeerKind::Probe(Probe { sequence }),
         };

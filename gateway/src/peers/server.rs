@@ -130,6 +130,11 @@ fn answer(events: &impl PeerEvents, input: &mut BytesMut, output: &mut BytesMut)
                 let evicted = Evicted { sequence: evict.sequence };
                 put(PeerFrame { kind: Some(PeerKind::Evicted(evicted)) }, output)?;
             }
+            Some(PeerKind::Disconnect(disconnect)) => {
+                if let Some(target) = &disconnect.target {
+                    events.disconnect(TargetRef::from(target));
+                }
+            }
             Some(PeerKind::Probe(probe)) => {
                 events.probe_all();
                 outcomes.push(of(probe.sequence, 0, Outcome::Queued));

@@ -30,6 +30,7 @@ enum Event {
     Delivered(u64, String, String),
     Typing(u64, String, Vec<u64>),
     Evict(u64),
+    Disconnect(u64),
     ProbeAll,
     Outcome(u64, u32, Outcome),
     Evicted(u64),
@@ -100,6 +101,9 @@ impl PeerEvents for Recorder {
     }
     fn evict(&self, target: TargetRef<'_>) {
         self.push(Event::Evict(target.connection));
+    }
+    fn disconnect(&self, target: TargetRef<'_>) {
+        self.push(Event::Disconnect(target.connection));
     }
     fn probe_all(&self) {
         self.push(Event::ProbeAll);
@@ -212,11 +216,12 @@ async fn every_target_of_a_delivery_gets_its_outcome() {
 async fn evictions_and_probes_are_answered() {
     let pair = Pair::new().await;
     pair.peers.send(&pair.to, Item::Evict { sequence: 3, session: &target(9) }).unwrap();
+    pair.peers.send(&pair.to, Item::Disconnect { session: &target(8) }).unwrap();
     pair.peers.send(&pair.to, Item::Probe { sequence: 4 }).unwrap();
     let mut answers = pair.near.wait_for(2).await;
     answers.sort_by_key(|event| matches!(event, Event::Outcome(..)));
     assert_eq!(answers, [Event::Evicted(3), Event::Outcome(4, 0, Outcome::Queued)]);
-    assert_eq!(pair.far.events(), [Event::Evict(9), Event::ProbeAll]);
+    assert_eq!(pair.far.events(), [Event::Evict(9), Event::Disconnect(8), Event::ProbeAll]);
 }
 
 #[tokio::test]

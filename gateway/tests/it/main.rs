@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used)] // a failing test says where it was
 
+mod backend;
 mod client;
 mod conversation;
 mod crashes;

@@ -9,8 +9,8 @@ use std::{
 };
 
 use chatcluster_config::{
-    Auth, ClientPort, Drain, GatewayConfig, GoDuration, JwtAlgorithm, JwtKey, Limits, ManagerHome,
-    MessagesClient, PeerPort, Role,
+    Auth, BackendPort, ClientPort, Drain, GatewayConfig, GoDuration, JwtAlgorithm, JwtKey, Limits,
+    ManagerHome, MessagesClient, PeerPort, Role,
 };
 use chatcluster_gateway::{
     listener::bind,
@@ -41,6 +41,9 @@ pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
 /// What signs tokens.
 pub(crate) const SECRET: &[u8] = b"a secret of at least 32 bytes, for tests";
 
+/// Whom service tokens are for.
+pub(crate) const AUDIENCE: &str = "chatcluster-messages";
+
 /// A ChatCluster's surroundings.
 pub(crate) struct World {
     pub(crate) certificates: Certificates,
@@ -61,6 +64,7 @@ struct Service {
 pub(crate) struct Gateway {
     pub(crate) client: SocketAddr,
     pub(crate) admin: SocketAddr,
+    pub(crate) backend: SocketAddr,
     shutdown: CancellationToken,
     running: Option<JoinHandle<Result<(), RunError>>>,
 }
@@ -144,6 +148,12 @@ impl World {
                 port: None,
                 tls: self.certificates.role(name, Role::Gateway).unwrap(),
             },
+            backend: Some(BackendPort {
+                listen: loopback,
+                tls: None,
+                token_key: self.key(),
+                audience: AUDIENCE.into(),
+            }),
             admin: loopback,
             manager: ManagerHome::Memory,
             messages: MessagesClient { address: self.messages.to_string() },
@@ -176,9 +186,10 @@ impl World {
         let ports = Ports::open(&config).unwrap();
         let client = ports.client.local_addr().unwrap();
         let admin = ports.admin.local_addr().unwrap();
+        let backend = ports.backend.as_ref().unwrap().local_addr().unwrap();
         let shutdown = CancellationToken::new();
         let running = tokio::spawn(run(config, ports, manager, shutdown.clone()));
-        Gateway { client, admin, shutdown, running: Some(running) }
+        Gateway { client, admin, backend, shutdown, running: Some(running) }
     }
 
     /// A good token.

@@ -113,7 +113,7 @@ fn rank(stop: &Stop) -> (u8, Option<chatcluster_protocol::id::MessageId>) {
         Stop::Pending(id) => (8, Some(*id)),
         Stop::Conflict => (7, None),
         Stop::OutOfOrder(highest) => (6, Some(*highest)),
-        Stop::InUse => (5, None),
+        Stop::InUse | Stop::Revoked(_) => (5, None),
         Stop::StaleRegistry | Stop::Held => (4, None),
         Stop::TooManyDevices | Stop::UnknownDevice | Stop::Departing => (3, None),
         Stop::TooOld => (2, None),

@@ -108,7 +108,7 @@ impl<R: Repository> GrpcService<R> {
 
     async fn register(&self, request: RegisterRequest) -> Result<RegisterResponse, Status> {
         let (user, device) = read::device(request.device, "device")?;
-        match self.repository.register(user, device).await {
+        match self.repository.register(user, device, request.issued).await {
             Ok(Registered { created, revoked_before }) => Ok(RegisterResponse {
                 created,
                 too_many_devices: false,

@@ -3,25 +3,22 @@
 use std::sync::Arc;
 
 use axum::{
-    Extension, Json, Router,
+    Json, Router,
     extract::{DefaultBodyLimit, MatchedPath, Path, RawQuery, Request, State},
-    http::{HeaderMap, header},
     middleware::{self, Next},
-    response::{IntoResponse, Response},
+    response::Response,
     routing::{delete, get, post},
 };
 use chatcluster_protocol::{Millis, client::Message, id::MessageId};
+use chatcluster_runtime::backend::{Problem, ServiceTokens, described, query, require};
 use messages_core::repository::{Repository, stable_up_to};
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
-    auth::{ServiceTokens, scope},
     cursor, devices,
     filters::{self, Filters, Scope},
-    openapi,
-    problem::{Problem, ProblemCode},
-    revocations,
+    openapi, problem, revocations, scope,
 };
 use crate::{Clock, Metrics, metrics::Call};
 
@@ -33,7 +30,7 @@ pub struct HttpService<R> {
     /// Where the messages are.
     pub repository: Arc<R>,
     /// Whose requests are answered.
-    pub tokens: ServiceTokens,
+    pub tokens: Arc<ServiceTokens>,
     /// The time, for `stable_up_to`.
     pub clock: Clock,
     /// Counts requests.
@@ -56,35 +53,21 @@ pub(super) struct Messages {
 /// The routes.
 pub fn router<R: Repository>(service: HttpService<R>) -> Router {
     let service = Arc::new(service);
-    // Encoded once: it never changes.
-    let document: Arc<str> = format!("{:#}", openapi::openapi()).into();
-    let needs = |scope| (service.clone(), scope);
-    let changes = Router::new()
-        .route(openapi::DEVICE, delete(devices::remove::<R>))
-        .route_layer(middleware::from_fn_with_state(needs(scope::DEVICES), require_token::<R>));
-    let ends = Router::new()
-        .route(openapi::REVOCATIONS, post(revocations::create::<R>))
-        .layer(DefaultBodyLimit::max(BODY))
-        .route_layer(middleware::from_fn_with_state(needs(scope::SESSIONS), require_token::<R>));
-    Router::new()
+    let needs = |routes, scope| require(routes, &service.tokens, scope);
+    let reads = Router::new()
         .route(openapi::ALL, get(list_all::<R>))
         .route(openapi::MESSAGE, get(one::<R>))
         .route(openapi::OF_USER, get(list_of_user::<R>))
         .route(openapi::OF_CONVERSATION, get(list_of_conversation::<R>))
-        .route(openapi::DEVICES, get(devices::list::<R>))
-        // Only routes that exist ask for a token; those below are open.
-        .route_layer(middleware::from_fn_with_state(needs(scope::READ), require_token::<R>))
-        .merge(changes)
-        .merge(ends)
-        .route("/openapi.json", get(describe).layer(Extension(document)))
-        .route("/health", get(async || Json(serde_json::json!({ "status": "ok" }))))
-        .fallback(async || Problem::not_found("there is no such path; see /openapi.json"))
-        .method_not_allowed_fallback(async || {
-            Problem::new(
-                ProblemCode::MethodNotAllowed,
-                "this path takes another method; see /openapi.json",
-            )
-        })
+        .route(openapi::DEVICES, get(devices::list::<R>));
+    let changes = Router::new().route(openapi::DEVICE, delete(devices::remove::<R>));
+    let ends = Router::new()
+        .route(openapi::REVOCATIONS, post(revocations::create::<R>))
+        .layer(DefaultBodyLimit::max(BODY));
+    let routes = needs(reads, scope::READ)
+        .merge(needs(changes, scope::DEVICES))
+        .merge(needs(ends, scope::SESSIONS));
+    described(routes, &openapi::openapi())
         .layer(middleware::from_fn_with_state(service.clone(), count::<R>))
         .with_state(service)
 }
@@ -96,9 +79,9 @@ async fn one<R: Repository>(
     Path(id): Path<String>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<Message>, Problem> {
-    filters::none(query)?;
+    query::none(query)?;
     let id = id.parse::<MessageId>().map_err(|error| Problem::parameter("id", error))?;
-    let found = service.repository.message(id).await?;
+    let found = service.repository.message(id).await.map_err(problem)?;
     found.map(Json).ok_or_else(|| Problem::not_found("there is no such message"))
 }
 
@@ -135,25 +118,9 @@ async fn list<R: Repository>(
 ) -> Result<Json<Messages>, Problem> {
     let (query, whole) = filters.query()?;
     let now = (service.clock)();
-    let page = service.repository.query(query, now).await?;
+    let page = service.repository.query(query, now).await.map_err(problem)?;
     let next = page.next.map(|id| cursor::write(id, &whole));
     Ok(Json(Messages { messages: page.messages, next, stable_up_to: stable_up_to(now) }))
-}
-
-async fn describe(Extension(document): Extension<Arc<str>>) -> Response {
-    ([(header::CONTENT_TYPE, "application/json")], document.to_string()).into_response()
-}
-
-async fn require_token<R: Repository>(
-    State((service, scope)): State<(Arc<HttpService<R>>, &'static str)>,
-    headers: HeaderMap,
-    request: Request,
-    next: Next,
-) -> Response {
-    match service.tokens.allow(&headers, scope) {
-        Ok(()) => next.run(request).await,
-        Err(problem) => problem.into_response(),
-    }
 }
 
 async fn count<R: Repository>(

@@ -11,11 +11,12 @@ use chatcluster_protocol::{
     Millis,
     id::{DeviceId, UserId},
 };
+use chatcluster_runtime::backend::{Problem, query};
 use messages_core::repository::{Repository, remove_and_revoke};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{api::Service, filters, problem::Problem};
+use super::{api::Service, problem};
 
 /// The devices of a user.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
@@ -40,9 +41,9 @@ pub(super) async fn list<R: Repository>(
     Path(user): Path<String>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<Devices>, Problem> {
-    filters::none(query)?;
+    query::none(query)?;
     let user: UserId = user.parse().map_err(|error| Problem::parameter("user", error))?;
-    let devices = service.repository.devices(user).await?;
+    let devices = service.repository.devices(user).await.map_err(problem)?;
     let devices =
         devices.ok_or_else(|| Problem::not_found("no device of this user was ever connected"))?;
     let devices = devices.into_iter().map(|(device, known)| Device {
@@ -58,7 +59,7 @@ pub(super) async fn remove<R: Repository>(
     Path((user, device)): Path<(String, String)>,
     RawQuery(query): RawQuery,
 ) -> Result<StatusCode, Problem> {
-    filters::none(query)?;
+    query::none(query)?;
     let user: UserId = user.parse().map_err(|error| Problem::parameter("user", error))?;
     let device: DeviceId = device.parse().map_err(|error| Problem::parameter("device", error))?;
     let repository: Arc<R> = service.repository.clone();
@@ -67,7 +68,7 @@ pub(super) async fn remove<R: Repository>(
     let now = (service.clock)();
     let removal = tokio::spawn(async move { remove_and_revoke(&*repository, of, name, now).await });
     let broke_off = |_| Problem::unavailable("the removal broke off; repeat it");
-    if !removal.await.map_err(broke_off)?? {
+    if !removal.await.map_err(broke_off)?.map_err(problem)? {
         return Err(Problem::not_found("the user has no device of this name"));
     }
     tracing::info!(%user, %device, "removed a device");

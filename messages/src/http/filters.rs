@@ -8,6 +8,7 @@ use chatcluster_protocol::{
     id::{ConversationId, UserId},
     limits::TIME,
 };
+use chatcluster_runtime::backend::{Problem, query::unknown};
 use messages_core::{
     key::{Bounds, Ids},
     repository::{Direction, Query},
@@ -15,7 +16,7 @@ use messages_core::{
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{cursor as cursors, problem::Problem};
+use super::cursor as cursors;
 
 /// Messages in a page.
 pub(super) const LIMIT: usize = 500;
@@ -35,20 +36,6 @@ pub(super) struct Filters {
     order: Option<Order>,
     limit: Option<usize>,
     cursor: Option<String>,
-}
-
-/// Where no query parameter is known.
-pub(super) fn none(query: Option<String>) -> Result<(), Problem> {
-    let query = query.unwrap_or_default();
-    match form_urlencoded::parse(query.as_bytes()).next() {
-        Some((name, _)) => Err(unknown(&name)),
-        None => Ok(()),
-    }
-}
-
-pub(super) fn unknown(name: &str) -> Problem {
-    let shown: String = name.chars().take(64).collect();
-    Problem::parameter(&shown, "there is no such parameter here")
 }
 
 /// Which messages come first.

@@ -6,16 +6,18 @@ use chatcluster_protocol::{
     id::{ConversationId, DeviceId, UserId},
     limits::TIME,
 };
-use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
+use chatcluster_runtime::backend::openapi::{
+    answer, document, errors, parameter, path, problem, query,
+};
+use schemars::SchemaGenerator;
 use serde_json::{Value, json};
 
 use super::{
     api::Messages,
-    auth::scope,
     devices::Devices,
     filters::{LIMIT, LIMIT_DEFAULT, Order},
-    problem::Problem,
     revocations::{Revocation, Revoked},
+    scope,
 };
 
 /// Path of a message.
@@ -47,25 +49,7 @@ const ABOUT: &str = "Messages by user, id, conversation, sender, type and time, 
 
 /// The document.
 pub fn openapi() -> Value {
-    let settings = SchemaSettings::draft2020_12().for_serialize().with(|settings| {
-        settings.definitions_path = "/components/schemas".into();
-        settings.meta_schema = None;
-    });
-    let mut schemas = settings.into_generator();
-    let paths = paths(&mut schemas);
-    let schemas = schemas.take_definitions(true);
-    json!({
-        "openapi": "3.1.0",
-        "info": { "title": "ChatCluster messages", "version": "1.0.0", "description": ABOUT },
-        "paths": paths,
-        "components": {
-            "schemas": schemas,
-            "securitySchemes": {
-                "service_token": { "type": "http", "scheme": "bearer", "bearerFormat": "JWT" },
-            },
-        },
-        "security": [{ "service_token": [] }],
-    })
+    document("ChatCluster messages", ABOUT, paths)
 }
 
 fn paths(schemas: &mut SchemaGenerator) -> Value {
@@ -132,7 +116,7 @@ fn revoke(schemas: &mut SchemaGenerator) -> Value {
     let user = path::<UserId>(schemas, "user", "The user.");
     let mut responses = errors(schemas);
     responses["200"] = answer::<Revoked>(schemas, "application/json", "They are revoked.");
-    responses["413"] = json!({ "description": "The body is too large." });
+    responses["413"] = problem(schemas, "The body is too large.");
     let about = "Tokens of the user, or of one device, that were issued before now (`iat`, which is in \
         seconds; a token without it counts as older) are not accepted any more, and sessions that were \
         opened or renewed with one end within about two seconds.";
@@ -214,42 +198,4 @@ fn list(schemas: &mut SchemaGenerator, id: &str, summary: &str, own: Vec<Value>)
         "responses": responses,
         "security": [{ "service_token": [scope::READ] }],
     })
-}
-
-fn errors(schemas: &mut SchemaGenerator) -> Value {
-    let mut responses = json!({});
-    for (status, text) in [
-        ("400", "A parameter is unknown or wrong; `field` names it."),
-        ("401", "There is no valid service token."),
-        ("403", "The service token's scope lacks what this needs."),
-        ("500", "A record cannot be read."),
-        ("503", "The service cannot answer now. Try again."),
-    ] {
-        responses[status] = problem(schemas, text);
-    }
-    responses
-}
-
-fn problem(schemas: &mut SchemaGenerator, text: &str) -> Value {
-    answer::<Problem>(schemas, "application/problem+json", text)
-}
-
-fn answer<T: JsonSchema>(schemas: &mut SchemaGenerator, media: &str, text: &str) -> Value {
-    let schema = schemas.subschema_for::<T>();
-    json!({ "description": text, "content": { media: { "schema": schema } } })
-}
-
-fn query<T: JsonSchema>(schemas: &mut SchemaGenerator, name: &str, text: &str) -> Value {
-    let schema = schemas.subschema_for::<T>();
-    parameter(name, "query", text, &schema)
-}
-
-fn path<T: JsonSchema>(schemas: &mut SchemaGenerator, name: &str, text: &str) -> Value {
-    let schema = schemas.subschema_for::<T>();
-    parameter(name, "path", text, &schema)
-}
-
-fn parameter(name: &str, place: &str, text: &str, schema: impl serde::Serialize) -> Value {
-    let required = place == "path";
-    json!({ "name": name, "in": place, "required": required, "description": text, "schema": schema })
 }

@@ -3,18 +3,19 @@
 use axum::{
     Json,
     body::Bytes,
-    extract::{Path, RawQuery, State},
+    extract::{Path, RawQuery, State, rejection::BytesRejection},
 };
 use chatcluster_protocol::{
     Millis,
     id::{DeviceId, UserId},
 };
+use chatcluster_runtime::backend::{self, Problem, query};
 use messages_core::repository::Repository;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{api::Service, filters, problem::Problem};
+use super::{api::Service, problem};
 
 /// What is revoked.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
@@ -43,13 +44,13 @@ pub(super) async fn create<R: Repository>(
     State(service): Service<R>,
     Path(user): Path<String>,
     RawQuery(query): RawQuery,
-    body: Bytes,
+    body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<Revoked>, Problem> {
-    filters::none(query)?;
+    query::none(query)?;
     let user: UserId = user.parse().map_err(|error| Problem::parameter("user", error))?;
-    let Revocation { device } = read(&body)?;
+    let Revocation { device } = read(&backend::body(body)?)?;
     let before = (service.clock)();
-    service.repository.revoke(user.clone(), device.clone(), before).await?;
+    service.repository.revoke(user.clone(), device.clone(), before).await.map_err(problem)?;
     tracing::info!(%user, device = device.as_ref().map(DeviceId::as_str), "revoked tokens");
     Ok(Json(Revoked { user, device, before }))
 }
@@ -66,7 +67,7 @@ fn read(body: &[u8]) -> Result<Revocation, Problem> {
     let mut revocation = Revocation::default();
     for (name, value) in members {
         if name != "device" {
-            return Err(filters::unknown(&name));
+            return Err(query::unknown(&name));
         }
         let device =
             value.as_str().ok_or_else(|| Problem::parameter("device", "must be a text"))?;

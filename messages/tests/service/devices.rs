@@ -12,7 +12,11 @@ use crate::{harness::*, http::Service};
 
 impl Service {
     async fn register(&self, name: &str, of: &str) -> bool {
-        self.repository.register(user(name), DeviceId::new(of).unwrap()).await.unwrap().created
+        self.repository
+            .register(user(name), DeviceId::new(of).unwrap(), u64::MAX)
+            .await
+            .unwrap()
+            .created
     }
 
     async fn waiting(&self, name: &str, of: &str) -> usize {

@@ -93,7 +93,7 @@ fn batch(step: &Step) -> Option<Batch> {
                 user: user(NAMES[*name]),
                 device: device(*n),
                 known: None,
-                create: true,
+                issued: Some(NOW),
             }]
         }
         Step::Reopen => return None,
@@ -354,7 +354,7 @@ async fn what_a_crash_left_half_done_is_finished_at_the_next_start() {
     let message = said("alice", "bob", "1", "hi");
     let id = id_of(&message, NOW);
     let register =
-        Part::Register { user: user("bob"), device: phone.clone(), known: None, create: true };
+        Part::Register { user: user("bob"), device: phone.clone(), known: None, issued: Some(NOW) };
     let home = Part::Home { id, message, supersede: false };
     replica.apply(vec![Batch(vec![Unit(vec![register, home])])].into()).await.unwrap();
 

@@ -14,7 +14,7 @@ use chatcluster_messages_api::v1::{
 use chatcluster_protocol::id::{ConversationId, MessageId};
 use chatcluster_runtime::tls::{Handshakes, RoleCertificate, TlsListener};
 use chatcluster_testkit::certificates::Certificates;
-use messages_core::repository::Quorum;
+use messages_core::repository::{Quorum, Repository};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::{Code, transport::Channel};
@@ -25,6 +25,7 @@ struct Service {
     certificates: Certificates,
     port: u16,
     clock: SetClock,
+    repository: Arc<Quorum<Embedded>>,
     stop: CancellationToken,
     _folder: tempfile::TempDir,
     _writer: WriterThread,
@@ -44,11 +45,11 @@ impl Service {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let connections = TlsListener::new(listener, tls, Handshakes::default()).into_stream();
-        let service = GrpcService::new(repository, clock.clock(), metrics);
+        let service = GrpcService::new(repository.clone(), clock.clock(), metrics);
         let stop = CancellationToken::new();
         let stopped = stop.clone().cancelled_owned();
         tokio::spawn(async move { grpc::serve(connections, service, stopped).await.unwrap() });
-        Self { certificates, port, clock, stop, _folder: folder, _writer: writer }
+        Self { certificates, port, clock, repository, stop, _folder: folder, _writer: writer }
     }
 
     async fn gateway(&self) -> MessagesClient<Channel> {
@@ -73,11 +74,15 @@ async fn register(
     user: &str,
     of: &str,
 ) -> v1::RegisterResponse {
-    client.register(v1::RegisterRequest { device: device(user, of) }).await.unwrap().into_inner()
+    client
+        .register(v1::RegisterRequest { device: device(user, of), issued: NOW })
+        .await
+        .unwrap()
+        .into_inner()
 }
 
 #[tokio::test]
-async fn gateways_are_told_which_devices_are_not_known() {
+async fn gateways_are_told_which_devices_are_not_known_and_which_tokens_make_none_known() {
     let service = Service::start().await;
     let mut gateway = service.gateway().await;
     register(&mut gateway, "bob", "phone").await;
@@ -86,6 +91,12 @@ async fn gateways_are_told_which_devices_are_not_known() {
     for _ in 0..2 {
         let seen = gateway.seen(request.clone()).await.unwrap().into_inner();
         assert_eq!(seen.unknown, [0, 2]);
+    }
+    service.repository.revoke(user("eve"), None, NOW).await.unwrap();
+    let by = |issued| v1::RegisterRequest { device: device("eve", "phone"), issued };
+    for (issued, created) in [(0, false), (NOW - 1, false), (NOW, true)] {
+        let answer = gateway.register(by(issued)).await.unwrap().into_inner();
+        assert_eq!((answer.created, answer.revoked_before), (created, NOW), "{issued}");
     }
     let request = v1::SeenRequest { devices: vec![device("bob", "phone").unwrap(); 1001] };
     let refused = gateway.seen(request).await.unwrap_err();
@@ -342,7 +353,7 @@ async fn only_gateways_of_this_chatcluster_get_in() {
         let refused = match client(&tls, service.port).await {
             Err(_) => true,
             Ok(mut client) => {
-                let request = v1::RegisterRequest { device: device("eve", "phone") };
+                let request = v1::RegisterRequest { device: device("eve", "phone"), issued: NOW };
                 client.register(request).await.is_err()
             }
         };

@@ -4,13 +4,16 @@ use std::sync::Arc;
 
 use chatcluster_messages::{
     embedded::{Embedded, WriterThread},
-    http::{self, HttpService, InvalidKey, ServiceTokens},
+    http::{self, HttpService},
 };
 use chatcluster_protocol::{
     client::ContentType,
     id::{ConversationId, MessageId},
 };
-use chatcluster_runtime::tls::{Handshakes, ServerCertificate, TlsListener};
+use chatcluster_runtime::{
+    backend::{self, InvalidKey, ServiceTokens},
+    tls::{Handshakes, ServerCertificate, TlsListener},
+};
 use chatcluster_testkit::certificates::Certificates;
 use messages_core::{
     record::Archived,
@@ -51,14 +54,14 @@ impl Service {
         let port = listener.local_addr().unwrap().port();
         let stop = CancellationToken::new();
         let service = Self { port, repository, stop, _folder: folder, _writer: writer };
-        tokio::spawn(http::serve(listener, service.router(), service.stop.clone()));
+        tokio::spawn(backend::serve(listener, service.router(), service.stop.clone()));
         service
     }
 
     fn router(&self) -> axum::Router {
         http::router(HttpService {
             repository: self.repository.clone(),
-            tokens: ServiceTokens::new(SECRET, "chatcluster-messages").unwrap(),
+            tokens: ServiceTokens::new(SECRET, "chatcluster-messages").unwrap().into(),
             // The pages are read two minutes after the messages were sent.
             clock: Arc::new(|| NOW + 120_000),
             metrics: metrics(),
@@ -313,7 +316,7 @@ async fn backends_may_come_over_tls() {
     let port = listener.local_addr().unwrap().port();
     let config = tls.server_config(&["http/1.1"]).unwrap();
     let listener = TlsListener::new(listener, config, Handshakes::default());
-    tokio::spawn(http::serve(listener, service.router(), service.stop.clone()));
+    tokio::spawn(backend::serve(listener, service.router(), service.stop.clone()));
 
     let mut roots = RootCertStore::empty();
     let ca = CertificateDer::from_pem_slice(certificates.ca().certificate().as_bytes()).unwrap();

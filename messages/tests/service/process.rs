@@ -169,7 +169,7 @@ async fn killed_at_any_moment_it_has_everything_that_it_acknowledged() {
     for round in 0..3 {
         let program = home.start().await;
         let mut gateway = home.gateway(&program).await;
-        let request = v1::RegisterRequest { device: device("bob", "phone") };
+        let request = v1::RegisterRequest { device: device("bob", "phone"), issued: NOW };
         gateway.register(request).await.unwrap();
         let (count, mut senders) = (Arc::new(AtomicUsize::new(0)), JoinSet::new());
         for n in 0..8 {

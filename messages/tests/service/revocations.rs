@@ -17,7 +17,7 @@ impl Service {
 
     async fn revoked(&self, name: &str, of: &str) -> Option<u64> {
         let of = DeviceId::new(of).unwrap();
-        self.repository.register(user(name), of).await.unwrap().revoked_before
+        self.repository.register(user(name), of, u64::MAX).await.unwrap().revoked_before
     }
 
     async fn feed(&self) -> Vec<(String, Option<String>, u64)> {
@@ -81,7 +81,8 @@ async fn what_is_wrong_with_a_revocation_is_said() {
         assert_eq!(answer.status, status, "{name} {body}: {answer:?}");
         assert_eq!(answer.json["field"].as_str().unwrap_or_default(), field, "{name} {body}");
     }
-    assert_eq!(service.revoke("bob", &" ".repeat(5000)).await.status, 413);
+    let large = service.revoke("bob", &" ".repeat(5000)).await;
+    assert_eq!((large.status, &large.json["code"]), (413, &json!("too_large")));
     let mut claims = good_claims();
     claims["scope"] = json!("messages:read devices:write");
     let token = token(SECRET, &claims);

@@ -27,7 +27,8 @@ async fn the_http_port_keeps_what_its_description_promises() {
         assert!(stored(&mut gateway, append).await.unwrap());
     }
     for n in 0..10 {
-        let request = v1::RegisterRequest { device: device("alice", &format!("d{n}")) };
+        let request =
+            v1::RegisterRequest { device: device("alice", &format!("d{n}")), issued: NOW };
         gateway.register(request).await.unwrap();
     }
     let mut run = Command::new(tool);

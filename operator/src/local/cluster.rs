@@ -24,6 +24,7 @@ pub(super) struct Gateway {
     pub(super) name: String,
     pub(super) client: u16,
     pub(super) peer: u16,
+    pub(super) backend: u16,
     pub(super) admin: u16,
 }
 
@@ -68,7 +69,8 @@ impl Cluster {
         let mut gateways = Vec::new();
         for (index, client) in client_ports(port_base, wanted.spec.gateways.replicas)?.enumerate() {
             let name = format!("gateway-{index}");
-            gateways.push(Gateway { name, client, peer: free(None)?, admin: free(None)? });
+            let [peer, backend, admin] = [free(None)?, free(None)?, free(None)?];
+            gateways.push(Gateway { name, client, peer, backend, admin });
         }
         let http = port_base.checked_sub(1);
         let messages = Messages { grpc: free(None)?, http: free(http)?, admin: free(None)? };

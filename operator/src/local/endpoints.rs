@@ -24,6 +24,8 @@ pub(super) struct Endpoints {
 struct GatewayEndpoint {
     name: String,
     url: String,
+    /// The HTTP API for backends, which takes the same token as the message service's.
+    backend: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -50,6 +52,7 @@ impl Endpoints {
         let gateways = cluster.gateways.iter().map(|gateway| GatewayEndpoint {
             name: gateway.name.clone(),
             url: wss(cluster, gateway.client),
+            backend: format!("http://127.0.0.1:{}", gateway.backend),
         });
         let admin = cluster.gateways.iter().map(|gateway| (gateway.name.as_str(), gateway.admin));
         let admin = admin.chain([(MESSAGES, cluster.messages.admin)]);

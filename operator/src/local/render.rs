@@ -39,6 +39,7 @@ pub(super) fn gateway(cluster: &Cluster, gateway: &Gateway) -> GatewayConfig {
         peer: loopback(gateway.peer),
         host: Ipv4Addr::LOCALHOST.to_string(),
         peer_tls: role(cluster, &gateway.name),
+        backend: backends(cluster, gateway.backend),
         admin: loopback(gateway.admin),
         redis: cluster.redis.iter().map(address).collect(),
         messages: loopback(cluster.messages.grpc).to_string(),
@@ -54,12 +55,7 @@ pub(super) fn gateway(cluster: &Cluster, gateway: &Gateway) -> GatewayConfig {
 pub(super) fn messages(cluster: &Cluster) -> MessagesConfig {
     MessagesConfig {
         grpc: GrpcPort { listen: loopback(cluster.messages.grpc), tls: role(cluster, MESSAGES) },
-        http: BackendPort {
-            listen: loopback(cluster.messages.http),
-            tls: None, // on loopback
-            token_key: cluster.paths.key("service-token"),
-            audience: SERVICE_AUDIENCE.into(),
-        },
+        http: backends(cluster, cluster.messages.http),
         admin: loopback(cluster.messages.admin),
         storage: Storage::Embedded { path: cluster.paths.messages() },
         devices: render::devices(&cluster.wanted.spec),
@@ -88,6 +84,15 @@ pub(super) fn redis(cluster: &Cluster, node: &Redis) -> String {
 fn quoted(path: PathBuf) -> String {
     let path = path.display().to_string();
     format!("\"{}\"", path.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
+fn backends(cluster: &Cluster, port: u16) -> BackendPort {
+    BackendPort {
+        listen: loopback(port),
+        tls: None, // on loopback
+        token_key: cluster.paths.key("service-token"),
+        audience: SERVICE_AUDIENCE.into(),
+    }
 }
 
 fn role(cluster: &Cluster, name: &str) -> MutualTls {

@@ -172,10 +172,12 @@ fn instructions(cluster: &Cluster, data: &Path) -> String {
          \x20 and trust    {data}/ca.pem\n\
          Page           https://{host}:{port}/\n\
          Backends       {}   (Authorization: Bearer, with {data}/service-token.jwt)\n\
+         \x20 send at      http://127.0.0.1:{}   (or at any other gateway: {data}/endpoints.yaml)\n\
          Talk           chat --data {data} --user alice     and elsewhere: --user bob\n\
          Tokens         chat token --data {data} --user alice\n\
          Ctrl-C stops everything; {data} keeps the messages.\n",
         gateways.join("\n"),
         endpoints::http(cluster),
+        cluster.gateways[0].backend,
     )
 }

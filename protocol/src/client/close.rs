@@ -17,6 +17,8 @@ pub enum CloseCode {
     HeartbeatMissed = 4102,
     /// A service that the session cannot open without is away.
     Unavailable = 4103,
+    /// A backend has ended the connection.
+    Disconnected = 4104,
     /// The token is not valid.
     BadToken = 4200,
     /// The token has expired.
@@ -35,13 +37,14 @@ pub enum CloseCode {
 
 impl CloseCode {
     /// All of them, in order.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Draining,
         Self::RouteLost,
         Self::Overloaded,
         Self::SlowConsumer,
         Self::HeartbeatMissed,
         Self::Unavailable,
+        Self::Disconnected,
         Self::BadToken,
         Self::TokenExpired,
         Self::Violation,
@@ -65,6 +68,7 @@ impl CloseCode {
             Self::SlowConsumer => "the client does not read",
             Self::HeartbeatMissed => "nothing heard from the client",
             Self::Unavailable => "a service behind the gateway is away",
+            Self::Disconnected => "a backend ended the connection",
             Self::BadToken => "the token is not valid",
             Self::TokenExpired => "the token has expired",
             Self::Violation => "protocol violation",

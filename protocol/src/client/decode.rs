@@ -59,7 +59,11 @@ fn parse<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Option<T> {
     serde_json::from_str(raw.get()).ok()
 }
 
-fn parsed<T: DeserializeOwned>(text: &str) -> Result<T, Error> {
+/// Reads a value; the error names the field.
+///
+/// # Errors
+/// `bad_field`.
+pub fn parsed<T: DeserializeOwned>(text: &str) -> Result<T, Error> {
     // Following the path costs as much as parsing; only a refusal needs it.
     if let Ok(parsed) = serde_json::from_str(text) {
         return Ok(parsed);

@@ -19,7 +19,7 @@ mod typing;
 
 pub use close::CloseCode;
 pub use content::{Body, Content, ContentType, InvalidContent};
-pub use decode::{Refusal, decode};
+pub use decode::{Refusal, decode, parsed};
 pub use delivery::{Ack, Message, Receipt, ReceiptKind};
 pub use error::{Error, ErrorCode};
 pub use history::{History, HistoryPage};

@@ -5,6 +5,7 @@ use std::{borrow::Cow, fmt, str::FromStr, sync::Arc};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use sha2::{Digest, Sha256};
 
 /// Why a name was refused; the text says what would be right.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -105,16 +106,43 @@ name!(
     Reference, "a reference", 64, "._:-"
 );
 
+impl Reference {
+    /// The reference of a broadcast's message for one of its recipients: another one for each.
+    pub fn of_broadcast(&self, to: &UserId) -> Self {
+        // 160 bits, and a prefix that keeps them apart from what backends make up.
+        let hash = Sha256::new().chain_update(&*self.0).chain_update([0]).chain_update(&*to.0);
+        let digits =
+            hash.finalize().iter().take(20).map(|byte| format!("{byte:02x}")).collect::<String>();
+        Self(format!("broadcast:{digits}").into())
+    }
+}
+
 impl DeviceId {
     /// The name that no other one sorts before.
     pub fn lowest() -> Self {
         Self("-".into())
+    }
+
+    /// The device of what backends send for a user. No client may have this name.
+    pub fn backend() -> Self {
+        Self("backend".into())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_broadcast_has_a_reference_for_each_recipient() {
+        let of = |reference: &str, to: &str| {
+            Reference::new(reference).unwrap().of_broadcast(&UserId::new(to).unwrap())
+        };
+        let one = of("r", "bob");
+        assert_eq!(Reference::new(one.as_str()), Ok(one.clone()), "{one} is a reference");
+        assert_eq!(one, of("r", "bob"));
+        assert!(one != of("r", "bobby") && one != of("rb", "ob") && one != of("R", "bob"));
+    }
 
     #[test]
     fn names_have_a_length_and_an_alphabet() {
@@ -125,6 +153,7 @@ mod tests {
             assert_eq!(error, "a user id must be 1 to 128 characters of [A-Za-z0-9._:@+-]");
         }
         assert!(DeviceId::new("phone@home").is_err());
+        assert_eq!(DeviceId::new(DeviceId::backend().as_str()), Ok(DeviceId::backend()));
         let names = (0u8..=127).filter_map(|byte| DeviceId::new((byte as char).to_string()).ok());
         assert_eq!(names.min(), Some(DeviceId::lowest()));
     }

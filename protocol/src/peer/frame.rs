@@ -6,13 +6,13 @@ use bytes::Bytes;
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct PeerFrame {
     /// What it is; absent when a newer gateway sent something unknown.
-    #[prost(oneof = "PeerKind", tags = "1, 2, 3, 4, 5, 6, 7, 8")]
+    #[prost(oneof = "PeerKind", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9")]
     pub kind: Option<PeerKind>,
 }
 
 impl PeerFrame {
     /// The tags of [`Self::kind`].
-    pub(super) const KINDS: std::ops::RangeInclusive<u32> = 1..=8;
+    pub(super) const KINDS: std::ops::RangeInclusive<u32> = 1..=9;
 }
 
 /// What a frame is.
@@ -42,6 +42,9 @@ pub enum PeerKind {
     /// Somebody is typing. A gateway that knows no such frame passes over it.
     #[prost(message, tag = "8")]
     Typing(Typing),
+    /// A backend ends a session.
+    #[prost(message, tag = "9")]
+    Disconnect(Disconnect),
 }
 
 /// Opens the link.
@@ -172,6 +175,14 @@ pub struct Probe {
     /// Counts up on a link, together with deliveries.
     #[prost(uint64, tag = "1")]
     pub sequence: u64,
+}
+
+/// Ends a session, whose client may come back. Not answered: whoever asks looks whether the route has gone.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Disconnect {
+    /// Which session.
+    #[prost(message, optional, tag = "1")]
+    pub target: Option<Target>,
 }
 
 /// Somebody is typing to a user of these devices. Not answered, and never sent again.

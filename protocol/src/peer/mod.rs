@@ -11,8 +11,8 @@ mod frame;
 pub use codec::{CodecError, FRAME, FrameRef, Frames, decode, encode};
 pub use deliver::{DeliverRef, TargetRef, encode_deliver};
 pub use frame::{
-    Deliver, Evict, Evicted, Outcome, Outcomes, PeerFrame, PeerHello, PeerKind, PeerWelcome, Probe,
-    Target, TargetOutcome, Typing,
+    Deliver, Disconnect, Evict, Evicted, Outcome, Outcomes, PeerFrame, PeerHello, PeerKind,
+    PeerWelcome, Probe, Target, TargetOutcome, Typing,
 };
 
 /// Version of the peer protocol. A gateway speaks with those of this version and of the one before.

@@ -12,6 +12,7 @@ mod typing;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use chatcluster_protocol::{
+    Millis,
     client::RequestId,
     id::{ConversationId, DeviceId, Identity, MessageId, Reference, UserId},
 };
@@ -47,6 +48,8 @@ pub(crate) struct Client {
     pub(crate) lost: bool,
     /// The last token that was had for it.
     token: Option<token::Issued>,
+    /// When that was issued, also after it was forgotten.
+    pub(crate) issued: Option<Millis>,
     failures: u32,
     dials: u64,
     /// When it opened the connection before the one in use, and that one.
@@ -107,6 +110,7 @@ impl Client {
             online: false,
             lost: false,
             token: None,
+            issued: None,
             failures: 0,
             dials: 0,
             dialed_before: 0,

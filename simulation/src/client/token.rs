@@ -56,6 +56,7 @@ impl World {
         let user = &self.clients[device].home.user;
         let text = format!("{user}|{}|{issued}", START + expires / MS);
         let token = Issued { text, expires, issued };
+        self.clients[device].issued = Some(issued);
         self.clients[device].token = Some(token.clone());
         token
     }

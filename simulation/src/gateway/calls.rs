@@ -4,6 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use chatcluster_protocol::{
+    Millis,
     client::{History, HistoryPage, Read},
     id::{ConversationId, MessageId},
     limits::{ACK_IDS, HISTORY_DEFAULT},
@@ -57,7 +58,7 @@ impl World {
     /// Makes the call that a session asks for.
     pub(super) fn ask_messages(&mut self, at: usize, connection: ConnectionId, effect: Effect) {
         match effect {
-            Effect::Register(device) => self.register(at, connection, device),
+            Effect::Register { device, issued } => self.register(at, connection, device, issued),
             Effect::ReadInbox { device, cursor, limit } => {
                 let from = convert::read_cursor(cursor.as_ref());
                 let Device { user, device } = device;
@@ -92,20 +93,21 @@ impl World {
         }
     }
 
-    fn register(&mut self, at: usize, connection: ConnectionId, device: Device) {
+    fn register(&mut self, at: usize, connection: ConnectionId, device: Device, issued: Millis) {
         let (user, name) = (device.user.clone(), device.device.clone());
         let asked = self.now;
         if let Some(cell) = self.gateways[at].cells.get_mut(&connection) {
             cell.registered = asked;
         }
         let returns = self.oracle.registers(&device);
-        let call =
-            move |repository: Arc<Repo>| async move { repository.register(user, name).await };
+        let call = move |repository: Arc<Repo>| async move {
+            repository.register(user, name, issued).await
+        };
         self.call_service(at, WITHIN, call, move |world, found| {
             world.oracle.has_registered(&device);
             if let Some(Ok(Registered { created, revoked_before })) = &found {
-                let cell = world.gateways[at].cells.get(&connection);
-                let refused = cell.is_none_or(|cell| Some(cell.offered) < *revoked_before);
+                let refused = Some(issued) < *revoked_before;
+                world.check_known(&device, asked, *created, issued);
                 world.check_registered(&device, asked, *created, returns, refused);
             }
             let found = match found {

@@ -116,9 +116,8 @@ impl World {
         message.id?;
         let identity = self.oracle.identity(number);
         let lacks = |client: &&Client| !client.shown.contains_key(&identity);
-        // One that is lost may be registered again, by a hello that was on its way for long.
         let mut owed = self.clients.iter().filter(|client| message.owed.contains(&client.home));
-        let lacking = owed.find(|client| !client.lost && lacks(client))?;
+        let lacking = owed.find(|client| !self.may_return(client) && lacks(client))?;
         Some(format!("m{number} has not reached {:?}", lacking.home))
     }
 
@@ -142,9 +141,9 @@ impl World {
             && self.marks_lack().is_none()
     }
 
-    /// What waits for a device. A hello that was on its way for long may bring back one that is lost.
+    /// What waits for a device.
     fn left_waiting(&self, client: &Client) -> Vec<MessageId> {
-        let back = client.lost && self.is_registered(&client.home);
+        let back = self.may_return(client) && self.is_registered(&client.home);
         if back { Vec::new() } else { self.inbox_of(&client.home) }
     }
 

@@ -14,6 +14,7 @@ use messages_core::{
 };
 
 use crate::{
+    client::Client,
     clock::{MS, S, START, Time},
     coverage::hit,
     trace::trace,
@@ -96,6 +97,14 @@ impl super::Oracle {
         removal.is_some_and(|removal| std::mem::take(&mut removal.gone))
     }
 
+    /// A call that has registered nothing took the place of the one that must find it new.
+    fn stays_gone(&mut self, device: &Device, gone: bool) {
+        let calls = self.leaving.registering.get(device).copied().unwrap_or_default();
+        if let Some(removal) = self.leaving.removals.get_mut(device) {
+            removal.gone |= gone && calls == 0;
+        }
+    }
+
     /// There is an answer to that, or will be none.
     pub(crate) fn has_registered(&mut self, device: &Device) {
         if let Some(calls) = self.leaving.registering.get_mut(device) {
@@ -169,6 +178,21 @@ impl World {
         }
     }
 
+    /// A device was made known, or was known, by a call that was made at `asked`.
+    pub(crate) fn check_known(
+        &mut self,
+        device: &Device,
+        asked: Time,
+        created: bool,
+        issued: Millis,
+    ) {
+        let before = self.oracle.is_revoked(device, asked);
+        if created && issued < before {
+            let what = format!("{device:?} is made known by a token of {issued}, revoked {before}");
+            self.violated("tokens", what);
+        }
+    }
+
     /// A device was registered, by a call that was made at `asked`; where it was `removed` before, nothing
     /// else has registered it since. Where its token is `refused`, its client does not count on it.
     pub(crate) fn check_registered(
@@ -179,6 +203,11 @@ impl World {
         removed: bool,
         refused: bool,
     ) {
+        if refused && !created {
+            // It has made nothing known: the next one has to find it new.
+            let gone = removed && !self.is_registered(device);
+            return self.oracle.stays_gone(device, gone);
+        }
         // The answers of two calls may change places.
         let before = self.oracle.registered.get(device).is_some_and(|at| *at < asked);
         if created && before {
@@ -229,6 +258,13 @@ impl World {
             let what = format!("{device:?} goes on by a token of {issued}, revoked {before}");
             self.violated("tokens", what);
         }
+    }
+
+    /// Whether a device that is lost may be known again all the same: its last token is younger than what was
+    /// revoked, as far as clocks agree, since the removal came before the device was known.
+    pub(super) fn may_return(&self, client: &Client) -> bool {
+        let before = self.oracle.is_revoked(&client.home, self.now);
+        client.lost && client.issued.is_some_and(|issued| issued >= before)
     }
 
     /// Whether a token of a device may be refused.

@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use chatcluster_protocol::{
-    client::{CloseCode, Content, History, Read, Recipient},
-    id::{ConversationId, MessageId, Reference, UserId},
+    Millis,
+    client::{CloseCode, Content, History, Message, Read, Recipient},
+    id::{ConversationId, HybridClock, Identity, MessageId, Reference, UserId},
 };
 
+use super::floor::Floor;
 use crate::{Device, Push, Route};
 
 /// What the shell does, in the order given. Those that ask for something say which [`super::Input`]
@@ -30,7 +32,12 @@ pub enum Effect {
         token: String,
     },
     /// Make the device known to the message service. Answered by `Registered`.
-    Register(Device),
+    Register {
+        /// The device.
+        device: Device,
+        /// When the token was issued by which it comes; 0 where it does not say so.
+        issued: Millis,
+    },
     /// Claim the device's route at the manager, for this connection. Answered by `Claimed`.
     Claim {
         /// The device.
@@ -172,4 +179,37 @@ pub enum RateLimited {
     Send,
     /// Other requests.
     Request,
+}
+
+impl Outgoing {
+    /// Where it belongs.
+    pub(crate) fn conversation(&self) -> ConversationId {
+        let Recipient::User(to) = &self.to;
+        ConversationId::between(&self.sender.user, to)
+    }
+
+    /// Under a fresh id.
+    pub(crate) fn stamp(
+        self: &Arc<Self>,
+        floor: &mut Floor,
+        clock: &mut HybridClock,
+        wall: Millis,
+    ) -> Append {
+        let Device { user, device } = &self.sender;
+        let identity = Identity::of(user, device, &self.reference);
+        Append { id: floor.stamp(identity, clock, wall), send: self.clone() }
+    }
+
+    /// What devices are shown of it, once it is stored.
+    pub(crate) fn push(&self, message: MessageId) -> Push {
+        Push::message(Message {
+            message,
+            conversation: self.conversation(),
+            from: self.sender.user.clone(),
+            device: self.sender.device.clone(),
+            to: self.to.clone(),
+            at: message.millis(),
+            content: self.content.clone(),
+        })
+    }
 }

@@ -17,10 +17,10 @@ const FOLLOWED: Millis = APPEND_WINDOW / 2;
 
 /// The highest id that the client has seen or that was stamped for it.
 #[derive(Debug)]
-pub(super) struct Floor(MessageId);
+pub(crate) struct Floor(MessageId);
 
 impl Floor {
-    pub(super) const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self(MessageId::MIN)
     }
 
@@ -38,12 +38,12 @@ impl Floor {
     }
 
     /// The service has stored this id of the same device.
-    pub(super) fn must_exceed(&mut self, id: MessageId) {
+    pub(crate) fn must_exceed(&mut self, id: MessageId) {
         self.0 = self.0.max(id);
     }
 
     /// A fresh id, above all before it.
-    pub(super) fn stamp(
+    pub(crate) fn stamp(
         &mut self,
         identity: Identity,
         clock: &mut HybridClock,

@@ -48,6 +48,8 @@ pub enum Input {
     /// The device, whose route had this epoch, has claimed another elsewhere. The session ends at once,
     /// unless it has claimed again since. Either way the eviction is done.
     Evict(u64),
+    /// A backend wants the session to end whose route has this epoch, or had it.
+    Disconnect(u64),
     /// Tokens of the device that were issued before this are not accepted any more. Before the session's
     /// `hello` has been verified it means nothing.
     Revoked(Millis),

@@ -36,7 +36,7 @@ use chatcluster_protocol::{
     peer::Outcome,
 };
 pub use effect::{Append, Effect, Outgoing, RateLimited};
-use floor::Floor;
+pub(crate) use floor::Floor;
 pub use input::{
     AppendResult, Claimed, HistoryFailure, InboxPage, Input, MarkFailure, Reclaimed, Registration,
     Touched, Verdict,
@@ -192,6 +192,8 @@ impl Session {
             Input::Reassert => self.reassert(env),
             Input::Evict(epoch) if epoch < self.epoch => {}
             Input::Evict(_) => self.close(CloseCode::Replaced, env),
+            Input::Disconnect(epoch) if epoch > self.epoch => {}
+            Input::Disconnect(_) => self.close(CloseCode::Disconnected, env),
             Input::Revoked(before) => self.revoked(before, env),
             Input::Removed => self.removed(env),
             Input::Drain(after) => self.drain(after, env),

@@ -50,6 +50,12 @@ impl Session {
             let error = Error { id: Some(id), field, ..Error::new(ErrorCode::BadField, text) };
             return self.refuse(error, env);
         }
+        if device == DeviceId::backend() {
+            let text = "is the name of what backends send; choose another one";
+            let field = Some("device".into());
+            let error = Error { id: Some(id), field, ..Error::new(ErrorCode::BadField, text) };
+            return self.refuse(error, env);
+        }
         // An epoch is a time. One from a far future is cut, so that no client can use up the numbers.
         let last_epoch = epoch.map(|epoch| epoch.min(wall.saturating_add(APPEND_WINDOW)));
         let greeting = Greeting { id, device, last_epoch, highest, new_device: false };
@@ -71,7 +77,7 @@ impl Session {
         }
         self.step_on();
         self.device = Some(device.clone());
-        env.effects.push(Effect::Register(device));
+        env.effects.push(Effect::Register { device, issued });
     }
 
     pub(super) fn registered(&mut self, result: Result<Registration, Away>, env: &mut Env<'_>) {

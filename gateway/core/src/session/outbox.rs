@@ -10,14 +10,14 @@ use std::{
 };
 
 use chatcluster_protocol::{
-    client::{Error, ErrorCode, Message, Recipient, RequestId, Send, Sent, ServerFrame},
-    id::{ConversationId, HybridClock, Identity, MessageId},
+    client::{Error, ErrorCode, Recipient, RequestId, Send, Sent, ServerFrame},
+    id::{ConversationId, HybridClock, MessageId},
     limits::SENDS_IN_FLIGHT,
     planted::{Bug, planted},
 };
 
-use super::{Append, AppendResult, Effect, Outgoing, floor::Floor, owed::Owed, rated::limited};
-use crate::{Away, Device, Push, Rates};
+use super::{AppendResult, Effect, Outgoing, floor::Floor, owed::Owed, rated::limited};
+use crate::{Away, Device, Rates};
 
 /// How often a batch is stamped again before its sends fail. Each time the service has named the id to
 /// exceed, so a second time already says that something else is wrong, such as a clock.
@@ -258,15 +258,7 @@ impl Sends {
             let reference = send.reference.clone();
             ServerFrame::Sent(Sent { id, reference, message, conversation, at })
         });
-        let push = Push::message(Message {
-            message,
-            conversation,
-            from: send.sender.user.clone(),
-            device: send.sender.device.clone(),
-            to: send.to.clone(),
-            at,
-            content: send.content.clone(),
-        });
+        let push = send.push(message);
         effects.push(Effect::Route { push, devices });
         effects
     }
@@ -311,12 +303,8 @@ impl Lane {
     /// Stamps all that queues and makes it the batch.
     fn append(&mut self, conversation: ConversationId, stamper: &mut Stamper<'_>) -> Effect {
         self.batch = self.queue.drain(..).collect();
-        let append = |waiting: &Waiting| {
-            let Outgoing { sender, reference, .. } = &*waiting.send;
-            let identity = Identity::of(&sender.user, &sender.device, reference);
-            let id = stamper.floor.stamp(identity, stamper.clock, stamper.wall);
-            Append { id, send: waiting.send.clone() }
-        };
+        let append =
+            |waiting: &Waiting| waiting.send.stamp(stamper.floor, stamper.clock, stamper.wall);
         Effect::Append { conversation, appends: self.batch.iter().map(append).collect() }
     }
 }

@@ -99,8 +99,8 @@ fn apply_part(view: &mut impl ViewMut, part: &Part, now: Millis) -> Applied {
             let entry = record::InboxEntry { conversation: *conversation, from: from.clone() };
             inbox::deliver(view, *id, entry, to)
         }
-        Part::Register { user, device, known, create } => {
-            registry::register(view, user, device, known.as_ref(), *create, now)
+        Part::Register { user, device, known, issued } => {
+            registry::register(view, user, device, known.as_ref(), *issued, now)
         }
         Part::Learn { user, known } => registry::learn(view, user, known, now),
         Part::Unregister { user, device, known, unseen_since } => {

@@ -69,8 +69,8 @@ pub enum Part {
         /// What a majority knows of the user's devices: a replica that missed something learns it, and
         /// goes on from there. `None` where one replica is the quorum and knows by itself.
         known: Option<Registry>,
-        /// Also where it was not known before.
-        create: bool,
+        /// Also where it was not known before, by a token that was issued then and is not revoked.
+        issued: Option<Millis>,
     },
     /// What a majority knows of a user's devices: a replica that has missed something learns it.
     Learn {
@@ -244,6 +244,8 @@ pub enum Stop {
     TooManyDevices,
     /// The user has no such device.
     UnknownDevice,
+    /// The device is not known, and tokens that were issued before this make it known no more.
+    Revoked(Millis),
     /// Something is left of a device of this name that has left.
     Departing,
     /// The device is known, and in use.

@@ -6,9 +6,10 @@
 use chatcluster_protocol::{
     Millis,
     id::{DeviceId, UserId},
+    planted::{Bug, planted},
 };
 
-use super::{Applied, Effect, Stop, read};
+use super::{Applied, Effect, Stop, read, revocation};
 use crate::{
     key, merge,
     record::{Registration, Registry, encode},
@@ -26,18 +27,19 @@ pub const LEFT: Millis = 7 * 24 * 3_600_000;
 /// than knowing the minute is worth.
 const SEEN: Millis = 3_600_000;
 
-/// Makes a device known, or says that it is here. Only a new one changes the registry's version.
+/// Makes a device known, or says that it is here. Only a new one changes the registry's version, and only a
+/// new one needs a token that is good: the session of another ends by what is revoked.
 pub(super) fn register(
     view: &mut impl ViewMut,
     user: &UserId,
     device: &DeviceId,
     known: Option<&Registry>,
-    create: bool,
+    issued: Option<Millis>,
     now: Millis,
 ) -> Applied {
     let own: Registry = read(view, &key::registry(user))?.unwrap_or_default();
     let mut registry = joined(&own, known);
-    let registered = here(view, user, device, &mut registry, known.is_some(), create, now)?;
+    let registered = here(view, user, device, &mut registry, known.is_some(), issued, now)?;
     keep(view, user, &own, registry, now)?;
     Ok(registered.map(|created| Effect::Registered { created }))
 }
@@ -49,7 +51,7 @@ fn here(
     device: &DeviceId,
     registry: &mut Registry,
     asked: bool,
-    create: bool,
+    issued: Option<Millis>,
     now: Millis,
 ) -> Result<Result<bool, Stop>, ViewError> {
     if let Some(known) = registry.devices.get_mut(device) {
@@ -58,8 +60,12 @@ fn here(
         }
         return Ok(Ok(false));
     }
-    if !create {
-        return Ok(Err(Stop::UnknownDevice));
+    let Some(issued) = issued else { return Ok(Err(Stop::UnknownDevice)) };
+    let revoked = revocation::before(view, user, device)?;
+    if let Some(before) = revoked.filter(|before| issued < *before)
+        && !planted(Bug::RevokedMadeKnown)
+    {
+        return Ok(Err(Stop::Revoked(before)));
     }
     if registry.devices.len() >= DEVICES {
         return Ok(Err(Stop::TooManyDevices));

@@ -37,6 +37,17 @@ pub(super) fn put(
     view.put(key::revocation_at(before, user, device), encode(revoked))
 }
 
+/// Since when tokens of a device are accepted; `None` where nothing was revoked.
+pub(super) fn before(
+    view: &impl ViewMut,
+    user: &UserId,
+    device: &DeviceId,
+) -> Result<Option<Millis>, ViewError> {
+    let of_user = read::<Revoked>(view, &key::revocation(user, None))?;
+    let of_device = read::<Revoked>(view, &key::revocation(user, Some(device)))?;
+    Ok(of_user.max(of_device).map(|revoked| revoked.before))
+}
+
 pub(super) fn forget(view: &mut impl ViewMut, keys: &[Key], now: Millis) -> Applied {
     for key in keys {
         view.remove(key, now)?;

@@ -52,12 +52,13 @@ pub trait Repository: Send + Sync + 'static {
         before: MessageId,
     ) -> impl Future<Output = Result<usize, RepositoryError>> + Send;
 
-    /// Makes a device known, so that messages from now on are kept for it. What was revoked before this
-    /// is called is in the answer.
+    /// Makes a device known, so that messages from now on are kept for it; not by a token that was issued
+    /// before what is revoked. What was revoked before this is called is in the answer.
     fn register(
         &self,
         user: UserId,
         device: DeviceId,
+        issued: Millis,
     ) -> impl Future<Output = Result<Registered, RepositoryError>> + Send;
 
     /// Says that these devices are in use. Those that are not known are not made known.

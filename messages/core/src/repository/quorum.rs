@@ -140,8 +140,9 @@ impl<R: Replica> Repository for Quorum<R> {
         &self,
         user: UserId,
         device: DeviceId,
+        issued: Millis,
     ) -> impl Future<Output = Result<Registered, RepositoryError>> + Send {
-        registry::register(self, user, device)
+        registry::register(self, user, device, issued)
     }
 
     fn seen(

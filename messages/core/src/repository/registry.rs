@@ -2,7 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use chatcluster_protocol::id::{DeviceId, UserId};
+use chatcluster_protocol::{
+    Millis,
+    id::{DeviceId, UserId},
+    planted::{Bug, planted},
+};
 
 use super::{Quorum, Registered, RepositoryError, Seen, devices::only, removal, revocation};
 use crate::{
@@ -17,25 +21,48 @@ enum Found {
     New,
     Known,
     Unknown,
+    Revoked(Millis),
 }
 
 pub(super) async fn register<R: Replica>(
     quorum: &Quorum<R>,
     user: UserId,
     device: DeviceId,
+    issued: Millis,
 ) -> Result<Registered, RepositoryError> {
-    let devices = vec![(user, device)];
-    let found = here(quorum, devices.clone(), true).await?;
-    let created = found.iter().any(|found| matches!(found, Found::New));
-    let revoked = revocation::of(quorum, &devices).await?;
-    Ok(Registered { created, revoked_before: revoked.into_iter().flatten().next() })
+    let one = (user, device);
+    let known = known(quorum, std::slice::from_ref(&one.0)).await?;
+    let is_new = |known: &Registry| !known.devices.contains_key(&one.1);
+    if known.iter().flatten().any(is_new) {
+        // The replica that makes it known may be the one that has missed what is revoked.
+        let before = revoked(quorum, &one).await?;
+        if before.is_some_and(|before| issued < before) && !planted(Bug::RevokedMadeKnown) {
+            return Ok(Registered { created: false, revoked_before: before });
+        }
+        removal::finish(quorum, &one.0, &one.1).await?;
+    }
+    let found = match here(quorum, &one, known, issued).await? {
+        Some(found) => found,
+        None => {
+            removal::finish(quorum, &one.0, &one.1).await?;
+            let found = here(quorum, &one, vec![None], issued).await?;
+            let again = || RepositoryError::Unavailable("a device leaves again and again".into());
+            found.ok_or_else(again)?
+        }
+    };
+    let refused = if let Found::Revoked(before) = found { Some(before) } else { None };
+    let created = matches!(found, Found::New);
+    Ok(Registered { created, revoked_before: revoked(quorum, &one).await?.max(refused) })
 }
 
 pub(super) async fn seen<R: Replica>(
     quorum: &Quorum<R>,
     devices: Vec<(UserId, DeviceId)>,
 ) -> Result<Vec<Seen>, RepositoryError> {
-    let found = here(quorum, devices.clone(), false).await?;
+    let users: Vec<UserId> = devices.iter().map(|(user, _)| user.clone()).collect();
+    let known = known(quorum, &users).await?;
+    let replies = write(quorum, &devices, &known, None).await?;
+    let found: Vec<_> = replies.into_iter().map(settled).collect::<Result<_, _>>()?;
     let seen = found.iter().zip(revocation::of(quorum, &devices).await?);
     let seen = seen.map(|(found, revoked_before)| Seen {
         known: !matches!(found, Found::Unknown),
@@ -52,55 +79,55 @@ pub(super) async fn devices<R: Replica>(
     Ok(read.into_iter().next().flatten().map(|registry| registry.devices))
 }
 
-/// Registers devices.
+/// Registers a device; `None` where something is left of one of its name.
 async fn here<R: Replica>(
     quorum: &Quorum<R>,
-    devices: Vec<(UserId, DeviceId)>,
-    create: bool,
-) -> Result<Vec<Found>, RepositoryError> {
-    let users: Vec<UserId> = devices.iter().map(|(user, _)| user.clone()).collect();
-    let known = known(quorum, &users).await?;
-    for ((user, device), known) in devices.iter().zip(&known) {
-        let new = known.as_ref().is_some_and(|known| !known.devices.contains_key(device));
-        if create && new {
-            removal::finish(quorum, user, device).await?;
-        }
+    device: &(UserId, DeviceId),
+    known: Vec<Option<Registry>>,
+    issued: Millis,
+) -> Result<Option<Found>, RepositoryError> {
+    let replies = write(quorum, std::slice::from_ref(device), &known, Some(issued)).await?;
+    let none = || RepositoryError::Unavailable("a replica gave no answer to a registration".into());
+    let reply = replies.into_iter().next().ok_or_else(none)?;
+    if reply.stop == Some(Stop::Departing) {
+        return Ok(None);
     }
-    let mut found = Vec::with_capacity(devices.len());
-    for (device, reply) in devices.iter().zip(write(quorum, &devices, &known, create).await?) {
-        found.push(match reply.stop {
-            Some(Stop::UnknownDevice) => Found::Unknown,
-            Some(Stop::Departing) => {
-                removal::finish(quorum, &device.0, &device.1).await?;
-                let again = write(quorum, std::slice::from_ref(device), &[None], create).await?;
-                settled(again.into_iter().next())?
-            }
-            _ => settled(Some(reply))?,
-        });
-    }
-    Ok(found)
+    settled(reply).map(Some)
 }
 
 async fn write<R: Replica>(
     quorum: &Quorum<R>,
     devices: &[(UserId, DeviceId)],
     known: &[Option<Registry>],
-    create: bool,
+    issued: Option<Millis>,
 ) -> Result<Vec<UnitReply>, RepositoryError> {
     let batch = |((user, device), known): (&(UserId, DeviceId), &Option<Registry>)| {
         let (user, device, known) = (user.clone(), device.clone(), known.clone());
-        Batch(vec![Unit(vec![Part::Register { user, device, known, create }])])
+        Batch(vec![Unit(vec![Part::Register { user, device, known, issued }])])
     };
     let replies = quorum.write(devices.iter().zip(known).map(batch).collect()).await?;
     Ok(replies.into_iter().flatten().collect())
 }
 
-fn settled(reply: Option<UnitReply>) -> Result<Found, RepositoryError> {
-    let none = || RepositoryError::Unavailable("a replica gave no answer to a registration".into());
-    match only(reply.ok_or_else(none)?)? {
+fn settled(reply: UnitReply) -> Result<Found, RepositoryError> {
+    match reply.stop {
+        Some(Stop::UnknownDevice) => return Ok(Found::Unknown),
+        Some(Stop::Revoked(before)) => return Ok(Found::Revoked(before)),
+        _ => {}
+    }
+    match only(reply)? {
         Effect::Registered { created: true } => Ok(Found::New),
         _ => Ok(Found::Known),
     }
+}
+
+/// Since when tokens of a device are accepted.
+async fn revoked<R: Replica>(
+    quorum: &Quorum<R>,
+    device: &(UserId, DeviceId),
+) -> Result<Option<Millis>, RepositoryError> {
+    let of = revocation::of(quorum, std::slice::from_ref(device)).await?;
+    Ok(of.into_iter().flatten().next())
 }
 
 /// What a majority knows of users' devices, for parts that change them.

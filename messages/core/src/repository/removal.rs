@@ -138,7 +138,8 @@ async fn leave<R: Replica>(
     if known.is_some() {
         // It was seen just now, and on too few replicas it has left.
         let (user, device) = of();
-        write(quorum, Part::Register { user, device, known, create: true }).await?;
+        let issued = Some(Millis::MAX);
+        write(quorum, Part::Register { user, device, known, issued }).await?;
     }
     Ok(Vec::new())
 }

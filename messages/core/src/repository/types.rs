@@ -110,7 +110,8 @@ pub enum Unmarked {
 pub struct Registered {
     /// It was not known before.
     pub created: bool,
-    /// Tokens that were issued before this are not accepted any more.
+    /// Tokens that were issued before this are not accepted any more. Where this one was, the device may not
+    /// be known.
     pub revoked_before: Option<Millis>,
 }
 

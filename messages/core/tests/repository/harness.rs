@@ -20,7 +20,7 @@ use messages_core::{
     replica::{Replica, ReplicaError},
     repository::{
         Acknowledge, Append, Direction, InboxCursor, InboxPage, MarkPlaced, MarkRead, Marked,
-        Query, Quorum, Refused, Repository, RepositoryError, Stored, Unmarked,
+        Query, Quorum, Refused, Registered, Repository, RepositoryError, Stored, Unmarked,
     },
     view::{MemoryView, Rows, Scan, View, ViewMut},
 };
@@ -137,7 +137,13 @@ impl Service {
     }
 
     pub fn register(&self, name: &str, of: &str) -> bool {
-        self.quorum.register(user(name), device(of)).now_or_never().unwrap().unwrap().created
+        self.comes(name, of, u64::MAX).created
+    }
+
+    /// A device comes by a token that was issued then.
+    pub fn comes(&self, name: &str, of: &str, issued: u64) -> Registered {
+        let call = self.quorum.register(user(name), device(of), issued);
+        call.now_or_never().unwrap().unwrap()
     }
 
     /// Whether these devices of a user are known.
@@ -321,8 +327,12 @@ pub fn message(from: &str, to: &str, reference: &str, millis: i64, body: &str) -
 
 /// Makes a device known past the repository.
 pub fn register_in(view: &mut MemoryView, name: &str, of: &str) {
-    let part =
-        apply::Part::Register { user: user(name), device: device(of), known: None, create: true };
+    let part = apply::Part::Register {
+        user: user(name),
+        device: device(of),
+        known: None,
+        issued: Some(NOW),
+    };
     apply::apply(view, &Batch(vec![apply::Unit(vec![part])]), NOW).unwrap();
 }
 

@@ -161,7 +161,7 @@ fn without(service: &Service, away: Option<usize>) {
 }
 
 fn register_part(of: &str) -> Part {
-    Part::Register { user: user("bob"), device: device(of), known: None, create: true }
+    Part::Register { user: user("bob"), device: device(of), known: None, issued: Some(NOW) }
 }
 
 #[test]
@@ -299,7 +299,7 @@ fn a_device_that_comes_back_while_it_expires_stays() {
         service.register("bob", "phone");
         let back = |view: &mut messages_core::view::MemoryView| {
             let (user, device, known) = (user("bob"), device("phone"), None);
-            let part = Part::Register { user, device, known, create: false };
+            let part = Part::Register { user, device, known, issued: None };
             messages_core::apply::apply(view, &Batch(vec![Unit(vec![part])]), NOW + 2 * DAY)
                 .unwrap();
         };

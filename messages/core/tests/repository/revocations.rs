@@ -2,8 +2,10 @@
 
 use futures_util::FutureExt;
 use messages_core::{
-    apply::{Batch, Part, Unit},
-    repository::{Repository, Revocation},
+    apply::{self, Batch, Part, Unit},
+    key,
+    repository::{Registered, Repository, Revocation, remove_and_revoke},
+    view::View,
 };
 
 use crate::harness::*;
@@ -14,9 +16,9 @@ fn revoke(service: &Service, name: &str, of: Option<&str>, before: u64) {
 }
 
 fn revoked(service: &Service, name: &str, of: &str) -> Option<u64> {
-    let registered = service.quorum.register(user(name), device(of)).now_or_never().unwrap();
+    let registered = service.comes(name, of, u64::MAX);
     let seen = service.quorum.seen(vec![(user(name), device(of))]).now_or_never().unwrap().unwrap();
-    let revoked = registered.unwrap().revoked_before;
+    let revoked = registered.revoked_before;
     assert_eq!(seen[0].revoked_before, revoked);
     revoked
 }
@@ -160,5 +162,76 @@ fn the_tokens_of_a_device_that_goes_by_itself_stay() {
         assert_eq!(service.expire(NOW + 100_000_000), 1);
         assert_eq!(feed(&service, vec![], 10, NOW).0, []);
         assert_eq!(revoked(&service, "bob", "phone"), None);
+    });
+}
+
+fn refused(before: u64) -> Registered {
+    Registered { created: false, revoked_before: Some(before) }
+}
+
+#[test]
+fn a_token_that_is_revoked_makes_no_device_known() {
+    both(|service| {
+        service.register("bob", "phone");
+        let removal = remove_and_revoke(&service.quorum, user("bob"), device("phone"), NOW + 7);
+        assert!(removal.now_or_never().unwrap().unwrap());
+        revoke(&service, "alice", None, NOW + 7);
+        for name in ["bob", "alice"] {
+            assert_eq!(service.comes(name, "phone", NOW + 6), refused(NOW + 7));
+            assert_eq!(service.comes(name, "phone", 0), refused(NOW + 7));
+            assert_eq!(service.seen(name, &["phone"]), [false], "{name}");
+            let came = Registered { created: true, revoked_before: Some(NOW + 7) };
+            assert_eq!(service.comes(name, "phone", NOW + 7), came);
+            assert_eq!(service.seen(name, &["phone"]), [true], "{name}");
+        }
+    });
+}
+
+#[test]
+fn a_device_that_is_known_stays_so_whatever_its_token_is_worth() {
+    both(|service| {
+        service.register("bob", "phone");
+        revoke(&service, "bob", Some("phone"), NOW + 7);
+        const LATER: u64 = NOW + 2 * 3_600_000;
+        service.replicas.iter().for_each(|replica| replica.set_now(LATER));
+        assert_eq!(service.comes("bob", "phone", NOW), refused(NOW + 7));
+        let known = service.quorum.devices(user("bob")).now_or_never().unwrap().unwrap().unwrap();
+        assert_eq!(known[&device("phone")].last_seen, LATER);
+    });
+}
+
+/// One replica has missed what is revoked, another one is away: the two that are left are a majority.
+#[test]
+fn no_replica_knows_a_device_by_a_token_that_a_majority_knows_to_be_revoked() {
+    for missed in 0..3 {
+        for away in 0..3 {
+            let service = Service::of_three();
+            let only = |out: Option<usize>| {
+                service.replicas.iter().enumerate().for_each(|(at, r)| r.set_away(Some(at) == out));
+            };
+            only(Some(missed));
+            revoke(&service, "bob", None, NOW + 7);
+            only(Some(away));
+            assert_eq!(service.comes("bob", "phone", NOW), refused(NOW + 7));
+            only(None);
+            for replica in &service.replicas {
+                assert!(replica.view().get(&key::registry(&user("bob"))).unwrap().is_none());
+            }
+        }
+    }
+}
+
+/// Looking and making known are one step of each replica.
+#[test]
+fn what_is_revoked_while_a_device_is_registered_counts() {
+    both(|service| {
+        for replica in service.replicas.iter().take(2) {
+            replica.before_next_write(|view| {
+                let part = Part::Revoke { user: user("bob"), device: None, before: NOW + 7 };
+                apply::apply(view, &Batch(vec![Unit(vec![part])]), NOW).unwrap();
+            });
+        }
+        assert_eq!(service.comes("bob", "phone", NOW), refused(NOW + 7));
+        assert_eq!(service.comes("bob", "laptop", NOW), refused(NOW + 7));
     });
 }

@@ -250,7 +250,7 @@ fn a_user_has_so_many_devices_and_no_more() {
         assert!(service.register("bob", &format!("d{n}")));
         assert!(!service.register("bob", &format!("d{n}")), "it is known");
     }
-    let one_more = service.quorum.register(user("bob"), device("one-more"));
+    let one_more = service.quorum.register(user("bob"), device("one-more"), NOW);
     assert_eq!(one_more.now_or_never().unwrap(), Err(RepositoryError::TooManyDevices));
     assert!(!service.register("bob", "d3"));
 }

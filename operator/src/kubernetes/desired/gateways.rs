@@ -3,7 +3,7 @@
 //! Not a Deployment: that one takes no notice of pods that are still letting go of their clients, and
 //! would end all old gateways at once. `rollout` says how many pods each revision has.
 
-use chatcluster_config::{GoDuration, JwtAlgorithm, ServerTls};
+use chatcluster_config::{BackendPort, GoDuration, JwtAlgorithm, ServerTls};
 use chatcluster_crds::{Algorithm, ServiceType, TlsType, TrafficPolicy};
 use k8s_openapi::{
     api::{
@@ -15,6 +15,7 @@ use k8s_openapi::{
 
 use super::{ADMIN_PORT, fingerprint, pods, selector};
 use crate::{
+    keys::SERVICE_AUDIENCE,
     kubernetes::{
         cluster::Cluster,
         names::{Part, REVISION},
@@ -26,11 +27,14 @@ use crate::{
 pub(crate) const CLIENT_PORT: u16 = 8443;
 /// Where other gateways connect.
 pub(super) const PEER_PORT: u16 = 8444;
+/// Where backends connect.
+pub(super) const BACKEND_PORT: u16 = 8082;
 
 const CONFIG: &str = "/etc/chatcluster/config";
 const PEER_TLS: &str = "/etc/chatcluster/peer-tls";
 const SERVER_TLS: &str = "/etc/chatcluster/server-tls";
 const JWT: &str = "/etc/chatcluster/jwt";
+const TOKEN: &str = "/etc/chatcluster/service-token";
 
 /// How long a gateway goes on accepting after it was told to stop: kube-proxy on every node, and load
 /// balancers, take seconds to learn of it.
@@ -111,6 +115,27 @@ pub(super) fn service(cluster: &Cluster) -> Service {
     }
 }
 
+/// The Service that backends connect to: within the cluster of Kubernetes, whatever clients have.
+pub(super) fn backend_service(cluster: &Cluster) -> Service {
+    let names = &cluster.names;
+    Service {
+        metadata: names.meta(Part::Gateway, names.with("backend")),
+        spec: Some(ServiceSpec {
+            type_: Some("ClusterIP".into()),
+            selector: Some(names.selector(Part::Gateway)),
+            ports: Some(vec![ServicePort {
+                name: Some("http".into()),
+                port: BACKEND_PORT.into(),
+                target_port: Some(IntOrString::Int(BACKEND_PORT.into())),
+                protocol: Some("TCP".into()),
+                ..ServicePort::default()
+            }]),
+            ..ServiceSpec::default()
+        }),
+        ..Service::default()
+    }
+}
+
 const fn service_type(type_: ServiceType) -> &'static str {
     match type_ {
         ServiceType::ClusterIP => "ClusterIP",
@@ -125,11 +150,13 @@ fn template(cluster: &Cluster, config_map: &str) -> PodTemplateSpec {
         pods::config("config", config_map),
         pods::secret("peer-tls", &names.with("gateway-tls")),
         pods::secret("jwt", &jwt_secret(cluster)),
+        pods::secret("service-token", &names.with("service-token")),
     ];
     let mut mounts = vec![
         pods::mount("config", CONFIG, false),
         pods::mount("peer-tls", PEER_TLS, false),
         pods::mount("jwt", JWT, false),
+        pods::mount("service-token", TOKEN, false),
     ];
     if let Some(secret) = server_secret(cluster) {
         volumes.push(pods::secret("server-tls", &secret));
@@ -152,6 +179,7 @@ fn template(cluster: &Cluster, config_map: &str) -> PodTemplateSpec {
         ports: Some(vec![
             pods::port("wss", CLIENT_PORT),
             pods::port("peer", PEER_PORT),
+            pods::port("backend", BACKEND_PORT),
             pods::port("admin", ADMIN_PORT),
         ]),
         resources: Some(resources(wanted.connections_per_pod)),
@@ -197,6 +225,12 @@ fn configuration(cluster: &Cluster) -> String {
             page: None,
             peer: super::listen(PEER_PORT),
             peer_tls: super::mutual_tls(cluster, PEER_TLS),
+            backend: BackendPort {
+                listen: super::listen(BACKEND_PORT),
+                tls: None,
+                token_key: file(TOKEN, "key"),
+                audience: SERVICE_AUDIENCE.into(),
+            },
             admin: super::listen(ADMIN_PORT),
             redis: super::manager::nodes(cluster),
             messages: format!("{messages}:{}", super::messages::GRPC_PORT),

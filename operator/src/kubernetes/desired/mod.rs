@@ -75,6 +75,7 @@ pub(crate) fn desired(cluster: &Cluster, revision: Revision, now: &Circumstances
         ],
         services: vec![
             gateways::service(cluster),
+            gateways::backend_service(cluster),
             manager::service(cluster),
             messages::service(cluster),
         ],

@@ -11,7 +11,7 @@ use k8s_openapi::{
 
 use super::{
     ADMIN_PORT,
-    gateways::{CLIENT_PORT, PEER_PORT},
+    gateways::{BACKEND_PORT, CLIENT_PORT, PEER_PORT},
     messages::{GRPC_PORT, HTTP_PORT},
     selector,
 };
@@ -30,7 +30,8 @@ pub(super) fn all(cluster: &Cluster) -> Vec<NetworkPolicy> {
             cluster,
             Part::Gateway,
             vec![
-                allow(&[CLIENT_PORT, ADMIN_PORT], vec![]),
+                // Backends may be anywhere in the cluster; they need a token.
+                allow(&[CLIENT_PORT, BACKEND_PORT, ADMIN_PORT], vec![]),
                 allow(&[PEER_PORT], vec![of(Part::Gateway)]),
             ],
         ),
@@ -38,7 +39,6 @@ pub(super) fn all(cluster: &Cluster) -> Vec<NetworkPolicy> {
             cluster,
             Part::Messages,
             vec![
-                // Backends may be anywhere in the cluster; they need a token.
                 allow(&[HTTP_PORT, ADMIN_PORT], vec![]),
                 allow(&[GRPC_PORT], vec![of(Part::Gateway)]),
             ],

@@ -184,3 +184,12 @@ fn a_session_that_is_to_look_reads_its_inbox_again() {
     assert_eq!(bob.session.phase(), Phase::CatchingUp);
     assert_eq!(bob.deliver_for(69, &Push::look(0)), Outcome::NotHere);
 }
+
+#[test]
+fn a_backend_ends_the_connection_that_it_means() {
+    for (epoch, ends) in [(69, true), (70, true), (71, false)] {
+        let mut bob = Bob::live();
+        bob.handle(Input::Disconnect(epoch));
+        assert_eq!(bob.closes_with(), ends.then_some(CloseCode::Disconnected), "{epoch}");
+    }
+}

@@ -9,7 +9,7 @@ fn hello_is_verified_registered_claimed_and_only_then_is_the_inbox_read() {
     bob.sends(r#"{"type":"hello","id":1,"token":"t","device":"phone","resume":{"epoch":69}}"#);
     assert_eq!(bob.effects(), [Effect::Verify { token: "t".into() }]);
     bob.handle(Input::Verified(Verdict::Valid { user: user("bob"), expires: None, issued: None }));
-    assert_eq!(bob.effects(), [Effect::Register(bobs_phone())]);
+    assert_eq!(bob.effects(), [Effect::Register { device: bobs_phone(), issued: 0 }]);
     bob.handle(Input::Registered(Ok(Registration::Known)));
     assert_eq!(bob.effects(), [Effect::Claim { device: bobs_phone(), last_epoch: Some(69) }]);
     assert_eq!(bob.session.phase(), Phase::AwaitHello);
@@ -216,4 +216,13 @@ fn a_delivery_before_the_inbox_is_read_finds_nobody_or_a_session_that_will_read(
     bob.hello();
     // The claim may have been found already; the inbox read that follows it sees the message.
     assert_eq!(bob.deliver(&nth(1)), Outcome::Overloaded);
+}
+
+#[test]
+fn the_device_of_backends_is_nobodys() {
+    let mut bob = Bob::connected();
+    bob.sends(r#"{"type":"hello","id":1,"token":"t","device":"backend"}"#);
+    let (error, close) = bob.error();
+    assert_eq!((error.code, error.field.as_deref()), (ErrorCode::BadField, Some("device")));
+    assert_eq!(close, None);
 }

@@ -261,7 +261,9 @@ fn a_hello_with_a_revoked_token_is_refused_however_far_it_is() {
         bob.handle(Input::Revoked(9));
         bob.sends(r#"{"type":"hello","id":4,"token":"t","device":"phone"}"#);
         bob.handle(Input::Revoked(9));
+        bob.effects.clear();
         bob.handle(Input::Verified(issued(500)));
+        assert_eq!(bob.effects(), [Effect::Register { device: bobs_phone(), issued: 500 }]);
         if claiming {
             bob.handle(Input::Registered(Ok(Registration::Known)));
         }

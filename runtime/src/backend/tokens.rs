@@ -1,23 +1,19 @@
 //! Service tokens: a JWT of a backend, signed by HS256 with the key that operator and backends share.
 //! The algorithm belongs to the key; what a token's header says never chooses it.
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
-use axum::http::{HeaderMap, header};
+use axum::{
+    Router,
+    extract::{Request, State},
+    http::{HeaderMap, header},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, errors::ErrorKind};
 use serde::Deserialize;
 
-use super::problem::{Problem, ProblemCode};
-
-/// What a service token's `scope` may contain.
-pub(super) mod scope {
-    /// Everything is read with this.
-    pub(crate) const READ: &str = "messages:read";
-    /// Devices are removed with this.
-    pub(crate) const DEVICES: &str = "devices:write";
-    /// Sessions are ended with this.
-    pub(crate) const SESSIONS: &str = "sessions:write";
-}
+use super::{Problem, ProblemCode};
 
 /// Shorter secrets can be guessed.
 const KEY_BYTES: usize = 32;
@@ -61,6 +57,9 @@ struct Claims {
 
 impl ServiceTokens {
     /// Signed with this secret, for this audience.
+    ///
+    /// # Errors
+    /// When the secret is too short.
     pub fn new(secret: &[u8], audience: &str) -> Result<Self, InvalidKey> {
         if secret.len() < KEY_BYTES {
             return Err(InvalidKey::Short(secret.len()));
@@ -74,13 +73,16 @@ impl ServiceTokens {
     }
 
     /// The same, with the secret in a file, which is all of the file.
+    ///
+    /// # Errors
+    /// Also when the file cannot be read.
     pub fn from_file(path: &Path, audience: &str) -> Result<Self, InvalidKey> {
         let read = |error| InvalidKey::Read { path: path.display().to_string(), error };
         Self::new(&std::fs::read(path).map_err(read)?, audience)
     }
 
     /// Checks that a request's token has a scope.
-    pub(super) fn allow(&self, headers: &HeaderMap, scope: &'static str) -> Result<(), Problem> {
+    fn allow(&self, headers: &HeaderMap, scope: &'static str) -> Result<(), Problem> {
         let refused = |text: String| Problem::new(ProblemCode::Unauthorized, text);
         let token = bearer(headers).ok_or_else(|| {
             refused("a service token must come as Authorization: Bearer <token>".into())
@@ -93,6 +95,26 @@ impl ServiceTokens {
         }
         let text = format!("the service token's scope must contain {scope}");
         Err(Problem { scope: Some(scope), ..Problem::new(ProblemCode::Forbidden, text) })
+    }
+}
+
+/// The routes so far, of which each asks for a token with this scope. Paths that do not exist ask for none.
+pub fn require<S>(routes: Router<S>, tokens: &Arc<ServiceTokens>, scope: &'static str) -> Router<S>
+where
+    S: Clone + Send + Sync + 'static,
+{
+    routes.route_layer(middleware::from_fn_with_state((tokens.clone(), scope), check))
+}
+
+async fn check(
+    State((tokens, scope)): State<(Arc<ServiceTokens>, &'static str)>,
+    headers: HeaderMap,
+    request: Request,
+    next: Next,
+) -> Response {
+    match tokens.allow(&headers, scope) {
+        Ok(()) => next.run(request).await,
+        Err(problem) => problem.into_response(),
     }
 }
 

@@ -4,13 +4,16 @@
 use std::{sync::Arc, time::Duration};
 
 use axum::{Router, serve::Listener};
+use chatcluster_config::ServerTls;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::{conn::auto, graceful::GracefulShutdown},
     service::TowerToHyperService,
 };
-use tokio::{sync::Semaphore, time::timeout};
+use tokio::{net::TcpListener, sync::Semaphore, task::JoinHandle, time::timeout};
 use tokio_util::sync::CancellationToken;
+
+use crate::tls::{Handshakes, ServerCertificate, TlsError, TlsListener};
 
 /// Connections at a time; further ones wait in the kernel's backlog.
 const CONNECTIONS: usize = 1024;
@@ -23,6 +26,24 @@ const HEAD_WITHIN: Duration = Duration::from_secs(10);
 
 /// Requests under way have this long after a stop.
 const DRAIN: Duration = Duration::from_secs(10);
+
+/// Serves a port, under TLS where there is a certificate, until the token is cancelled and requests have ended.
+///
+/// # Errors
+/// When the certificate cannot be used.
+pub fn spawn(
+    listener: TcpListener,
+    tls: Option<&ServerTls>,
+    router: Router,
+    shutdown: CancellationToken,
+) -> Result<JoinHandle<()>, TlsError> {
+    let Some(tls) = tls else { return Ok(tokio::spawn(serve(listener, router, shutdown))) };
+    let certificate = ServerCertificate::load(tls)?;
+    let tls = certificate.server_config(&["http/1.1"])?;
+    tokio::spawn(certificate.keep_current(shutdown.clone()));
+    let listener = TlsListener::new(listener, tls, Handshakes::default());
+    Ok(tokio::spawn(serve(listener, router, shutdown)))
+}
 
 /// Serves until the token is cancelled, then lets requests end.
 pub async fn serve<L: Listener>(mut listener: L, router: Router, shutdown: CancellationToken) {

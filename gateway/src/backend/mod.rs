@@ -1,0 +1,111 @@
+//! The HTTP port for backends: sending for users, and their connections. Reading what is stored is the message service's.
+//!
+//! - [`messages`]: one message; [`broadcasts`]: the same to many
+//! - [`connections`]: where users are connected, and the end of that
+//! - [`openapi()`]: the description, which is served at `/openapi.json`
+//!
+//! Tokens, errors and connections are as on every port for backends: [`chatcluster_runtime::backend`].
+
+mod broadcasts;
+mod connections;
+mod messages;
+mod openapi;
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    extract::{DefaultBodyLimit, MatchedPath, Request, State, rejection::BytesRejection},
+    middleware::{self, Next},
+    response::Response,
+    routing::{delete, get, post},
+};
+use bytes::Bytes;
+use chatcluster_manager::Manager;
+use chatcluster_protocol::client::parsed;
+use chatcluster_runtime::backend::{self, Problem, ServiceTokens, described, require};
+pub use openapi::openapi;
+use serde::de::{DeserializeOwned, IgnoredAny};
+
+use crate::{hub::Hub, metrics::Call};
+
+/// What a service token's `scope` may contain.
+mod scope {
+    /// Messages are sent with this.
+    pub(super) const SEND: &str = "messages:send";
+    /// Connections are listed with this.
+    pub(super) const READ: &str = "connections:read";
+    /// Connections are ended with this.
+    pub(super) const CLOSE: &str = "connections:close";
+}
+
+/// Largest body with one message, in bytes: its text grows sixfold at most in JSON.
+const BODY: usize = 256 * 1024;
+
+/// Largest body with the names of as many users as one may have.
+const BROADCAST_BODY: usize = 512 * 1024;
+
+type Gateway<M> = State<Arc<Hub<M>>>;
+
+/// The routes.
+pub fn router<M: Manager>(hub: Arc<Hub<M>>, tokens: &Arc<ServiceTokens>) -> Router {
+    let sends = Router::new()
+        .route(openapi::MESSAGES, post(messages::send::<M>))
+        .layer(DefaultBodyLimit::max(BODY));
+    let broadcasts = Router::new()
+        .route(openapi::BROADCASTS, post(broadcasts::send::<M>))
+        .layer(DefaultBodyLimit::max(BROADCAST_BODY));
+    let sends = sends.merge(broadcasts);
+    let reads = Router::new().route(openapi::CONNECTIONS, get(connections::list::<M>));
+    let ends = Router::new()
+        .route(openapi::CONNECTIONS, delete(connections::end_all::<M>))
+        .route(openapi::CONNECTION, delete(connections::end_one::<M>));
+    let routes = require(sends, tokens, scope::SEND)
+        .merge(require(reads, tokens, scope::READ))
+        .merge(require(ends, tokens, scope::CLOSE));
+    described(routes, &openapi())
+        .layer(middleware::from_fn_with_state(hub.clone(), count::<M>))
+        .with_state(hub)
+}
+
+/// Reads a body; what is wrong is named by its field.
+fn read<T: DeserializeOwned>(body: Result<Bytes, BytesRejection>) -> Result<T, Problem> {
+    let body = backend::body(body)?;
+    let text =
+        std::str::from_utf8(&body).map_err(|_| Problem::parameter("body", "must be UTF-8"))?;
+    if !text.trim_start().starts_with('{') {
+        return Err(Problem::parameter("body", "must be a JSON object"));
+    }
+    if let Err(error) = serde_json::from_str::<IgnoredAny>(text) {
+        return Err(Problem::parameter("body", format!("must be JSON: {error}")));
+    }
+    parsed(text).map_err(|error| {
+        let parent = error.field.filter(|field| field != ".");
+        // An unknown member is reported at its parent.
+        let unknown = error.text.strip_prefix("unknown field `");
+        let field = match (parent, unknown.and_then(|rest| rest.split('`').next())) {
+            (Some(path), Some(name)) if path.rsplit('.').next() != Some(name) => {
+                format!("{path}.{name}")
+            }
+            (Some(path), _) => path,
+            (None, Some(name)) => name.to_owned(),
+            (None, None) => "body".to_owned(),
+        };
+        Problem::parameter(&field, error.text)
+    })
+}
+
+async fn count<M: Manager>(State(hub): Gateway<M>, request: Request, next: Next) -> Response {
+    let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
+    let call = match route {
+        Some(openapi::MESSAGES) => "send",
+        Some(openapi::BROADCASTS) => "broadcast",
+        Some(openapi::CONNECTIONS) => "connections",
+        Some(openapi::CONNECTION) => "connection",
+        _ => "other",
+    };
+    let response = next.run(request).await;
+    let code = response.status().as_str().to_owned();
+    hub.metrics().backend.get_or_create(&Call { call, code }).inc();
+    response
+}
