@@ -3,6 +3,7 @@
 use std::fmt::Debug;
 
 use messages_core::{
+    group::Group,
     key::{self, Table},
     merge::merge,
     record::{
@@ -25,7 +26,7 @@ pub fn record(data: &[u8]) {
     let _ = (key::user_of(key), key::device_of(key), key::id_of(key), key::revoked_of(key));
     match Table::of(key) {
         Some(table) => value_of(table, key, input.rest()),
-        None => assert!(key.first().is_none_or(|tag| *tag == 0 || *tag > Table::ReadMark as u8)),
+        None => assert!(key.first().is_none_or(|tag| *tag == 0 || *tag > Table::Group as u8)),
     }
 }
 
@@ -44,6 +45,7 @@ fn value_of(table: Table, key: &[u8], value: &[u8]) {
         Table::Departure => same::<Departure>(key, value),
         Table::Revocation | Table::RevocationFeed => same::<Revoked>(key, value),
         Table::ReadMark => same::<Told>(key, value),
+        Table::Group => same::<Group>(key, value),
     }
 }
 

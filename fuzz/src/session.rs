@@ -11,7 +11,10 @@ use std::{
 };
 
 use chatcluster_protocol::{
-    client::{self, Content, HistoryPage, Message, Recipient, ServerFrame},
+    client::{
+        self, Content, GroupMember, GroupName, GroupRequest, GroupState, HistoryPage, Message,
+        Recipient, Role, ServerFrame,
+    },
     id::{ConversationId, DeviceId, HybridClock, Identity, MessageId, Reference, Stamp, UserId},
     limits::{HISTORIES_IN_FLIGHT, READS_IN_FLIGHT, SENDS_IN_FLIGHT, SERVER_FRAME},
 };
@@ -238,6 +241,8 @@ impl World {
                     3 => AppendResult::TooNew,
                     4 => AppendResult::Conflict,
                     5 => AppendResult::Unavailable,
+                    6 => AppendResult::Forbidden("no".into()),
+                    7 => AppendResult::GroupFull,
                     _ => {
                         self.stored.insert(append.send.reference.clone());
                         AppendResult::Stored { id: append.id, devices: vec![device("alice")] }
@@ -255,6 +260,13 @@ impl World {
                 let page =
                     HistoryPage { id: request.id, messages, next: None, stable_up_to: START };
                 Told::History(request.id, Ok(page))
+            }
+            Effect::ReadGroup { request, .. } => {
+                let GroupRequest { id, group } = request;
+                let user = device("alice").user;
+                let members = vec![GroupMember { user, role: Role::Owner }];
+                let Ok(name) = GroupName::new("Lunch") else { return None };
+                Told::Group(id, Ok(GroupState { id, group, name, members }))
             }
             _ => return None,
         })
@@ -361,15 +373,20 @@ fn away(asked: Effect) -> Option<Told> {
         Effect::History { request, .. } => {
             Told::History(request.id, Err(HistoryFailure::Unavailable))
         }
+        Effect::ReadGroup { request, .. } => {
+            Told::Group(request.id, Err(HistoryFailure::Unavailable))
+        }
         _ => return None,
     })
 }
+
+const GROUP: &str = "0f0f0f0f-1e1e-4d2d-8c3c-4b4b4b4b4b4b";
 
 /// A frame as a client would send it, or nearly.
 fn template(input: &mut Input<'_>) -> String {
     let n = input.below(100);
     let to = ["alice", "bob", "carol", "d e"][input.below(4)];
-    match input.below(7) {
+    match input.below(9) {
         0 | 1 => format!(
             r#"{{"type":"send","id":{n},"ref":"r{n}","to":{{"user":"{to}"}},"content":{{"body":"hi"}}}}"#
         ),
@@ -385,6 +402,10 @@ fn template(input: &mut Input<'_>) -> String {
         5 => format!(
             r#"{{"type":"typing","to":{{"user":"{to}"}},"active":{}}}"#,
             n.is_multiple_of(2)
+        ),
+        7 => format!(r#"{{"type":"group","id":{n},"group":"{GROUP}"}}"#),
+        8 => format!(
+            r#"{{"type":"send","id":{n},"ref":"r{n}","to":{{"group":"{GROUP}"}},"content":{{"body":"hi"}}}}"#
         ),
         4 => format!(r#"{{"type":"refresh","id":{n},"token":"t"}}"#),
         _ => format!(r#"{{"type":"ping","id":{n}}}"#),

@@ -25,6 +25,15 @@ pub const HISTORIES_IN_FLIGHT: usize = 4;
 /// more is answered with `too_many_in_flight`.
 pub const READS_IN_FLIGHT: usize = 16;
 
+/// Users who take part in a group at the same time. Adding one more is answered with `group_full`.
+pub const GROUP_MEMBERS: usize = 1_000;
+
+/// Users that one change of a group may name: with the longest names it has 13 KB.
+pub const GROUP_USERS: usize = 100;
+
+/// Characters in the name of a group.
+pub const GROUP_NAME: usize = 128;
+
 /// Ids in one `ack`.
 pub const ACK_IDS: usize = 256;
 

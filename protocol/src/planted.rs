@@ -95,6 +95,10 @@ bugs! {
     RemovalLeavesInbox = 12,
     /// An append that names an old registry is taken.
     OldRegistryTaken = 12,
+    /// A replica stores a message to a group that has changed since its recipients were read.
+    OldGroupTaken = 12,
+    /// Any member of a group may change it.
+    AnyMemberChanges = 11,
     /// A write counts when one replica has it.
     OneReplicaWrites = 13,
     /// One replica's word is enough to read.

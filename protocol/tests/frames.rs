@@ -10,6 +10,10 @@ use serde_json::{Value, json};
 
 const ID: &str = "0193a2c4-7b10-7abc-8def-0123456789ab";
 
+const GROUP: &str = "0f0f0f0f-1e1e-4d2d-8c3c-4b4b4b4b4b4b";
+
+const CHANGE: &str = "application/vnd.chatcluster.group+json";
+
 const CONVERSATION: &str = "884a4521-52d3-8f04-8cc0-51df8f708aff";
 
 fn valid_frames() -> Vec<Value> {
@@ -28,6 +32,10 @@ fn valid_frames() -> Vec<Value> {
         json!({ "type": "history", "id": 4, "user": "bob", "after": ID, "content_type": "image/*",
                 "since": 0, "until": 281_474_976_710_655_u64 }),
         json!({ "type": "history", "id": 4, "user": "bob", "content_type": "image/png" }),
+        json!({ "type": "send", "id": 2, "ref": "r-1", "to": { "group": GROUP }, "content": { "body": "hi" } }),
+        json!({ "type": "send", "id": 2, "ref": "r-1", "to": { "group": GROUP },
+                "content": { "type": CHANGE, "body": r#"{"add":["bob"]}"# } }),
+        json!({ "type": "group", "id": 4, "group": GROUP }),
         json!({ "type": "refresh", "id": 5, "token": "a.b.c" }),
         json!({ "type": "typing", "to": { "user": "bob" } }),
         json!({ "type": "typing", "id": 6, "to": { "user": "bob" }, "active": false }),
@@ -54,7 +62,7 @@ fn wrong_frames() -> Vec<(Value, ErrorCode, Option<&'static str>, &'static str)>
             json!({ "type": "shout", "id": 1 }),
             UnknownType,
             None,
-            "hello, send, ack, read, history, refresh, typing or ping",
+            "hello, send, ack, read, history, group, refresh, typing or ping",
         ),
         (json!({ "type": "ping" }), BadField, Some("id"), "missing field"),
         (json!({ "type": "ping", "id": -1 }), BadField, Some("id"), "a whole number, 0 or more"),
@@ -91,15 +99,34 @@ fn wrong_frames() -> Vec<(Value, ErrorCode, Option<&'static str>, &'static str)>
         ),
         (send("ref", json!("")), BadField, Some("ref"), "1 to 64 characters"),
         (send("to", json!({ "user": "b ob" })), BadField, Some("to.user"), "1 to 128 characters"),
-        (send("to", json!({ "planet": "mars" })), BadField, Some("to"), "expected `user`"),
-        (send("to", json!({})), BadField, Some("to"), "expected `user` and nothing beside it"),
+        (
+            send("to", json!({ "planet": "mars" })),
+            BadField,
+            Some("to"),
+            "expected `user` or `group`",
+        ),
+        (send("to", json!({ "group": CONVERSATION })), BadField, Some("to.group"), "version 4"),
+        (
+            json!({ "type": "typing", "to": { "group": GROUP } }),
+            BadField,
+            Some("to"),
+            "expected `user` and nothing",
+        ),
+        (json!({ "type": "group", "id": 4 }), BadField, Some("group"), "missing field"),
+        (
+            json!({ "type": "group", "id": 4, "group": CONVERSATION }),
+            BadField,
+            Some("group"),
+            "version 4",
+        ),
+        (send("to", json!({})), BadField, Some("to"), "expected `user` or `group` and nothing"),
         (
             send("to", json!({ "user": "bob", "via": "x" })),
             BadField,
             Some("to"),
-            "expected `user` and nothing beside it",
+            "expected `user` or `group` and nothing",
         ),
-        (send("to", json!("bob")), BadField, Some("to"), "expected `user` and nothing beside it"),
+        (send("to", json!("bob")), BadField, Some("to"), "expected `user` or `group` and nothing"),
         (send("id", json!("a")), BadField, Some("id"), "expected a whole number"),
         (history(json!({ "user": "bob", "limit": "x" })), BadField, Some("limit"), "whole number"),
         (send("content", json!("x")), BadField, Some("content"), "expected an object"),
@@ -207,6 +234,23 @@ fn the_schema_and_the_decoder_agree() {
     for (frame, _, field, _) in wrong_frames() {
         // JSON Schema counts characters, the protocol bytes; the token's limit it knows.
         assert!(!validator.is_valid(&frame), "the schema accepts a wrong {field:?}: {frame}");
+    }
+}
+
+#[test]
+fn a_change_of_a_group_is_read_where_it_is_sent() {
+    let send = |to: Value, body: &str| json!({ "type": "send", "id": 7, "ref": "r", "to": to, "content": { "type": CHANGE, "body": body } });
+    let group = || json!({ "group": GROUP });
+    for (frame, field, words) in [
+        (send(group(), "{}"), "content.body", "expected"),
+        (send(group(), r#"{"add":[]}"#), "content.body.add", "1 to 100 users"),
+        (send(group(), r#"{"rename":""}"#), "content.body.rename", "1 to 128 characters"),
+        (send(json!({ "user": "bob" }), r#"{"add":["bob"]}"#), "to.user", "goes to a `group`"),
+    ] {
+        let error = decode(&frame.to_string()).expect_err(&frame.to_string());
+        assert_eq!((error.code, error.field.as_deref()), (ErrorCode::BadField, Some(field)));
+        assert_eq!(error.id.map(|id| id.get()), Some(7));
+        assert!(error.text.contains(words), "{:?} should contain {words:?}", error.text);
     }
 }
 

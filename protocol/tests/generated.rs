@@ -6,7 +6,7 @@
 #[path = "generated/asyncapi.rs"]
 mod asyncapi;
 
-use chatcluster_protocol::client::{ClientFrame, ServerFrame};
+use chatcluster_protocol::client::{ClientFrame, GroupChange, ServerFrame};
 use expect_test::expect_file;
 use schemars::{JsonSchema, schema_for};
 
@@ -23,6 +23,11 @@ fn schema_of_client_frames() {
 #[test]
 fn schema_of_server_frames() {
     expect_file!["../schemas/server-frame.json"].assert_eq(&schema::<ServerFrame>());
+}
+
+#[test]
+fn schema_of_changes_of_groups() {
+    expect_file!["../schemas/group-change.json"].assert_eq(&schema::<GroupChange>());
 }
 
 #[test]

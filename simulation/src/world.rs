@@ -35,6 +35,8 @@ pub struct World {
     pub(crate) chance: Chance,
     /// Who types when.
     pub(crate) typing: Chance,
+    /// What is said in the group; likewise.
+    pub(crate) grouping: Chance,
     pub(crate) processes: Processes,
     pub(crate) network: Network,
     pub(crate) executor: Executor,
@@ -108,6 +110,7 @@ impl World {
             over: false,
             chance,
             typing: Chance::new(seed, 7),
+            grouping: Chance::new(seed, 8),
             shape,
         }
     }
@@ -128,6 +131,7 @@ impl World {
             self.processes.start(Node::Device(device));
             self.start_client(device);
         }
+        self.plan_group();
         self.plan_manager_copies();
         self.audit();
         if let Some(within) = self.shape.mood.within() {

@@ -3,8 +3,9 @@
 import { BACKOFF } from './backoff.js';
 import { Connection, tokenFrom } from './connection.js';
 import { Core } from './core.js';
-import { HistoryError, SendError } from './errors.js';
-import { newReference } from './ids.js';
+import { QueryError, SendError } from './errors.js';
+import { newGroup, newReference } from './ids.js';
+import { GROUP_CHANGE } from './protocol.js';
 import { memoryStorage } from './storage.js';
 
 /** How long the last frames and the close handshake may take. */
@@ -70,8 +71,8 @@ export class ChatClient {
   #timer;
   /** @type {Map<string, { resolve: (sent: any) => void, reject: (error: Error) => void }>} */
   #sends = new Map();
-  /** @type {Map<number, { resolve: (page: any) => void, reject: (error: Error) => void }>} */
-  #pages = new Map();
+  /** @type {Map<number, { resolve: (answer: any) => void, reject: (error: Error) => void }>} */
+  #questions = new Map();
   /** @type {Map<string, Set<(value: any) => unknown>>} */
   #handlers = new Map();
   #tickets = 0;
@@ -153,19 +154,60 @@ export class ChatClient {
   }
 
   /**
-   * A page of what was said. Asked again by itself when the connection is lost. Rejects with a HistoryError.
+   * A page of what was said. Asked again by itself when the connection is lost. Rejects with a QueryError.
    * @param {HistoryQuery} query
    * @returns {Promise<import('./protocol.js').HistoryPage>}
    */
   async history(query) {
+    return this.#ask({ ...query, type: 'history' });
+  }
+
+  /**
+   * Makes a group of this user, who owns it, and of these members, at most 100: more are added by
+   * `changeGroup`. Rejects with a SendError.
+   * @param {string} name
+   * @param {string[]} [members]
+   * @returns {Promise<string>} the group, once it is there
+   */
+  async createGroup(name, members = []) {
+    const group = newGroup();
+    await this.changeGroup(group, { create: { name, members } });
+    return group;
+  }
+
+  /**
+   * Changes a group, by a message to it: what is sent to the group after this call finds it changed. Rejects
+   * with a SendError, also where the user may not make this change.
+   * @param {string} group
+   * @param {import('./protocol.js').GroupChange} change
+   * @returns {Promise<import('./protocol.js').Sent>}
+   */
+  async changeGroup(group, change) {
+    return this.send({ group }, { type: GROUP_CHANGE, body: JSON.stringify(change) });
+  }
+
+  /**
+   * Who takes part in a group. Asked again by itself when the connection is lost. Rejects with a QueryError.
+   * @param {string} group
+   * @returns {Promise<import('./protocol.js').GroupState>}
+   */
+  async group(group) {
+    return this.#ask({ type: 'group', group });
+  }
+
+  /**
+   * @param {any} query
+   * @returns {Promise<any>}
+   */
+  async #ask(query) {
     await this.#started();
     this.#tickets += 1;
     const ticket = this.#tickets;
     return new Promise((resolve, reject) => {
       this.#run((core) => {
         try {
-          core.history(ticket, query);
-          this.#pages.set(ticket, { resolve, reject });
+          core.ask(ticket, query);
+          this.#questions.set(ticket, { resolve, reject });
         } catch (error) {
           reject(error);
         }
@@ -188,7 +230,8 @@ export class ChatClient {
 
   /**
    * The user is typing to somebody, or has stopped (`active` is false). Call it with every key: what says nothing
-   * new is not sent. Whoever is connected is told, now or not at all. A message ends it by itself.
+   * new is not sent. Whoever is connected is told, now or not at all; groups are not. A message
+   * ends it by itself.
    * @param {import('./protocol.js').Recipient} to
    * @param {boolean} [active]
    */
@@ -260,8 +303,8 @@ export class ChatClient {
       case 'sent':
         settle(this.#sends, effect.ref, effect.result, SendError);
         return;
-      case 'page':
-        settle(this.#pages, effect.ticket, effect.result, HistoryError);
+      case 'answer':
+        settle(this.#questions, effect.ticket, effect.result, QueryError);
     }
   }
 

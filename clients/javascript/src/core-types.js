@@ -16,7 +16,8 @@
  * @typedef {{ do: 'dial', url: string } | { do: 'write', text: string } | { do: 'drop' } | { do: 'goodbye' }
  *   | { do: 'renew' }
  *   | { do: 'sent', ref: string, result: import('./protocol.js').Sent | import('./errors.js').SendError }
- *   | { do: 'page', ticket: number, result: import('./protocol.js').HistoryPage | import('./errors.js').HistoryError }} Effect
+ *   | { do: 'answer', ticket: number, result: import('./protocol.js').HistoryPage
+ *       | import('./protocol.js').GroupState | import('./errors.js').QueryError }} Effect
  */
 
 /**

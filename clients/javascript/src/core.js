@@ -8,7 +8,7 @@
 
 import { ceiling, jitter } from './backoff.js';
 import { verdict } from './closing.js';
-import { FatalError, HistoryError, SendError } from './errors.js';
+import { FatalError, QueryError, SendError } from './errors.js';
 import { Heartbeat } from './heartbeat.js';
 import { byteLength, highest, identity } from './ids.js';
 import { Seen } from './inbox.js';
@@ -83,7 +83,7 @@ export class Core {
   send(send) {
     if (this.link.is === 'stopped') throw stoppedSend(this.link.error);
     const rejected = this.outbox.push(send);
-    if (rejected === undefined) this.#typing.sent(send.to.user);
+    if (rejected === undefined && 'user' in send.to) this.#typing.sent(send.to.user);
     if (rejected === 'full') throw new SendError('full', 'too many sends wait for their answers already');
     if (rejected) {
       throw new SendError(rejected, 'another send under the same reference has no answer yet');
@@ -91,12 +91,13 @@ export class Core {
   }
 
   /**
-   * The application asks for history. Once taken in, the answer comes as an effect.
+   * The application asks something that has an answer, `history` or `group`. Once taken in, the answer comes
+   * as an effect.
    * @param {number} ticket
-   * @param {object} query
+   * @param {{ type: 'history' | 'group' }} query
    */
-  history(ticket, query) {
-    if (this.link.is === 'stopped') throw stoppedHistory(this.link.error);
+  ask(ticket, query) {
+    if (this.link.is === 'stopped') throw stoppedQuery(this.link.error);
     this.#queries.push(ticket, query);
   }
 
@@ -110,14 +111,15 @@ export class Core {
   }
 
   /**
-   * The user is typing to somebody, or has stopped.
+   * The user is typing to somebody, or has stopped. Groups are not told.
    * @param {number} now
    * @param {import('./protocol.js').Recipient} to
    * @param {boolean} active
    */
   typing(now, to, active) {
     const id = this.#request();
-    if (this.link.is !== 'live' || !this.#typing.isNews(now, id, to.user, active)) return;
+    if (this.link.is !== 'live' || !('user' in to)) return;
+    if (!this.#typing.isNews(now, id, to.user, active)) return;
     const text = JSON.stringify({ type: 'typing', id, to, active: active ? undefined : false });
     this.#effects.push({ do: 'write', text });
   }
@@ -190,7 +192,7 @@ export class Core {
     const mark = this.#nextMark(now, limits);
     if (mark) return mark;
     const query = this.#queries.next(now, id);
-    return query && { do: 'write', text: JSON.stringify({ ...query, type: 'history', id }) };
+    return query && { do: 'write', text: JSON.stringify({ ...query, id }) };
   }
 
   /**
@@ -279,9 +281,11 @@ export class Core {
       case 'history': {
         const { type, ...page } = frame;
         for (const { message } of page.messages) this.highest = highest(this.highest, message);
-        const ticket = this.#queries.answered(page.id);
-        if (ticket !== undefined) this.#effects.push({ do: 'page', ticket, result: page });
-        return;
+        return this.#answered(page);
+      }
+      case 'group': {
+        const { type, ...group } = frame;
+        return this.#answered(group);
       }
       case 'typing': {
         const { type, ...typing } = frame;
@@ -302,6 +306,12 @@ export class Core {
         return;
       default: // pong, and frames of newer gateways
     }
+  }
+
+  /** @param {import('./protocol.js').HistoryPage | import('./protocol.js').GroupState} result */
+  #answered(result) {
+    const ticket = this.#queries.answered(result.id);
+    if (ticket !== undefined) this.#effects.push({ do: 'answer', ticket, result });
   }
 
   /**
@@ -351,8 +361,8 @@ export class Core {
     if (error.code === RATE_LIMITED && this.#queries.again(error.id, now + this.#wait(error, 0))) return;
     const ticket = error.id === undefined ? undefined : this.#queries.answered(error.id);
     if (ticket !== undefined) {
-      const result = new HistoryError('refused', `history was refused: ${error.text}`, error);
-      this.#effects.push({ do: 'page', ticket, result });
+      const result = new QueryError('refused', `the request was refused: ${error.text}`, error);
+      this.#effects.push({ do: 'answer', ticket, result });
     } else if (this.link.is === 'opening') {
       this.link.words = error;
     } else if (this.link.is === 'live' && !this.link.renewal.refused(now, error.id, asked(error))) {
@@ -526,7 +536,7 @@ export class Core {
       this.#effects.push({ do: 'sent', ref, result: stoppedSend(error) });
     }
     for (const ticket of this.#queries.drain()) {
-      this.#effects.push({ do: 'page', ticket, result: stoppedHistory(error) });
+      this.#effects.push({ do: 'answer', ticket, result: stoppedQuery(error) });
     }
     this.link = { is: 'stopped', error };
     if (error) this.events.push({ name: 'fatal', value: error });
@@ -550,6 +560,6 @@ function stoppedSend(error) {
 }
 
 /** @param {FatalError | undefined} error */
-function stoppedHistory(error) {
-  return error ? new HistoryError('fatal', error.message) : new HistoryError('closed', 'the client was closed');
+function stoppedQuery(error) {
+  return error ? new QueryError('fatal', error.message) : new QueryError('closed', 'the client was closed');
 }

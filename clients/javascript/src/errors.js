@@ -21,8 +21,8 @@ export class SendError extends Error {
   }
 }
 
-/** Why there is no page of history. */
-export class HistoryError extends Error {
+/** Why there is no page of history, or no group. */
+export class QueryError extends Error {
   /**
    * @param {'refused' | 'full' | 'closed' | 'fatal'} reason
    * @param {string} text
@@ -30,7 +30,7 @@ export class HistoryError extends Error {
    */
   constructor(reason, text, error) {
     super(text);
-    this.name = 'HistoryError';
+    this.name = 'QueryError';
     this.reason = reason;
     this.error = error;
   }

@@ -12,6 +12,20 @@ export function newReference() {
 }
 
 /**
+ * A fresh name for a group.
+ * @returns {string}
+ */
+export function newGroup() {
+  // Not `crypto.randomUUID`, which pages have only over HTTPS.
+  const random = crypto.getRandomValues(new Uint8Array(16));
+  const text = Array.from(random, (byte, at) => {
+    const fixed = at === 6 ? (byte & 0x0f) | 0x40 : at === 8 ? (byte & 0x3f) | 0x80 : byte;
+    return fixed.toString(16).padStart(2, '0');
+  }).join('');
+  return text.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
+}
+
+/**
  * The identity of a message: the low 62 bits of its id. The two bits above them are the same in every
  * UUID, so the last two groups of its text say as much.
  * @param {string} id

@@ -13,8 +13,9 @@
  * @module
  */
 export { ChatClient } from './client.js';
-export { FatalError, HistoryError, SendError } from './errors.js';
-export { isCopy, newReference } from './ids.js';
+export { FatalError, QueryError, SendError } from './errors.js';
+export { isCopy, newGroup, newReference } from './ids.js';
+export { GROUP_CHANGE } from './protocol.js';
 export { memoryStorage, webStorage } from './storage.js';
 
 /** @typedef {import('./client.js').Options} Options */
@@ -29,3 +30,5 @@ export { memoryStorage, webStorage } from './storage.js';
 /** @typedef {import('./protocol.js').IsTyping} IsTyping */
 /** @typedef {import('./protocol.js').Sent} Sent */
 /** @typedef {import('./protocol.js').HistoryPage} HistoryPage */
+/** @typedef {import('./protocol.js').GroupChange} GroupChange */
+/** @typedef {import('./protocol.js').GroupState} GroupState */

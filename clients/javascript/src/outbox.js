@@ -60,7 +60,7 @@ export class Outbox {
     if (this.#entries.filter((entry) => entry.flight).length >= Math.max(window, 1)) return undefined;
     const held = new Set();
     for (const [index, entry] of this.#entries.entries()) {
-      const to = entry.to.user;
+      const to = lane(entry.to);
       if (entry.flight || held.has(to)) continue;
       const overtaken = entry.failures > 0 && this.#inFlightAfter(index, to);
       if (entry.notBefore <= now && !overtaken) {
@@ -78,7 +78,7 @@ export class Outbox {
    * @param {string} to
    */
   #inFlightAfter(index, to) {
-    return this.#entries.slice(index + 1).some((entry) => entry.flight && entry.to.user === to);
+    return this.#entries.slice(index + 1).some((entry) => entry.flight && lane(entry.to) === to);
   }
 
   /** @param {string} ref */
@@ -146,4 +146,12 @@ export class Outbox {
   drain() {
     return this.#entries.splice(0);
   }
+}
+
+/**
+ * What keeps its order: each recipient by itself.
+ * @param {import('./protocol.js').Recipient} to
+ */
+function lane(to) {
+  return 'group' in to ? `group ${to.group}` : `user ${to.user}`;
 }

@@ -8,6 +8,9 @@
 /** The WebSocket subprotocol. */
 export const SUBPROTOCOL = 'chatcluster.v1';
 
+/** The content type of messages that change a group. */
+export const GROUP_CHANGE = 'application/vnd.chatcluster.group+json';
+
 /** How long a reference is remembered where no gateway has told yet, in milliseconds. */
 export const REFERENCE_LIFETIME = 7 * 24 * 3600 * 1000;
 
@@ -18,7 +21,23 @@ export const REFERENCE_LIFETIME = 7 * 24 * 3600 * 1000;
  * @property {string} body at most 32 KiB of UTF-8
  */
 
-/** @typedef {{ user: string }} Recipient */
+/** @typedef {{ user: string } | { group: string }} Recipient a user, or everybody in a group */
+
+/**
+ * A change of a group; the first of all creates it.
+ * @typedef {{ create: { name: string, members?: string[] } } | { add: string[] } | { remove: string[] }
+ *   | { leave: {} } | { rename: string } | { role: { user: string, role: Role } }} GroupChange
+ */
+
+/** @typedef {'owner' | 'admin' | 'member'} Role */
+
+/**
+ * @typedef {object} GroupState
+ * @property {number} id
+ * @property {string} group
+ * @property {string} name
+ * @property {{ user: string, role: Role }[]} members who takes part, by name
+ */
 
 /**
  * @typedef {object} Message
@@ -122,6 +141,7 @@ export const REFERENCE_LIFETIME = 7 * 24 * 3600 * 1000;
  *   | ({ type: 'typing' } & IsTyping)
  *   | ({ type: 'marked' } & Marked)
  *   | ({ type: 'history' } & HistoryPage)
+ *   | ({ type: 'group' } & GroupState)
  *   | ({ type: 'error' } & ProtocolError)
  *   | { type: 'pong', id: number, time: number }
  *   | { type: 'refreshed', id: number, expires?: number }

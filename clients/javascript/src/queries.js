@@ -1,7 +1,7 @@
 /** Requests for history. They change nothing, so they are asked again on the next connection, and when there were
  * too many. */
 
-import { HistoryError } from './errors.js';
+import { QueryError } from './errors.js';
 
 /** Waiting or asked. People page through history one page at a time; this is room for a program. */
 const QUERIES = 64;
@@ -18,7 +18,7 @@ export class Queries {
    */
   push(ticket, query) {
     if (this.#queries.length >= QUERIES) {
-      throw new HistoryError('full', `${QUERIES} requests for history wait already`);
+      throw new QueryError('full', `${QUERIES} requests for history or groups wait already`);
     }
     this.#queries.push({ ticket, query, notBefore: 0 });
   }

@@ -356,6 +356,34 @@ test('history comes back to whoever asked', () => world(async ({ peer, client })
   assert.equal(hello.resume.highest, id(7, 7), 'what is on a page has been seen');
 }));
 
+test('a group is made by a message to it, and who takes part is told', () => world(async ({ peer, client }) => {
+  const server = await peer();
+  const it = client([server]);
+  it.connect();
+  const making = it.createGroup('Lunch', ['bob']);
+  const { connection } = await server.session();
+  const send = await connection.read();
+  const { group } = send.to;
+  assert.match(group, /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+  assert.equal(send.content.type, 'application/vnd.chatcluster.group+json');
+  assert.deepEqual(JSON.parse(send.content.body), { create: { name: 'Lunch', members: ['bob'] } });
+  connection.write({ type: 'sent', id: send.id, ref: send.ref, message: id(7, 7), conversation: group, at: 1 });
+  assert.equal(await within('the group', making), group);
+
+  const asking = it.group(group);
+  const asked = await connection.read();
+  assert.deepEqual(asked, { type: 'group', id: asked.id, group });
+  const members = [{ user: 'alice', role: 'owner' }, { user: 'bob', role: 'member' }];
+  connection.write({ type: 'group', id: asked.id, group, name: 'Lunch', members });
+  assert.deepEqual((await within('members', asking)).members, members);
+
+  const adding = it.changeGroup(group, { add: ['carol'] });
+  const add = await connection.read();
+  const error = { code: 'forbidden', text: 'only the owner and admins add users', temporary: false };
+  connection.write({ type: 'error', id: add.id, ref: add.ref, ...error });
+  await assert.rejects(within('an answer', adding), { reason: 'refused', message: /only the owner/ });
+}));
+
 test('a token never crosses a network in the clear', () => {
   const options = { device: 'laptop', token: 'a.b.c', WebSocket };
   assert.throws(() => new ChatClient({ ...options, endpoints: ['ws://chat.example.com'] }), /wss:/);

@@ -208,6 +208,19 @@ class World {
   }
 }
 
+test('a group that has to wait holds up no other one, and no user of the same name', () => {
+  const it = live();
+  const [one, two] = ['0f0f0f0f-1e1e-4d2d-8c3c-4b4b4b4b4b4b', '0f0f0f0f-1e1e-4d2d-8c3c-4b4b4b4b4b4c'];
+  const written = () => drain(it, 0).flatMap((effect) => (effect.do === 'write' ? [JSON.parse(effect.text)] : []));
+  it.send({ ref: 'r1', to: { group: one }, content: { body: 'a' } });
+  const [first] = written();
+  it.frame(0, { type: 'error', id: first.id, ref: 'r1', code: 'unavailable', text: '', temporary: true, retry_after: 1000 });
+  it.send({ ref: 'r2', to: { group: one }, content: { body: 'b' } });
+  it.send({ ref: 'r3', to: { group: two }, content: { body: 'c' } });
+  it.send({ ref: 'r4', to: { user: one }, content: { body: 'd' } });
+  assert.deepEqual(written().map((frame) => frame.ref), ['r3', 'r4']);
+});
+
 test('every send arrives once and in order, and every message is shown once', () => {
   for (let seed = 0; seed < 60; seed += 1) {
     const world = new World(seed);

@@ -48,7 +48,7 @@ test('a rate limit holds all sends until it is over, however often it comes', ()
 
 test('marks and history are asked for again when the gateway says so', () => {
   const it = live();
-  it.history(1, { user: 'bob' });
+  it.ask(1, { type: 'history', user: 'bob' });
   it.read('c', id(7, 1));
   for (let now = 0; now < 6000; now += 1100) {
     const asked = written(it, now);

@@ -3,6 +3,7 @@
 import { ChatClient } from './client/client.js';
 import { newReference } from './client/ids.js';
 import { webStorage } from './client/storage.js';
+import { recipient } from './groups.js';
 import { device, forgetToken, givenToken, keepPeople, keepToken, people, subject } from './login.js';
 import { Model } from './model.js';
 import { byId, showHelp, showPeople, showStatus, showThread, timeOf } from './view.js';
@@ -115,7 +116,9 @@ async function fetchHistory(name) {
   const { client, model } = chat;
   const person = model.person(name);
   try {
-    const page = await client.history({ user: name, before: person.older, limit: RECENT });
+    const to = recipient(name);
+    const of = 'group' in to ? { conversation: to.group } : to;
+    const page = await client.history({ ...of, before: person.older, limit: RECENT });
     person.older = page.next;
     for (const message of page.messages) model.add(message);
   } catch (error) {
@@ -151,6 +154,21 @@ function choose(name) {
   byId('said').focus();
 }
 
+/**
+ * Makes a group of several people.
+ * @param {string[]} names
+ */
+async function gather(names) {
+  if (!chat) return;
+  const { client, model } = chat;
+  const members = [...new Set(names)].filter((name) => name !== model.me);
+  try {
+    choose(`#${await client.createGroup([model.me, ...members].join(', ').slice(0, 100), members)}`);
+  } catch (error) {
+    byId('new-error').textContent = error instanceof Error ? error.message : String(error);
+  }
+}
+
 /** @param {string} text */
 async function say(text) {
   if (!chat?.open) return;
@@ -159,7 +177,7 @@ async function say(text) {
   model.sending(name, { ref, text, at: Date.now() });
   show();
   try {
-    model.sent(name, await client.send({ user: name }, text, { ref }));
+    model.sent(name, await client.send(recipient(name), text, { ref }));
   } catch (error) {
     model.failed(name, ref, error instanceof Error ? error.message : String(error));
   }
@@ -184,12 +202,13 @@ onSubmit('login-form', () => {
 
 onSubmit('new', () => {
   const field = /** @type {HTMLInputElement} */ (byId('new-name'));
-  const name = field.value.trim();
-  const valid = NAME.test(name);
+  const names = field.value.split(/[,\s]+/).filter((name) => name !== '');
+  const valid = names.length > 0 && names.every((name) => NAME.test(name));
   byId('new-error').textContent = valid ? '' : 'A name is 1 to 128 letters, digits or . _ : @ + -';
   if (!valid) return;
   field.value = '';
-  choose(name);
+  if (names.length > 1) void gather(names);
+  else choose(names[0] ?? '');
 });
 
 onSubmit('composer', () => {
@@ -203,7 +222,7 @@ onSubmit('composer', () => {
 byId('said').addEventListener('input', () => {
   if (!chat?.open) return;
   const field = /** @type {HTMLTextAreaElement} */ (byId('said'));
-  chat.client.typing({ user: chat.open }, field.value !== '');
+  chat.client.typing(recipient(chat.open), field.value !== '');
 });
 
 byId('said').addEventListener('keydown', (event) => {

@@ -1,6 +1,8 @@
 /** What the page knows: who was talked to, what was said, and how far it came. No DOM, no network. */
 
 import { highest, isCopy } from './client/ids.js';
+import { GROUP_CHANGE } from './client/protocol.js';
+import { keyOf, said } from './groups.js';
 
 /** @typedef {import('./client/protocol.js').Message} Message */
 /** @typedef {import('./client/protocol.js').Receipt} Receipt */
@@ -12,6 +14,7 @@ import { highest, isCopy } from './client/ids.js';
  * @property {string} [id] absent until a gateway has stored it
  * @property {string} [ref] of a message sent from this page
  * @property {boolean} mine
+ * @property {string} [from] who said it, in a group
  * @property {string} text
  * @property {number} at
  * @property {'sending' | 'sent' | 'failed'} [state]
@@ -19,8 +22,10 @@ import { highest, isCopy } from './client/ids.js';
  */
 
 /**
+ * A person, or a group.
  * @typedef {object} Person
- * @property {string} name
+ * @property {string} name of a group: `#` and its id, which is no name of a user
+ * @property {string} [title] what the group is called
  * @property {string} [conversation]
  * @property {Line[]} lines in the order of their ids; without an id, at the end
  * @property {number} unread
@@ -31,7 +36,7 @@ import { highest, isCopy } from './client/ids.js';
  * @property {string} [older] where older history goes on
  */
 
-/** @typedef {Pick<Person, 'name' | 'delivered' | 'read' | 'seen'>} Kept */
+/** @typedef {Pick<Person, 'name' | 'title' | 'delivered' | 'read' | 'seen'>} Kept */
 
 export class Model {
   /** @type {Map<string, Person>} */
@@ -67,13 +72,17 @@ export class Model {
    */
   add(message) {
     const mine = message.from === this.me;
-    const person = this.person(mine ? message.to.user : message.from);
+    const group = 'group' in message.to;
+    const person = this.person(group || mine ? keyOf(message.to) : message.from);
     person.conversation = message.conversation;
     if (!mine) person.typingUntil = undefined;
     if (person.lines.some((line) => line.id !== undefined && isCopy(line.id, message.message))) return undefined;
     const { type = 'text/plain', body } = message.content;
-    const text = type === 'text/plain' ? body : `[${type}]`;
-    this.#insert(person, { id: message.message, mine, text, at: message.at, state: mine ? 'sent' : undefined });
+    const change = type === GROUP_CHANGE ? said(message.from, body) : undefined;
+    if (change?.title) person.title = change.title;
+    const text = change?.text ?? (type === 'text/plain' ? body : `[${type}]`);
+    const from = group && !mine ? message.from : undefined;
+    this.#insert(person, { id: message.message, mine, from, text, at: message.at, state: mine ? 'sent' : undefined });
     return person;
   }
 
@@ -151,6 +160,7 @@ export class Model {
   receipt(receipt) {
     if (receipt.kind === 'read' && receipt.user === this.me) return this.#readElsewhere(receipt);
     if (receipt.kind !== 'delivered' && receipt.kind !== 'read') return undefined;
+    // Nobody in a group sends one.
     const person = this.person(receipt.user);
     person.conversation ??= receipt.conversation;
     person[receipt.kind] = highest(person[receipt.kind], receipt.up_to);
@@ -187,7 +197,8 @@ export class Model {
    * @returns {Kept[]}
    */
   kept() {
-    return this.byRecency().slice(0, 50).map(({ name, delivered, read, seen }) => ({ name, delivered, read, seen }));
+    const kept = this.byRecency().slice(0, 50);
+    return kept.map(({ name, title, delivered, read, seen }) => ({ name, title, delivered, read, seen }));
   }
 
   /**

@@ -65,7 +65,7 @@ function personButton(model, person, current, choose) {
   if (current) button.setAttribute('aria-current', 'true');
   const text = last?.mine ? `${TICKS[model.tick(person, last)]} ${last.text}` : last?.text;
   button.append(
-    element('span', 'name', person.name),
+    element('span', 'name', titleOf(person)),
     element('span', 'when', last ? when(last.at) : ''),
     element('span', 'last', isTyping(person) ? 'is typing…' : text ?? 'Say hello'),
   );
@@ -76,6 +76,11 @@ function personButton(model, person, current, choose) {
   }
   button.addEventListener('click', () => choose(person.name));
   return button;
+}
+
+/** @param {Person} person */
+function titleOf(person) {
+  return person.title ?? (person.name.startsWith('#') ? 'A group' : person.name);
 }
 
 /** @param {Person} person */
@@ -99,7 +104,7 @@ function when(at) {
 export function showThread(model, person, askOlder) {
   byId('blank').hidden = true;
   byId('open').hidden = false;
-  byId('who').textContent = person.name;
+  byId('who').textContent = titleOf(person);
   const typing = byId('typing');
   const text = isTyping(person) ? `${person.name} is typing…` : '';
   if (typing.textContent !== text) typing.textContent = text;
@@ -170,7 +175,8 @@ function rows(model, person, askOlder) {
 function message(model, person, line, turn) {
   const row = element('div', `message${line.mine ? ' mine' : ''}${turn ? ' turn' : ''}`);
   row.dataset.key = line.ref ?? line.id;
-  row.append(element('span', 'unseen', line.mine ? 'You: ' : `${person.name}: `));
+  if (line.from === undefined) row.append(element('span', 'unseen', line.mine ? 'You: ' : `${person.name}: `));
+  else row.append(element('span', 'from', `${line.from}: `));
   const text = element('span', 'text', line.text);
   const meta = element('span', 'meta', `${time.format(line.at)} `);
   if (line.mine) {

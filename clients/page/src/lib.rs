@@ -32,6 +32,7 @@ pub const FILES: &[(&str, &str)] = files![
     "client/retries.js",
     "client/storage.js",
     "client/typing.js",
+    "groups.js",
     "icon.svg",
     "index.html",
     "login.js",

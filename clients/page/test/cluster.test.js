@@ -49,6 +49,23 @@ test('what is read in one window is not unread in the other one of the same user
   assert.equal(await there.title(), 'ChatCluster');
 });
 
+test('three people talk in a group that one of them makes', async () => {
+  const [one = '', other = ''] = cluster.pages;
+  const [ines, jack] = [await visit(one, 'ines'), await visit(other, 'jack')];
+  await talkTo(ines, 'jack, kate');
+  await ines.getByRole('log').getByText('ines made the group').waitFor(WAIT);
+  await jack.getByRole('button', { name: /ines, jack, kate.*made the group.*1 unread/ }).click(WAIT);
+  await say(jack, 'Hello, you two');
+  await ines.getByRole('log').getByText('jack: Hello, you two').waitFor(WAIT);
+  const kate = await visit(other, 'kate');
+  await kate.close();
+  await say(ines, 'Kate was away');
+  const back = await visit(one, 'kate');
+  const name = await ines.locator('.person[data-name^="#"]').getAttribute('data-name', WAIT);
+  await back.getByRole('button', { name: /Kate was away/ }).waitFor(WAIT);
+  assert.match(await cluster.chat('group', 'show', '--user', 'kate', (name ?? '').slice(1)), /ines.*owner/);
+});
+
 test('two pages on two gateways and a terminal talk', async () => {
   const [one = '', other = ''] = cluster.pages;
   const alice = await visit(one, 'alice', { viewport: { width: 1200, height: 800 } });

@@ -25,6 +25,27 @@ test('a late lower id goes to its place, and a copy is not shown', () => {
   assert.deepEqual(texts(model), ['first', 'second']);
 });
 
+test('what is said in a group says who, and a change of it what', () => {
+  const model = new Model('alice');
+  const to = { group: '0f0f0f0f-1e1e-4d2d-8c3c-4b4b4b4b4b4b' };
+  const said = (/** @type {number} */ n, /** @type {string} */ from, /** @type {object} */ content) => ({
+    message: id(n, n), conversation: to.group, from, device: 'd', to, at: n, content: /** @type {any} */ (content),
+  });
+  const change = (/** @type {object} */ body) => ({ type: 'application/vnd.chatcluster.group+json', body: JSON.stringify(body) });
+  model.add(said(1, 'bob', change({ create: { name: 'Lunch', members: ['alice'] } })));
+  model.add(said(2, 'bob', { body: 'hello' }));
+  model.add(said(3, 'alice', { body: 'hi' }));
+  model.add(said(4, 'bob', change({ rename: 'Dinner' })));
+  model.add(said(5, 'bob', change({ dance: {} })));
+  const group = model.person(`#${to.group}`);
+  assert.equal(group.title, 'Dinner');
+  assert.deepEqual(group.lines.map(({ from, mine, text }) => [from, mine, text]), [
+    ['bob', false, 'bob made the group “Lunch”'], ['bob', false, 'hello'], [undefined, true, 'hi'],
+    ['bob', false, 'bob named the group “Dinner”'], ['bob', false, 'bob changed the group'],
+  ]);
+  assert.deepEqual([...model.people.keys()], [`#${to.group}`], 'nobody gets a conversation of their own by it');
+});
+
 test('a message on its way is last until it has its id', () => {
   const model = new Model('alice');
   model.sending('bob', { ref: 'r', text: 'mine', at: 1 });

@@ -8,16 +8,19 @@ use std::{
 };
 
 use chatcluster_protocol::{
-    client::{Content, HistoryPage, Recipient, Sent},
-    id::{ConversationId, MessageId, Reference},
+    client::{
+        Content, GroupChange, GroupCreation, GroupName, GroupRequest, GroupState, HistoryPage,
+        Recipient, RequestId, Sent,
+    },
+    id::{ConversationId, GroupId, MessageId, Reference, UserId},
 };
 use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
 
 use crate::{
     config::{Acks, Config},
-    core::{Core, Options, Outgoing, Taken},
-    error::{ConfigError, HistoryError, SendError},
+    core::{Answer, Core, Options, Outgoing, Question, Taken},
+    error::{ConfigError, QueryError, SendError},
     event::{Event, Fatal},
     history::HistoryQuery,
     resume::Resume,
@@ -117,11 +120,45 @@ impl Client {
     }
 
     /// A page of what was said. Asked again by itself when the connection is lost.
-    pub async fn history(&self, query: HistoryQuery) -> Result<HistoryPage, HistoryError> {
+    pub async fn history(&self, query: HistoryQuery) -> Result<HistoryPage, QueryError> {
+        match self.ask(Question::History(Box::new(query.into()))).await? {
+            Answer::Page(page) => Ok(page),
+            Answer::Group(_) => Err(QueryError::Odd),
+        }
+    }
+
+    /// Makes a group of this user, who owns it, and of these members, at most 100: more are added by
+    /// [`GroupChange::Add`]. The group is there once the ticket says so.
+    pub async fn create_group(
+        &self,
+        name: GroupName,
+        members: Vec<UserId>,
+    ) -> (GroupId, SendTicket) {
+        let group = GroupId::from_random(rand::random());
+        let change = GroupChange::Create(GroupCreation { name, members });
+        (group, self.change_group(group, &change).await)
+    }
+
+    /// Changes a group, by a message to it: what is sent to the group after this call finds it changed. A change
+    /// that the user may not make is refused.
+    pub async fn change_group(&self, group: GroupId, change: &GroupChange) -> SendTicket {
+        self.send(Recipient::Group(group), change.content()).await
+    }
+
+    /// Who takes part in a group. Asked again by itself when the connection is lost.
+    pub async fn group(&self, group: GroupId) -> Result<GroupState, QueryError> {
+        // The core gives it its id.
+        let id = RequestId::MAX;
+        match self.ask(Question::Group(GroupRequest { id, group })).await? {
+            Answer::Group(state) => Ok(state),
+            Answer::Page(_) => Err(QueryError::Odd),
+        }
+    }
+
+    async fn ask(&self, question: Question) -> Result<Answer, QueryError> {
         let (answer, answered) = oneshot::channel();
-        let command = Command::History(Box::new(query.into()), answer);
-        let ended = || HistoryError::stopped(self.fatal.get());
-        self.commands.send(command).await.map_err(|_| ended())?;
+        let ended = || QueryError::stopped(self.fatal.get());
+        self.commands.send(Command::Ask(question, answer)).await.map_err(|_| ended())?;
         answered.await.map_err(|_| ended())?
     }
 
@@ -135,7 +172,7 @@ impl Client {
     }
 
     /// The user is typing to somebody, or has stopped (`active` is `false`). Call it with every key: what says
-    /// nothing new is not sent. Whoever is connected is told, now or not at all. A message ends it by itself.
+    /// nothing new is not sent. Whoever is connected is told, now or not at all; groups are not. A message ends it by itself.
     pub fn typing(&self, to: Recipient, active: bool) {
         // Where so many commands wait, it would come too late.
         let _ = self.commands.try_send(Command::Typing(to, active));

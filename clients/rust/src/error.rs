@@ -37,15 +37,18 @@ pub enum SendError {
     Fatal(Fatal),
 }
 
-/// Why there is no page of history.
+/// Why there is no page of history, or no group.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
-pub enum HistoryError {
+pub enum QueryError {
     /// The gateway answered with an error; `temporary` says whether the same request may succeed later.
-    #[error("history was refused: {}", .0.text)]
+    #[error("the request was refused: {}", .0.text)]
     Refused(Box<client::Error>),
-    /// Too many requests for history wait for their answers.
-    #[error("{0} requests for history wait already")]
+    /// Too many requests for history or groups wait for their answers.
+    #[error("{0} requests for history or groups wait already")]
     Full(usize),
+    /// The gateway gave an answer to something else.
+    #[error("the gateway answered something else than was asked")]
+    Odd,
     /// The client was closed.
     #[error("the client was closed")]
     Closed,
@@ -60,7 +63,7 @@ impl SendError {
     }
 }
 
-impl HistoryError {
+impl QueryError {
     pub(crate) fn stopped(fatal: Option<&Fatal>) -> Self {
         fatal.cloned().map_or(Self::Closed, Self::Fatal)
     }

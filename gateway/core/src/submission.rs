@@ -10,6 +10,7 @@ use chatcluster_protocol::{
     Millis,
     client::{Content, Recipient},
     id::{ConversationId, DeviceId, HybridClock, MessageId, Reference, UserId},
+    limits::GROUP_MEMBERS,
 };
 
 use crate::{
@@ -57,8 +58,10 @@ pub struct Stored {
 }
 
 /// A message is not stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refused {
+    /// The user takes no part in the group, or may not change it so; the text says which.
+    Forbidden(String),
     /// The reference was used for other content.
     Conflict,
     /// Nothing is known of the outcome: send the same reference again.
@@ -92,6 +95,11 @@ impl Submission {
                 Step::Stored { stored, push: self.send.push(message), devices }
             }
             Ok(AppendResult::Conflict) => Step::Refused(Refused::Conflict),
+            Ok(AppendResult::Forbidden(text)) => Step::Refused(Refused::Forbidden(text)),
+            Ok(AppendResult::GroupFull) => {
+                let text = format!("a group has at most {GROUP_MEMBERS} members");
+                Step::Refused(Refused::Forbidden(text))
+            }
             Ok(AppendResult::OutOfOrder { highest }) if self.stamps < STAMPS => {
                 self.floor.must_exceed(highest);
                 Step::Append(self.stamp(clock, wall))
@@ -198,6 +206,7 @@ mod tests {
     fn what_fails_is_told() {
         for (result, refused) in [
             (Ok(AppendResult::Conflict), Refused::Conflict),
+            (Ok(AppendResult::Forbidden("no".into())), Refused::Forbidden("no".into())),
             (Ok(AppendResult::TooNew), Refused::Unavailable),
             (Ok(AppendResult::Unavailable), Refused::Unavailable),
             (Err(Away), Refused::Unavailable),

@@ -21,7 +21,7 @@ use tokio::time::Instant;
 
 use super::{
     Gateway,
-    messages::{Sent, is_system, problem, sent, system},
+    messages::{Sent, change_is_one, is_system, problem, sent, system},
     read,
 };
 
@@ -93,6 +93,8 @@ pub(super) async fn send<M: Manager>(
     if users.is_empty() || users.len() > RECIPIENTS {
         return Err(Problem::parameter("to.users", format!("must be 1 to {RECIPIENTS} users")));
     }
+    let first = users.first().cloned().map(Recipient::User);
+    first.map_or(Ok(()), |to| change_is_one(&to, &content))?;
     let end = Instant::now() + BEGUN_WITHIN;
     let one = |user: UserId| {
         let (hub, to) = (hub.clone(), Recipient::User(user.clone()));
@@ -103,8 +105,11 @@ pub(super) async fn send<M: Manager>(
                 true => hub.submit(submission).await,
                 false => Err(Refused::Unavailable),
             };
-            let error = stored.err().map(problem);
-            Outcome { user, sent: stored.ok().map(sent), error }
+            let (sent, error) = match stored {
+                Ok(stored) => (Some(sent(stored)), None),
+                Err(refused) => (None, Some(problem(refused))),
+            };
+            Outcome { user, sent, error }
         }
     };
     let outcomes: Vec<_> = stream::iter(users).map(one).buffered(AT_A_TIME).collect().await;

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use chatcluster_manager::Manager;
 use chatcluster_protocol::{
     Millis,
-    client::{Content, Recipient},
+    client::{Content, Recipient, check_change},
     id::{ConversationId, MessageId, Reference, UserId},
 };
 use chatcluster_runtime::backend::{Problem, ProblemCode, query};
@@ -68,8 +68,15 @@ pub(super) async fn send<M: Manager>(
 ) -> Result<(StatusCode, Json<Sent>), Problem> {
     query::none(query)?;
     let Send { from, reference, to, content } = read(body)?;
+    change_is_one(&to, &content)?;
     let stored = hub.submit(Submission::new(from, reference, to, content)).await;
     Ok((StatusCode::CREATED, Json(stored.map(sent).map_err(problem)?)))
+}
+
+/// What changes a group can be read, and goes to a group.
+pub(super) fn change_is_one(to: &Recipient, content: &Content) -> Result<(), Problem> {
+    check_change(to, content)
+        .map_err(|error| Problem::parameter(error.field.as_deref().unwrap_or_default(), error.text))
 }
 
 pub(super) fn sent(stored: Stored) -> Sent {
@@ -79,6 +86,7 @@ pub(super) fn sent(stored: Stored) -> Sent {
 
 pub(super) fn problem(refused: Refused) -> Problem {
     match refused {
+        Refused::Forbidden(text) => Problem::new(ProblemCode::Forbidden, text),
         Refused::Conflict => {
             let code = ProblemCode::ReferenceConflict;
             let text = "the reference was used for other content; choose a new one";

@@ -201,6 +201,10 @@ impl<M: Manager> Hub<M> {
                 let marked = Box::pin(self.messages.mark_read(&device, &request, stamp)).await;
                 Input::Marked(request, marked)
             }
+            Effect::ReadGroup { device, request } => {
+                let group = Box::pin(self.messages.group(&device, &request)).await;
+                Input::Group(request.id, group)
+            }
             Effect::History { device, request } => {
                 let page = Box::pin(self.messages.history(&device, &request)).await;
                 Input::History(request.id, page)

@@ -5,7 +5,7 @@ use std::{future::Future, time::Duration};
 use chatcluster_messages_api::v1;
 use chatcluster_protocol::{
     Millis,
-    client::{History, HistoryPage, Read},
+    client::{GroupRequest, GroupState, History, HistoryPage, Read},
     id::MessageId,
     limits::ACK_IDS,
 };
@@ -34,6 +34,9 @@ const WITHIN: Duration = Duration::from_secs(5);
 /// transaction. With 8 calls under way it never waits for us; 16,384 waiting jobs are about a second's
 /// work of one island. One session's lane of 64 sends of 32 KiB is 2 MiB by itself.
 const APPENDS: Limits = Limits { queue: 16_384, items: 256, bytes: 3 << 20, calls: 8 };
+/// What an append to a group counts for beside its own bytes: the answer names the devices of all members.
+const GROUP_ANSWER: usize = 256 << 10;
+
 const ACKS: Limits = Limits { queue: 16_384, items: 256, bytes: 1 << 20, calls: 8 };
 const READS: Limits = ACKS;
 
@@ -84,7 +87,8 @@ impl Messages {
     /// Stores messages of one conversation.
     pub async fn append(&self, appends: &[Append]) -> Result<Vec<AppendResult>, Away> {
         let items: Vec<_> = appends.iter().map(convert::append).collect();
-        let bytes = items.iter().map(Message::encoded_len).sum();
+        let answers = appends.iter().filter(|one| one.send.to.is_group()).count() * GROUP_ANSWER;
+        let bytes = answers + items.iter().map(Message::encoded_len).sum::<usize>();
         self.submitted("append", self.appends.submit(items, bytes)).await
     }
 
@@ -199,11 +203,25 @@ impl Messages {
         let wanted = convert::history_request(asker, request);
         let mut client = self.service.client();
         let page = self.call("history", async move { client.history(wanted).await }).await;
-        let page = page.map_err(|status| match status.code() {
-            Code::PermissionDenied => HistoryFailure::Forbidden,
-            _ => HistoryFailure::Unavailable,
-        })?;
+        let page = page.map_err(|status| failure(&status))?;
         convert::history_page(request, page).map_err(|error| {
+            nonsense(&error);
+            HistoryFailure::Unavailable
+        })
+    }
+
+    /// Reads a group for the user of `asker`.
+    pub async fn group(
+        &self,
+        asker: &Device,
+        request: &GroupRequest,
+    ) -> Result<GroupState, HistoryFailure> {
+        let group = request.group.to_bytes().to_vec().into();
+        let wanted = v1::ReadGroupRequest { user: asker.user.as_str().into(), group };
+        let mut client = self.service.client();
+        let found = self.call("read_group", async move { client.read_group(wanted).await }).await;
+        let found = found.map_err(|status| failure(&status))?;
+        convert::group(request, found).map_err(|error| {
             nonsense(&error);
             HistoryFailure::Unavailable
         })
@@ -236,6 +254,13 @@ impl Messages {
             call.await
         };
         limited(&self.metrics, what, bounded).await
+    }
+}
+
+fn failure(status: &Status) -> HistoryFailure {
+    match status.code() {
+        Code::PermissionDenied => HistoryFailure::Forbidden,
+        _ => HistoryFailure::Unavailable,
     }
 }
 

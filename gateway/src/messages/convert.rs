@@ -5,9 +5,10 @@ use bytes::Bytes;
 use chatcluster_messages_api::v1;
 use chatcluster_protocol::{
     client::{
-        Body, Content, ContentType, History, HistoryPage, Message, Receipt, ReceiptKind, Recipient,
+        Body, Content, ContentType, GroupMember, GroupName, GroupRequest, GroupState, History,
+        HistoryPage, Message, Receipt, ReceiptKind, Recipient, Role,
     },
-    id::{ConversationId, DeviceId, MessageId, UserId},
+    id::{ConversationId, DeviceId, GroupId, MessageId, UserId},
 };
 use gateway_core::{
     Device, Push, Revocation,
@@ -29,12 +30,15 @@ pub(super) fn device(device: &Device) -> v1::Device {
 }
 
 pub(super) fn append(append: &Append) -> v1::Append {
-    let Recipient::User(to) = &append.send.to;
+    let to = match &append.send.to {
+        Recipient::User(user) => v1::append::To::User(user.as_str().into()),
+        Recipient::Group(group) => v1::append::To::Group(group.to_bytes().to_vec().into()),
+    };
     v1::Append {
         id: bytes(append.id),
         sender: Some(device(&append.send.sender)),
         reference: append.send.reference.as_str().into(),
-        to: Some(v1::append::To::User(to.as_str().into())),
+        to: Some(to),
         content: Some(v1::Content {
             r#type: append.send.content.kind.as_str().into(),
             body: append.send.content.body.as_str().into(),
@@ -88,6 +92,8 @@ pub(super) fn append_result(result: v1::AppendResult) -> Result<AppendResult, In
             Reason::TooOld => AppendResult::TooOld,
             Reason::TooNew => AppendResult::TooNew,
             Reason::ReferenceConflict => AppendResult::Conflict,
+            Reason::Forbidden => AppendResult::Forbidden(refused.text),
+            Reason::GroupFull => AppendResult::GroupFull,
             // A reason of a newer service: it was not stored, and that is what counts.
             Reason::Unavailable | Reason::Unspecified => AppendResult::Unavailable,
         }),
@@ -118,6 +124,28 @@ pub(super) fn history_page(
     })
 }
 
+pub(super) fn group(
+    request: &GroupRequest,
+    found: v1::ReadGroupResponse,
+) -> Result<GroupState, Invalid> {
+    let member = |member: v1::GroupMember| {
+        use v1::group_member;
+        let role = match member.role() {
+            // A role of a newer service: nobody has less than a member.
+            group_member::Role::Member | group_member::Role::Unspecified => Role::Member,
+            group_member::Role::Admin => Role::Admin,
+            group_member::Role::Owner => Role::Owner,
+        };
+        Ok(GroupMember { user: user(&member.user)?, role })
+    };
+    Ok(GroupState {
+        id: request.id,
+        group: request.group,
+        name: GroupName::new(found.name).map_err(|_| Invalid("name of a group"))?,
+        members: found.members.into_iter().map(member).collect::<Result<_, _>>()?,
+    })
+}
+
 pub(super) fn receipts(
     stored: Vec<v1::StoredReceipt>,
 ) -> Result<Vec<(Push, Vec<Device>)>, Invalid> {
@@ -143,7 +171,13 @@ pub(super) fn marked(
 }
 
 fn message(stored: v1::StoredMessage) -> Result<Message, Invalid> {
-    let v1::stored_message::To::User(to) = stored.to.ok_or(Invalid("recipient"))?;
+    let to = match stored.to.ok_or(Invalid("recipient"))? {
+        v1::stored_message::To::User(to) => Recipient::User(user(&to)?),
+        v1::stored_message::To::Group(to) => {
+            let bytes = to[..].try_into().map_err(|_| Invalid("group"))?;
+            Recipient::Group(GroupId::from_bytes(bytes).map_err(|_| Invalid("group"))?)
+        }
+    };
     let sender = device_of(stored.sender.ok_or(Invalid("sender"))?)?;
     let content = stored.content.ok_or(Invalid("content"))?;
     let id = id(&stored.id)?;
@@ -152,7 +186,7 @@ fn message(stored: v1::StoredMessage) -> Result<Message, Invalid> {
         conversation: conversation(&stored.conversation)?,
         from: sender.user,
         device: sender.device,
-        to: Recipient::User(user(&to)?),
+        to,
         at: id.millis(),
         content: Content {
             kind: ContentType::new(content.r#type).map_err(|_| Invalid("content type"))?,

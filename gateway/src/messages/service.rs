@@ -23,8 +23,9 @@ const PING_WITHIN: Duration = Duration::from_secs(3);
 const STREAM_WINDOW: u32 = 256 * 1024;
 const WINDOW: u32 = 8 * 1024 * 1024;
 
-/// Largest answer. A page of an inbox ends at 128 KiB of bodies; the rest is what its entries add.
-const ANSWER: usize = 4 * 1024 * 1024;
+/// Largest answer: to eight messages for a group of 1,000 with 16 devices each, of which all have the longest
+/// names. A page of an inbox ends at 128 KiB of bodies.
+const ANSWER: usize = 32 * 1024 * 1024;
 
 /// The message service at one address. Cloning shares the connection.
 #[derive(Debug, Clone)]

@@ -129,6 +129,8 @@ async fn what_a_backend_sends_is_in_the_order_of_its_answers() {
     assert_eq!(inbox.unwrap().messages.len(), 80);
 }
 
+const CHANGE: &str = "application/vnd.chatcluster.group+json";
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_cannot_be_sent_is_named() {
     let world = World::new().await;
@@ -146,7 +148,10 @@ async fn what_cannot_be_sent_is_named() {
         (but("from", json!("al{ice")), "from"),
         (but("from", Value::Null), "from"),
         (but("ref", json!("no spaces")), "ref"),
-        (but("to", json!({"group": "g"})), "to"),
+        (but("to", json!({"planet": "mars"})), "to"),
+        (but("to", json!({"group": "g"})), "to.group"),
+        (but("content", json!({"type": CHANGE, "body": "{}"})), "content.body"),
+        (but("content", json!({"type": CHANGE, "body": "{\"leave\":{}}"})), "to.user"),
         (but("to", json!({"user": ""})), "to.user"),
         (but("content", json!({})), "content.body"),
         (but("content", json!({"type": "Text", "body": ""})), "content.type"),

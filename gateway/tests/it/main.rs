@@ -8,6 +8,7 @@ mod client;
 mod conversation;
 mod crashes;
 mod devices;
+mod groups;
 mod hostile;
 mod limits;
 mod people;

@@ -19,7 +19,8 @@ pub enum Table {
     Archive = 1,
     /// (id) to its conversation: all messages by time.
     Index = 2,
-    /// (user, conversation) to the highest id in it: a user's conversations.
+    /// (user, conversation) to the highest id in it: a user's conversations. For a group the value says
+    /// nothing; [`Self::Group`] knows who takes part.
     Participation = 3,
     /// (sender, device, reference) to [`crate::record::ReferenceRecord`].
     Reference = 4,
@@ -47,10 +48,12 @@ pub enum Table {
     RevocationFeed = 14,
     /// (user, conversation) to [`crate::record::Told`]: how far a user has read, and the receipt that says so.
     ReadMark = 15,
+    /// (group) to [`crate::group::Group`].
+    Group = 16,
 }
 
 impl Table {
-    const ALL: [Self; 15] = [
+    const ALL: [Self; 16] = [
         Self::Archive,
         Self::Index,
         Self::Participation,
@@ -66,6 +69,7 @@ impl Table {
         Self::Revocation,
         Self::RevocationFeed,
         Self::ReadMark,
+        Self::Group,
     ];
 
     /// The table of a key.
@@ -227,6 +231,11 @@ pub fn read_mark(user: &UserId, conversation: ConversationId) -> Key {
     key(Table::ReadMark, &[user.as_str()], &[conversation.to_bytes()])
 }
 
+/// Who takes part in a group, named by its conversation. Of one of two users there is no such record.
+pub fn group(group: impl Into<ConversationId>) -> Key {
+    key(Table::Group, &[], &[group.into().to_bytes()])
+}
+
 /// The user at the start of a key.
 pub fn user_of(key: &[u8]) -> Option<UserId> {
     UserId::new(names(key).next()?).ok()
@@ -330,6 +339,17 @@ impl Ids {
     #[must_use]
     pub fn at_most(self, id: MessageId) -> Self {
         Self { to: self.to.min(number(id).saturating_add(1)), ..self }
+    }
+
+    /// What is inside of both.
+    #[must_use]
+    pub fn within(self, other: Self) -> Self {
+        Self { from: self.from.max(other.from), to: self.to.min(other.to) }
+    }
+
+    /// Whether an id is inside.
+    pub fn contains(self, id: MessageId) -> bool {
+        (self.from..self.to).contains(&number(id))
     }
 
     /// Nothing is inside.

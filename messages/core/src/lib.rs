@@ -2,6 +2,7 @@
 //!
 //! From the bottom up:
 //! - [`key`] and [`record`]: the tables, as order-preserving keys and versioned values
+//! - [`group`]: who takes part in a group, and who may change that
 //! - [`view`]: the ordered map that a replica is, and [`apply`]: what it checks and changes, atomically
 //! - [`replica`]: how replicas are reached; [`quorum`] and [`merge`]: what their answers mean together
 //! - [`repository`]: what the services call
@@ -9,6 +10,7 @@
 //! Time comes in as milliseconds; a replica gives its own when it applies.
 
 pub mod apply;
+pub mod group;
 pub mod island;
 pub mod key;
 pub mod merge;

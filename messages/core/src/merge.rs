@@ -10,6 +10,7 @@ use std::{cmp::Ordering, collections::BTreeMap};
 use chatcluster_protocol::planted::{Bug, planted};
 
 use crate::{
+    group::Group,
     key::{Key, Table},
     record::{
         self, Corrupt, Delivered, Id, ReferenceRecord, ReferenceState, Registry, Revoked, Told,
@@ -80,6 +81,7 @@ fn newer(key: &[u8], a: &[u8], b: &[u8]) -> Result<Vec<u8>, Corrupt> {
         Some(Table::Registry) => both(key, a, b, registry),
         Some(Table::Delivered) => both(key, a, b, delivered),
         Some(Table::ReadMark) => both(key, a, b, Told::further),
+        Some(Table::Group) => both(key, a, b, Group::joined),
         Some(Table::Revocation) => both(key, a, b, Revoked::max),
         // Written once: the values are equal, or one of them is damaged. Any rule will do that
         // does not depend on the order.

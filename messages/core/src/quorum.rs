@@ -114,7 +114,7 @@ fn rank(stop: &Stop) -> (u8, Option<chatcluster_protocol::id::MessageId>) {
         Stop::Conflict => (7, None),
         Stop::OutOfOrder(highest) => (6, Some(*highest)),
         Stop::InUse | Stop::Revoked(_) => (5, None),
-        Stop::StaleRegistry | Stop::Held => (4, None),
+        Stop::StaleRegistry | Stop::StaleGroup | Stop::Held => (4, None),
         Stop::TooManyDevices | Stop::UnknownDevice | Stop::Departing => (3, None),
         Stop::TooOld => (2, None),
         Stop::TooNew => (1, None),

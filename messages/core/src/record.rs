@@ -9,7 +9,7 @@ use std::{borrow::Cow, collections::BTreeMap};
 use chatcluster_protocol::{
     Millis,
     client::{Body, Content, ContentType, Message, ReceiptKind, Recipient},
-    id::{ConversationId, DeviceId, MessageId, Reference, UserId},
+    id::{ConversationId, DeviceId, GroupId, MessageId, Reference, UserId},
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
@@ -109,6 +109,8 @@ pub struct Archived {
 pub enum To {
     /// One user.
     User(UserId),
+    /// Everybody in a group.
+    Group(#[serde(with = "group_bytes")] GroupId),
 }
 
 /// SHA-256 of recipient and content, cut to 16 bytes: tells whether a reference is used again for
@@ -118,21 +120,39 @@ pub type ContentHash = [u8; 16];
 impl Archived {
     /// The conversation that it belongs to.
     pub fn conversation(&self) -> ConversationId {
-        let To::User(to) = &self.to;
-        ConversationId::between(&self.from, to)
+        match &self.to {
+            To::User(to) => ConversationId::between(&self.from, to),
+            To::Group(group) => (*group).into(),
+        }
     }
 
-    /// Who takes part in the conversation, each once, the sender last.
-    pub fn participants(&self) -> impl Iterator<Item = &UserId> {
-        let To::User(to) = &self.to;
-        [to, &self.from].into_iter().take(if *to == self.from { 1 } else { 2 })
+    /// Who takes part in a conversation of two, each once, the sender last. Of a group the message does not
+    /// tell.
+    pub fn pair(&self) -> impl Iterator<Item = &UserId> {
+        let (users, count) = match &self.to {
+            To::User(to) if *to == self.from => ([to, to], 1),
+            To::User(to) => ([to, &self.from], 2),
+            To::Group(_) => ([&self.from; 2], 0),
+        };
+        users.into_iter().take(count)
+    }
+
+    /// The group that it goes to.
+    pub fn group(&self) -> Option<GroupId> {
+        match self.to {
+            To::User(_) => None,
+            To::Group(group) => Some(group),
+        }
     }
 
     /// What makes it the same thing as another one.
     pub fn hash(&self) -> ContentHash {
-        let To::User(to) = &self.to;
+        let (kind, to) = match &self.to {
+            To::User(to) => ("user", Cow::Borrowed(to.as_str())),
+            To::Group(group) => ("group", Cow::Owned(group.to_string())),
+        };
         let mut hash = Sha256::new();
-        for part in ["user", to.as_str(), self.kind.as_str(), self.body.as_str()] {
+        for part in [kind, &*to, self.kind.as_str(), self.body.as_str()] {
             hash.update((part.len() as u64).to_be_bytes());
             hash.update(part.as_bytes());
         }
@@ -143,13 +163,16 @@ impl Archived {
 
     /// As clients and backends see it.
     pub fn into_message(self, id: MessageId, conversation: ConversationId) -> Message {
-        let To::User(to) = self.to;
+        let to = match self.to {
+            To::User(to) => Recipient::User(to),
+            To::Group(group) => Recipient::Group(group),
+        };
         Message {
             message: id,
             conversation,
             from: self.from,
             device: self.device,
-            to: Recipient::User(to),
+            to,
             at: id.millis(),
             content: Content { kind: self.kind, body: self.body },
         }
@@ -173,7 +196,8 @@ pub struct ReferenceRecord {
 pub enum ReferenceState {
     /// Some inboxes may not have it yet.
     Pending,
-    /// Every part is on its quorum, in the inboxes of these devices.
+    /// Every part is on its quorum, in the inboxes of these devices. None are named where they are those of a
+    /// group: a list of them with each message would be longer than most messages.
     Complete(Vec<(UserId, DeviceId)>),
 }
 
@@ -318,6 +342,25 @@ impl Told {
 /// A message id as a value of its own: 16 bytes instead of the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Id(#[serde(with = "id_bytes")] pub MessageId);
+
+mod group_bytes {
+    use serde::{Deserializer, Serializer, de::Error};
+
+    use super::*;
+
+    pub(super) fn serialize<S: Serializer>(
+        group: &GroupId,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        group.to_bytes().serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<GroupId, D::Error> {
+        GroupId::from_bytes(<[u8; 16]>::deserialize(deserializer)?).map_err(D::Error::custom)
+    }
+}
 
 mod id_bytes {
     use serde::{Deserializer, Serializer, de::Error};

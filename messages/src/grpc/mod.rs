@@ -9,14 +9,18 @@ use std::{error::Error, future::Future, io, sync::Arc, time::Duration};
 use chatcluster_messages_api::v1::{
     AcknowledgeRequest, AcknowledgeResponse, AppendRequest, AppendResponse, HistoryRequest,
     HistoryResponse, MarkReadRequest, MarkReadResponse, ProbeRequest, ProbeResponse,
-    ReadInboxRequest, ReadInboxResponse, RegisterRequest, RegisterResponse, RevocationsRequest,
-    RevocationsResponse, RevokedDevice, SeenRequest, SeenResponse,
+    ReadGroupRequest, ReadGroupResponse, ReadInboxRequest, ReadInboxResponse, RegisterRequest,
+    RegisterResponse, RevocationsRequest, RevocationsResponse, RevokedDevice, SeenRequest,
+    SeenResponse,
     messages_server::{Messages, MessagesServer},
 };
 use chatcluster_protocol::id::MessageId;
-use messages_core::repository::{
-    InboxCursor, Query, Refused, Registered, Repository, RepositoryError, RevocationPage, Seen,
-    stable_up_to,
+use messages_core::{
+    key::Ids,
+    repository::{
+        InboxCursor, Query, Refused, Registered, Repository, RepositoryError, RevocationPage, Seen,
+        stable_up_to,
+    },
 };
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_stream::Stream;
@@ -197,20 +201,21 @@ impl<R: Repository> GrpcService<R> {
             limit,
         } = read::history(request)?;
         // The conversation with a peer is the user's own also while nothing has been said in it.
-        if !of_peer {
-            let part = self.repository.takes_part(user, conversation).await.map_err(status)?;
-            if !part {
-                return Err(Status::permission_denied(
-                    "the user takes no part in the conversation",
-                ));
+        let readable = match of_peer {
+            true => Ids::ALL,
+            false => {
+                let readable = self.repository.readable(user, conversation).await;
+                let none =
+                    || Status::permission_denied("the user takes no part in the conversation");
+                readable.map_err(status)?.ok_or_else(none)?
             }
-        }
+        };
         let query = Query {
             user: None,
             conversation: Some(conversation),
             sender,
             content_type,
-            ids,
+            ids: ids.within(readable),
             direction,
             limit,
             bytes: PAGE_BYTES,
@@ -218,6 +223,13 @@ impl<R: Repository> GrpcService<R> {
         let now = (self.clock)();
         let page = self.repository.query(query, now).await.map_err(status)?;
         Ok(write::history(page, stable_up_to(now)))
+    }
+
+    async fn read_group(&self, request: ReadGroupRequest) -> Result<ReadGroupResponse, Status> {
+        let (user, group) = read::group(&request)?;
+        let found = self.repository.group(user, group).await.map_err(status)?;
+        let none = "there is no such group, or the user takes no part in it";
+        found.as_ref().map(write::group).ok_or_else(|| Status::permission_denied(none))
     }
 }
 
@@ -228,6 +240,8 @@ fn outcome_name<T>(outcome: &Result<T, Refused>) -> &'static str {
         Err(Refused::TooOld) => "too_old",
         Err(Refused::TooNew) => "too_new",
         Err(Refused::ReferenceConflict) => "reference_conflict",
+        Err(Refused::Forbidden(_)) => "forbidden",
+        Err(Refused::GroupFull) => "group_full",
         Err(Refused::Unavailable(_)) => "unavailable",
     }
 }
@@ -310,5 +324,13 @@ impl<R: Repository> Messages for GrpcService<R> {
     ) -> Result<Response<HistoryResponse>, Status> {
         let outcome = Self::history(self, request.into_inner()).await;
         self.count("History", outcome)
+    }
+
+    async fn read_group(
+        &self,
+        request: Request<ReadGroupRequest>,
+    ) -> Result<Response<ReadGroupResponse>, Status> {
+        let outcome = Self::read_group(self, request.into_inner()).await;
+        self.count("ReadGroup", outcome)
     }
 }

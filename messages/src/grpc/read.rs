@@ -4,8 +4,8 @@ use std::{collections::BTreeSet, fmt::Display};
 
 use chatcluster_messages_api::v1;
 use chatcluster_protocol::{
-    client::{Body, ContentType, MediaRange},
-    id::{ConversationId, DeviceId, Identity, MessageId, Reference, UserId},
+    client::{Body, ContentType, GroupChange, MediaRange},
+    id::{ConversationId, DeviceId, GroupId, Identity, MessageId, Reference, UserId},
     limits::{ACK_IDS, HISTORY_DEFAULT, TIME},
 };
 use messages_core::{
@@ -50,12 +50,20 @@ fn append(append: v1::Append, at: &str) -> Read<Append> {
         Some(v1::append::To::User(to)) => {
             To::User(UserId::new(to).map_err(|error| invalid(field("to.user"), error))?)
         }
+        Some(v1::append::To::Group(to)) => To::Group(group_id(&to, field("to.group"))?),
         None => return Err(invalid(field("to"), "a message must have a recipient")),
     };
     let content = append.content.ok_or_else(|| invalid(field("content"), "is missing"))?;
     let kind =
         ContentType::new(content.r#type).map_err(|error| invalid(field("content.type"), error))?;
     let body = Body::new(content.body).map_err(|error| invalid(field("content.body"), error))?;
+    match (GroupChange::read(&kind, &body), &to) {
+        (None, _) | (Some(Ok(_)), To::Group(_)) => {}
+        (Some(Ok(_)), To::User(_)) => {
+            return Err(invalid(field("to"), "a change of a group goes to a group"));
+        }
+        (Some(Err(error)), _) => return Err(invalid(field(&error.field), error.text)),
+    }
     Ok(Append { id, message: Archived { from, device, reference, to, kind, body } })
 }
 
@@ -208,6 +216,16 @@ pub(super) fn limit(asked: u32, default: usize, most: usize) -> Read<usize> {
         asked if asked <= most => Ok(asked),
         _ => Err(invalid("limit", format!("must be at most {most}"))),
     }
+}
+
+pub(super) fn group(request: &v1::ReadGroupRequest) -> Read<(UserId, GroupId)> {
+    let user = UserId::new(&request.user).map_err(|error| invalid("user", error))?;
+    Ok((user, group_id(&request.group, "group")?))
+}
+
+fn group_id(bytes: &[u8], at: impl Display) -> Read<GroupId> {
+    let bytes = <[u8; 16]>::try_from(bytes).map_err(|_| invalid(&at, "must be 16 bytes"))?;
+    GroupId::from_bytes(bytes).map_err(|error| invalid(at, error))
 }
 
 fn conversation_id(bytes: &[u8], at: impl Display) -> Read<ConversationId> {

@@ -3,10 +3,11 @@
 use chatcluster_messages_api::v1;
 use chatcluster_protocol::{
     Millis,
-    client::{Message, Recipient},
+    client::{Message, Recipient, Role},
     id::{DeviceId, MessageId, UserId},
 };
 use messages_core::{
+    group::Group,
     record::MarkKind,
     repository::{
         InboxPage, MarkPlaced, Marked, MessagePage, Refused, Revocation, Stored, Unmarked,
@@ -36,6 +37,8 @@ fn refused(refused: &Refused) -> v1::Refused {
         Refused::TooOld => (Reason::TooOld, Vec::new().into()),
         Refused::TooNew => (Reason::TooNew, Vec::new().into()),
         Refused::ReferenceConflict => (Reason::ReferenceConflict, Vec::new().into()),
+        Refused::Forbidden(_) => (Reason::Forbidden, Vec::new().into()),
+        Refused::GroupFull => (Reason::GroupFull, Vec::new().into()),
         Refused::Unavailable(_) => (Reason::Unavailable, Vec::new().into()),
     };
     v1::Refused { reason: reason.into(), highest, text: refused.to_string() }
@@ -83,6 +86,20 @@ pub(super) fn marked(marked: Result<Marked, Unmarked>) -> v1::MarkReadResult {
     }
 }
 
+pub(super) fn group(group: &Group) -> v1::ReadGroupResponse {
+    use v1::group_member;
+    let member = |(user, role): (&UserId, Role)| {
+        let role = match role {
+            Role::Member => group_member::Role::Member,
+            Role::Admin => group_member::Role::Admin,
+            Role::Owner => group_member::Role::Owner,
+        };
+        v1::GroupMember { user: user.to_string(), role: role.into() }
+    };
+    let name = group.name().map(|name| name.to_string()).unwrap_or_default();
+    v1::ReadGroupResponse { name, members: group.members().map(member).collect() }
+}
+
 pub(super) fn revocation(one: Revocation) -> v1::Revocation {
     let device = one.device.map(|device| device.to_string()).unwrap_or_default();
     v1::Revocation { user: one.user.to_string(), device, before: one.before }
@@ -106,12 +123,15 @@ fn kind(kind: MarkKind) -> v1::receipt::Kind {
 }
 
 fn message(message: Message) -> v1::StoredMessage {
-    let Recipient::User(to) = message.to;
+    let to = match message.to {
+        Recipient::User(user) => v1::stored_message::To::User(user.to_string()),
+        Recipient::Group(group) => v1::stored_message::To::Group(group.to_bytes().to_vec().into()),
+    };
     v1::StoredMessage {
         id: id(message.message),
         conversation: message.conversation.to_bytes().to_vec().into(),
         sender: Some(device(&message.from, &message.device)),
-        to: Some(v1::stored_message::To::User(to.to_string())),
+        to: Some(to),
         content: Some(v1::Content {
             r#type: message.content.kind.as_str().to_owned(),
             body: message.content.body.as_str().to_owned(),

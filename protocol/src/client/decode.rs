@@ -3,7 +3,9 @@
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
-use super::{ClientFrame, Error, ErrorCode, Hello, Refresh, RequestId};
+use super::{
+    ClientFrame, Content, Error, ErrorCode, GroupChange, Hello, Recipient, Refresh, RequestId,
+};
 use crate::{
     id::{InvalidConversationId, Reference},
     limits::{ACK_IDS, HISTORY_PAGE, TIME, TOKEN},
@@ -32,11 +34,12 @@ pub fn decode(text: &str) -> Result<ClientFrame, Refusal> {
         "ack" => parsed(text).map(ClientFrame::Ack),
         "read" => parsed(text).map(ClientFrame::Read),
         "history" => parsed(text).map(ClientFrame::History),
+        "group" => parsed(text).map(ClientFrame::Group),
         "refresh" => parsed(text).map(ClientFrame::Refresh),
-        "typing" => parsed(text).map(ClientFrame::Typing),
+        "typing" => parsed_to(text, TYPED_TO).map(ClientFrame::Typing),
         "ping" => parsed(text).map(ClientFrame::Ping),
         other => {
-            let known = "hello, send, ack, read, history, refresh, typing or ping";
+            let known = "hello, send, ack, read, history, group, refresh, typing or ping";
             let shown: String = other.chars().take(64).collect();
             let text = format!("there is no frame of type {shown:?}; it must be {known}");
             Err(Error::new(ErrorCode::UnknownType, text))
@@ -64,6 +67,11 @@ fn parse<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Option<T> {
 /// # Errors
 /// `bad_field`.
 pub fn parsed<T: DeserializeOwned>(text: &str) -> Result<T, Error> {
+    parsed_to(text, RECIPIENT)
+}
+
+/// With what to say of a recipient that is none.
+fn parsed_to<T: DeserializeOwned>(text: &str, recipient: &str) -> Result<T, Error> {
     // Following the path costs as much as parsing; only a refusal needs it.
     if let Ok(parsed) = serde_json::from_str(text) {
         return Ok(parsed);
@@ -81,13 +89,17 @@ pub fn parsed<T: DeserializeOwned>(text: &str) -> Result<T, Error> {
         };
         // Where in the frame it stood says nothing to a program that builds frames by a library.
         let text = inner.split(" at line ").next().unwrap_or(&inner);
-        let text = if path == "to" && missing.is_none() { RECIPIENT.into() } else { plain(text) };
+        let text = if path == "to" && missing.is_none() { recipient.into() } else { plain(text) };
         bad_field(field, text)
     })
 }
 
-/// The recipient is a union, of which serde's errors tell little.
-const RECIPIENT: &str = r#"expected `user` and nothing beside it, such as {"user":"bob"}"#;
+/// Whom a message is for is a union, of which serde's errors tell little.
+const RECIPIENT: &str =
+    r#"expected `user` or `group` and nothing beside it, such as {"user":"bob"}"#;
+
+/// So is who is told of typing, of one.
+const TYPED_TO: &str = r#"expected `user` and nothing beside it, such as {"user":"bob"}"#;
 
 /// serde's text without the names of Rust's types.
 fn plain(text: &str) -> String {
@@ -112,6 +124,7 @@ fn within_limits(frame: ClientFrame) -> Result<ClientFrame, Error> {
         {
             Some(bad_field("token", format!("must be at most {TOKEN} bytes")))
         }
+        ClientFrame::Send(send) => check_change(&send.to, &send.content).err(),
         ClientFrame::Ack(ack) if ack.messages.len() > ACK_IDS => {
             Some(bad_field("messages", format!("must be at most {ACK_IDS} ids")))
         }
@@ -140,6 +153,20 @@ fn within_limits(frame: ClientFrame) -> Result<ClientFrame, Error> {
         _ => None,
     };
     refusal.map_or(Ok(frame), Err)
+}
+
+/// A change of a group can be carried out only if it can be read, and goes to a group.
+///
+/// # Errors
+/// `bad_field`.
+pub fn check_change(to: &Recipient, content: &Content) -> Result<(), Error> {
+    match (GroupChange::of(content), to) {
+        (None, _) | (Some(Ok(_)), Recipient::Group(_)) => Ok(()),
+        (Some(Ok(_)), Recipient::User(_)) => {
+            Err(bad_field("to.user", "a change of a group goes to a `group`".into()))
+        }
+        (Some(Err(error)), _) => Err(bad_field(error.field, error.text)),
+    }
 }
 
 fn bad_field(field: impl Into<String>, text: String) -> Error {

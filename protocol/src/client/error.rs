@@ -65,8 +65,10 @@ pub enum ErrorCode {
     BadToken,
     /// The token has expired. Ends the connection with 4201, unless it answers a `refresh`.
     TokenExpired,
-    /// The user may not do this, such as reading a conversation of others.
+    /// The user may not do this, such as reading a conversation of others, or changing a group.
     Forbidden,
+    /// The group has as many members as one may have.
+    GroupFull,
     /// The reference was used for other content within the last 7 days.
     ReferenceConflict,
     /// Too many requests of this kind without an answer; this one was not taken. Temporary.

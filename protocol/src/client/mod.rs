@@ -8,6 +8,7 @@ mod content;
 mod decode;
 mod delivery;
 mod error;
+mod group;
 mod history;
 mod media_range;
 mod reading;
@@ -19,9 +20,13 @@ mod typing;
 
 pub use close::CloseCode;
 pub use content::{Body, Content, ContentType, InvalidContent};
-pub use decode::{Refusal, decode, parsed};
+pub use decode::{Refusal, check_change, decode, parsed};
 pub use delivery::{Ack, Message, Receipt, ReceiptKind};
 pub use error::{Error, ErrorCode};
+pub use group::{
+    Empty, GroupChange, GroupCreation, GroupMember, GroupName, GroupRequest, GroupState,
+    InvalidGroupChange, InvalidGroupName, Role, RoleGiven,
+};
 pub use history::{History, HistoryPage};
 pub use media_range::{InvalidMediaRange, MediaRange};
 pub use reading::{Marked, Read};
@@ -31,7 +36,7 @@ use schemars::JsonSchema;
 pub use send::{Recipient, Send, Sent};
 use serde::{Deserialize, Serialize};
 pub use session::{Hello, Ping, Pong, Reconnect, ReconnectReason, Resume, Welcome};
-pub use typing::{IsTyping, Typing};
+pub use typing::{IsTyping, TypedTo, Typing};
 
 // Gateways read it with `decode`, whose errors name the field, and not by a derived `Deserialize`.
 /// What a client sends.
@@ -48,6 +53,8 @@ pub enum ClientFrame {
     Read(Read),
     /// A page of what was said.
     History(History),
+    /// Who takes part in a group.
+    Group(GroupRequest),
     /// A fresh token, before the old one expires.
     Refresh(Refresh),
     /// The user is typing, or has stopped.
@@ -76,6 +83,8 @@ pub enum ServerFrame {
     Typing(IsTyping),
     /// Answers `history`.
     History(HistoryPage),
+    /// Answers `group`.
+    Group(GroupState),
     /// Answers `refresh`: the session goes on with the new token.
     Refreshed(Refreshed),
     /// Answers `ping`.
@@ -114,6 +123,7 @@ impl ClientFrame {
             Self::Ack(ack) => ack.id,
             Self::Read(read) => Some(read.id),
             Self::History(history) => Some(history.id),
+            Self::Group(group) => Some(group.id),
             Self::Refresh(refresh) => Some(refresh.id),
             Self::Typing(typing) => typing.id,
             Self::Ping(ping) => Some(ping.id),

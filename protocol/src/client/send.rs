@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{Content, RequestId};
 use crate::{
     Millis,
-    id::{ConversationId, MessageId, Reference, UserId},
+    id::{ConversationId, GroupId, MessageId, Reference, UserId},
 };
 
 /// A message for somebody. Without an answer its outcome is unknown: send it again under the same
@@ -34,6 +34,23 @@ pub struct Send {
 pub enum Recipient {
     /// One user, on all devices.
     User(UserId),
+    /// Everybody in a group, on all devices.
+    Group(GroupId),
+}
+
+impl Recipient {
+    /// It is a group.
+    pub const fn is_group(&self) -> bool {
+        matches!(self, Self::Group(_))
+    }
+
+    /// The conversation that a message of this sender belongs to.
+    pub fn conversation(&self, sender: &UserId) -> ConversationId {
+        match self {
+            Self::User(user) => ConversationId::between(sender, user),
+            Self::Group(group) => (*group).into(),
+        }
+    }
 }
 
 /// Answers `send`: the message is stored in the inbox of every device of its recipients.

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Recipient, RequestId};
+use super::RequestId;
 use crate::id::{ConversationId, UserId};
 
 /// The user is typing to somebody, or has stopped. It is passed on to devices that are connected now, or to
@@ -14,10 +14,18 @@ pub struct Typing {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<RequestId>,
     /// To whom.
-    pub to: Recipient,
+    pub to: TypedTo,
     /// `false`: the user has stopped, and no message follows. A message says so by itself.
     #[serde(default = "active", skip_serializing_if = "is_active")]
     pub active: bool,
+}
+
+/// Who is told of it: not everybody in a group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TypedTo {
+    /// One user.
+    User(UserId),
 }
 
 fn active() -> bool {

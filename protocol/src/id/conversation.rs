@@ -9,7 +9,8 @@ use uuid::{Builder, Uuid};
 
 use super::UserId;
 
-/// A conversation. That of two users is made from both names, so either side knows it without asking.
+/// A conversation. That of two users is made from both names, so either side knows it without asking; that
+/// of a group is the group's id.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
 )]

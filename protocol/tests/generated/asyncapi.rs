@@ -10,12 +10,13 @@ use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
 /// Request, the frames that answer it, and what it is for.
-const REQUESTS: [(&str, &[&str], &str); 8] = [
+const REQUESTS: [(&str, &[&str], &str); 9] = [
     ("hello", &["welcome", "error"], "Open the session. The inbox follows, then `caught_up`."),
     ("send", &["sent", "error"], "Send a message."),
     ("ack", &["error"], "Remove what the device has kept from its inbox. Success has no answer."),
     ("read", &["marked", "error"], "Say how far the user has read a conversation."),
     ("history", &["history_page", "error"], "Read what was said."),
+    ("group", &["group_state", "error"], "Read who takes part in a group."),
     ("refresh", &["refreshed", "error"], "Let the session go on with a fresh token."),
     ("typing", &["error"], "Say that the user is typing, or has stopped. Success has no answer."),
     ("ping", &["pong"], "Ask whether the gateway is still there."),
@@ -91,11 +92,12 @@ fn generator() -> SchemaGenerator {
         .into_generator()
 }
 
-/// The answer to `history` has the type of its request, and so has the push of `typing`; within the document
-/// they need names of their own.
+/// The answers to `history` and `group` have the types of their requests, and so has the push of `typing`;
+/// within the document they need names of their own.
 fn server_name(kind: &str) -> String {
     match kind {
         "history" => "history_page".into(),
+        "group" => "group_state".into(),
         "typing" => "is_typing".into(),
         other => other.into(),
     }

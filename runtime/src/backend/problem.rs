@@ -37,7 +37,7 @@ pub enum ProblemCode {
     BadParameter,
     /// 401: there is no valid service token.
     Unauthorized,
-    /// 403: the service token does not allow this.
+    /// 403: the service token does not allow this, or the user on whose behalf it is asked may not do it.
     Forbidden,
     /// 404: there is no such message, user, device or path.
     NotFound,

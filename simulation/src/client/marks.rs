@@ -94,6 +94,23 @@ impl World {
         !self.receipts_are_exact() && marks.any(|mark| mark.asked.is_some() && mark.asked == id)
     }
 
+    /// The mark that this answers is in a group that the user has left, if only for a while.
+    pub(super) fn has_left_what_is_read(&self, device: usize, id: Option<RequestId>) -> bool {
+        let client = &self.clients[device];
+        let mut marks = client.marks.iter();
+        let asked = marks.find(|(_, mark)| mark.asked.is_some() && mark.asked == id);
+        let group = asked.is_some_and(|(conversation, _)| conversation.group().is_some());
+        group && self.oracle.may_have_left(&client.home.user)
+    }
+
+    /// Nobody is told of it any more.
+    pub(super) fn leave_mark(&mut self, device: usize, id: Option<RequestId>) {
+        let marks = self.clients[device].marks.values_mut();
+        for mark in marks.filter(|mark| mark.asked == id) {
+            (mark.asked, mark.confirmed) = (None, Some(mark.up_to));
+        }
+    }
+
     pub(super) fn give_mark_up(&mut self, device: usize, id: Option<RequestId>) {
         self.clients[device].marks.retain(|_, mark| mark.asked != id);
     }

@@ -2,6 +2,7 @@
 //! the highest id, its last epoch, and what it has written and nobody has confirmed.
 
 mod connection;
+mod groups;
 mod history;
 mod marks;
 mod reading;
@@ -13,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use chatcluster_protocol::{
     Millis,
-    client::RequestId,
+    client::{Content, Recipient, RequestId},
     id::{ConversationId, DeviceId, Identity, MessageId, Reference, UserId},
 };
 use connection::Link;
@@ -68,8 +69,8 @@ pub(crate) struct Client {
 #[derive(Debug, Clone)]
 pub(crate) struct Draft {
     pub(crate) reference: Reference,
-    pub(crate) to: UserId,
-    pub(crate) body: String,
+    pub(crate) to: Recipient,
+    pub(crate) content: Content,
     pub(crate) state: State,
     /// How often it was sent.
     pub(crate) tries: u32,

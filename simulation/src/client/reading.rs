@@ -133,6 +133,12 @@ impl World {
                     (ErrorCode::BadField, _) if self.is_unread_copy(device, error.id) => {
                         return self.give_mark_up(device, error.id);
                     }
+                    (ErrorCode::BadField | ErrorCode::Forbidden, None)
+                        if self.has_left_what_is_read(device, error.id) =>
+                    {
+                        hit("mark: of a group that was left");
+                        return self.leave_mark(device, error.id);
+                    }
                     // Clients give up for good on what they may not have sent at all.
                     (code @ (ErrorCode::BadField | ErrorCode::BadFrame), _) => {
                         let home = &self.clients[device].home;
@@ -147,7 +153,7 @@ impl World {
                     None => self.look_failed(device, &error),
                 }
             }
-            ServerFrame::Pong(_) | ServerFrame::Unknown => {}
+            ServerFrame::Group(_) | ServerFrame::Pong(_) | ServerFrame::Unknown => {}
         }
     }
 

@@ -7,7 +7,7 @@ use chatcluster_protocol::{
 };
 
 use super::{Draft, State, user_id};
-use crate::{clock::MS, coverage::hit, network::Node, trace::trace, world::World};
+use crate::{clock::MS, coverage::hit, network::Node, oracle::Writing, trace::trace, world::World};
 
 /// Sends without an answer: a few more than the protocol allows, so that some are refused.
 const IN_FLIGHT: usize = SENDS_IN_FLIGHT + 8;
@@ -18,26 +18,41 @@ pub(crate) fn kind_of(body: &str) -> ContentType {
     ContentType::new(kind).unwrap_or_else(|error| panic!("{error}"))
 }
 
+/// What a message says.
+fn said(body: &str) -> Content {
+    let kind = kind_of(body);
+    Content { kind, body: Body::new(body).unwrap_or_else(|error| panic!("{error}")) }
+}
+
 impl World {
     /// The person writes to a user.
     pub(crate) fn write_message(&mut self, device: usize, to: usize) -> usize {
         let device = self.who_writes(device);
+        self.write(device, Recipient::User(user_id(to)), None)
+    }
+
+    /// A device writes this, or else what nobody has written before.
+    pub(super) fn write(
+        &mut self,
+        device: usize,
+        to: Recipient,
+        content: Option<Content>,
+    ) -> usize {
         let client = &mut self.clients[device];
         client.next_reference += 1;
         let name = format!("{}-{}-{}", client.home.user, client.home.device, client.next_reference);
         let reference = Reference::new(name).unwrap_or_else(|error| panic!("{error}"));
-        let (to, highest, home) = (user_id(to), client.highest, client.home.clone());
-        let number = self.oracle.written(device, &home, &reference, &to, highest);
-        let body = format!("m{number}");
-        self.draft(
-            device,
-            Draft { reference, to, body, state: State::Fresh, tries: 0, forged: false },
-        );
+        let (highest, home) = (client.highest, client.home.clone());
+        let writing = Writing { by: device, from: &home, reference: &reference, to: &to };
+        let number = self.oracle.written(self.now, writing, content.clone(), highest);
+        let content = content.unwrap_or_else(|| said(&format!("m{number}")));
+        let (state, tries, forged) = (State::Fresh, 0, false);
+        self.draft(device, Draft { reference, to, content, state, tries, forged });
         number
     }
 
     /// On a device that is lost nobody writes, but on another one.
-    fn who_writes(&self, device: usize) -> usize {
+    pub(super) fn who_writes(&self, device: usize) -> usize {
         let all = self.clients.len();
         let mut from = (device..device + all).map(|at| at % all);
         from.find(|at| !self.clients[*at].lost).unwrap_or(device)
@@ -56,7 +71,7 @@ impl World {
             Draft {
                 reference,
                 to,
-                body: "forged".into(),
+                content: said("forged"),
                 state: State::Fresh,
                 tries: 0,
                 forged: true,
@@ -100,17 +115,15 @@ impl World {
         if draft.tries > 1 {
             hit("client: repeated send");
         }
-        let body = Body::new(&*draft.body).unwrap_or_else(|error| panic!("{error}"));
-        let content = Content { kind: kind_of(&draft.body), body };
-        let to = Recipient::User(draft.to.clone());
-        let send = Send { id, reference: draft.reference.clone(), to, content, seen };
+        let Draft { reference, to, content, .. } = draft.clone();
+        let send = Send { id, reference, to, content, seen };
         trace!(
             self,
             Node::Device(device),
-            "sends {} to {} ({})",
-            draft.reference,
-            draft.to,
-            draft.body
+            "sends {} to {:?} ({})",
+            send.reference,
+            send.to,
+            send.content.body.as_str()
         );
         self.say(device, ClientFrame::Send(send));
     }
@@ -139,7 +152,8 @@ impl World {
         let Some(place) = client.outbox.iter().position(of) else { return };
         if !error.temporary {
             let draft = client.outbox.remove(place);
-            return self.check_refused(device, draft.is_some_and(|draft| draft.forged));
+            let forged = draft.is_some_and(|draft| draft.forged);
+            return self.check_refused(device, &reference, forged);
         }
         let draft = &mut client.outbox[place];
         draft.state = State::Failed;

@@ -1,7 +1,7 @@
 //! People type, now and then more hastily than anybody should.
 
 use chatcluster_protocol::{
-    client::{ClientFrame, IsTyping, Recipient, Typing},
+    client::{ClientFrame, IsTyping, TypedTo, Typing},
     id::ConversationId,
 };
 
@@ -35,7 +35,7 @@ impl World {
     fn types(&mut self, device: usize, to: usize) {
         let active = !self.typing.one_in(3);
         if self.clients[device].is_welcomed() {
-            let to = Recipient::User(user_id(to));
+            let to = TypedTo::User(user_id(to));
             self.say(device, ClientFrame::Typing(Typing { id: None, to, active }));
         }
     }

@@ -328,6 +328,8 @@ fn count(result: &AppendResult) {
         AppendResult::TooOld => "append: too old",
         AppendResult::TooNew => "append: too new",
         AppendResult::Conflict => "append: conflict",
+        AppendResult::Forbidden(_) => "append: forbidden",
+        AppendResult::GroupFull => "append: group full",
         AppendResult::Unavailable => "append: unavailable",
     });
 }

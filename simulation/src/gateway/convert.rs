@@ -43,12 +43,14 @@ pub(super) fn route_of(route: &chatcluster_manager::Route) -> gateway_core::Rout
 
 pub(super) fn append(append: Append) -> repository::Append {
     let send = &append.send;
-    let Recipient::User(to) = &send.to;
     let message = Archived {
         from: send.sender.user.clone(),
         device: send.sender.device.clone(),
         reference: send.reference.clone(),
-        to: To::User(to.clone()),
+        to: match &send.to {
+            Recipient::User(to) => To::User(to.clone()),
+            Recipient::Group(to) => To::Group(*to),
+        },
         kind: send.content.kind.clone(),
         body: send.content.body.clone(),
     };
@@ -65,6 +67,8 @@ pub(super) fn append_result(outcome: Result<Stored, Refused>) -> AppendResult {
         Err(Refused::TooOld) => AppendResult::TooOld,
         Err(Refused::TooNew) => AppendResult::TooNew,
         Err(Refused::ReferenceConflict) => AppendResult::Conflict,
+        Err(Refused::Forbidden(text)) => AppendResult::Forbidden(text),
+        Err(Refused::GroupFull) => AppendResult::GroupFull,
         Err(Refused::Unavailable(_)) => AppendResult::Unavailable,
     }
 }

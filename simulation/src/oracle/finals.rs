@@ -1,7 +1,10 @@
 //! What must be true once all is healed.
 
 use chatcluster_manager::Manager;
-use chatcluster_protocol::id::{ConversationId, MessageId};
+use chatcluster_protocol::{
+    client::Recipient,
+    id::{ConversationId, MessageId},
+};
 use futures_util::FutureExt;
 use gateway_core::session::Phase;
 
@@ -254,9 +257,10 @@ impl World {
                 continue;
             }
             // Nobody is told what a device of their own has acknowledged.
+            let Recipient::User(to) = &message.to else { continue };
             let others = message.owed.iter().any(|device| device.user != message.from.user);
             let Some(id) = message.id.filter(|_| others) else { continue };
-            let told = |by: usize| self.oracle.told.get(&(by, *conversation, message.to.clone()));
+            let told = |by: usize| self.oracle.told.get(&(by, *conversation, to.clone()));
             let up_to = told(*by).and_then(|told| told.keys().next_back());
             if up_to.is_some_and(|up_to| *up_to >= id) {
                 continue;

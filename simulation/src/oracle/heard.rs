@@ -3,7 +3,7 @@
 use chatcluster_protocol::{
     Millis,
     client::{ErrorCode, Message, Receipt, ReceiptKind, Recipient, Sent, ServerFrame},
-    id::MessageId,
+    id::{MessageId, Reference},
 };
 
 use crate::{
@@ -43,12 +43,16 @@ impl World {
             return self.violated("P2", what);
         }
         message.id = Some(id);
+        let change = message.change.clone();
         let (seen, conversation) = (message.seen, message.conversation);
         if let Some(seen) = seen.filter(|seen| *seen >= id && self.clocks_are_close()) {
             let what = format!("m{number} is {id}, not above {seen}, which its device had seen");
             return self.violated("P3", what);
         }
         self.check_order(device, conversation, number, id);
+        if let Some(change) = change {
+            self.changed(number, &change);
+        }
     }
 
     /// Ids rise in the order in which a device has sent.
@@ -89,14 +93,19 @@ impl World {
             return self.violated("P2", format!("{id} was never written"));
         };
         let written = &self.oracle.messages[number];
-        let Recipient::User(to) = &message.to;
         let body = message.content.body.as_str();
         let forged = body == "forged" && self.may_be_forged(number);
-        let right = (forged || body == format!("m{number}"))
-            && message.from == written.from.user
-            && *to == written.to;
+        let said = match &written.change {
+            Some(change) => message.content == *change,
+            None => body == format!("m{number}"),
+        };
+        let right =
+            (forged || said) && message.from == written.from.user && message.to == written.to;
         let home = &self.clients[device].home;
-        let theirs = written.to == home.user || written.from.user == home.user;
+        let theirs = match &written.to {
+            Recipient::User(to) => *to == home.user || written.from.user == home.user,
+            Recipient::Group(_) => self.oracle.group.may_have_had(&home.user, written.at),
+        };
         if !right || !theirs || written.from == *home {
             let what = format!("{home:?} gets {message:?}, which is {written:?}");
             self.violated("P2", what);
@@ -125,10 +134,16 @@ impl World {
         if *kind == ReceiptKind::Read {
             return self.check_read(device, receipt);
         }
+        if conversation.group().is_some() {
+            let home = &self.clients[device].home;
+            let what = format!("{home:?} is told who has received what in a group: {receipt:?}");
+            return self.violated("receipts", what);
+        }
         if !self.receipts_are_exact() {
             return;
         }
         let home = self.clients[device].home.clone();
+        let to = Recipient::User(user.clone());
         let placed = self.oracle.placed.get(&receipt.receipt).copied().unwrap_or_default();
         let about: Vec<_> = self
             .oracle
@@ -138,7 +153,7 @@ impl World {
             .filter(|(_, m)| m.conversation == *conversation && m.from.user == home.user)
             // A message of another device may be stored later than that, under a lower id.
             .filter(|(_, m)| m.stored.is_some_and(|stored| stored < placed))
-            .filter(|(_, m)| m.to == *user && m.id.is_some_and(|id| id <= *up_to))
+            .filter(|(_, m)| m.to == to && m.id.is_some_and(|id| id <= *up_to))
             .map(|(number, m)| (number, m.owed.clone()))
             .collect();
         let has_all = |client: usize, device: &gateway_core::Device| {
@@ -221,8 +236,8 @@ impl World {
     }
 
     /// A request was refused for good: so it was one that had to be.
-    pub(crate) fn check_refused(&mut self, device: usize, forged: bool) {
-        if !forged {
+    pub(crate) fn check_refused(&mut self, device: usize, reference: &Reference, forged: bool) {
+        if !forged && !self.may_be_forbidden(device, reference) {
             let home = &self.clients[device].home;
             self.violated("P1", format!("a send of {home:?} was refused for good"));
         }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chatcluster_protocol::{
-    client::Receipt,
+    client::{Receipt, Recipient},
     id::{ConversationId, MessageId, UserId},
 };
 use gateway_core::Device;
@@ -35,9 +35,19 @@ impl Oracle {
 
     /// The devices that have to learn of a mark: those of everybody in the conversation that were registered
     /// before the user had read so far.
-    fn told_of(&self, conversation: ConversationId, since: Time) -> impl Iterator<Item = &Device> {
+    fn told_of<'a>(
+        &'a self,
+        reader: &'a UserId,
+        conversation: ConversationId,
+        since: Time,
+    ) -> impl Iterator<Item = &'a Device> {
         let of_it = self.messages.iter().filter(move |one| one.conversation == conversation);
-        let users: BTreeSet<_> = of_it.flat_map(|one| [&one.from.user, &one.to]).collect();
+        let users = of_it.flat_map(move |one| match &one.to {
+            Recipient::User(to) => [&one.from.user, to],
+            // Whoever reads in a group tells nobody else.
+            Recipient::Group(_) => [reader; 2],
+        });
+        let users: BTreeSet<_> = users.collect();
         let registered = self.registered.iter().filter(move |(_, at)| **at < since);
         registered.filter(move |(device, _)| users.contains(&device.user)).map(|(device, _)| device)
     }
@@ -90,7 +100,7 @@ impl World {
         for ((user, conversation), reading) in &self.oracle.reading {
             let Some(up_to) = reading.confirmed else { continue };
             let Some(since) = reading.asked.get(&up_to) else { continue };
-            for device in self.oracle.told_of(*conversation, *since) {
+            for device in self.oracle.told_of(user, *conversation, *since) {
                 let Some(at) = self.client_of(device) else { continue };
                 let knows = self.clients[at].marks.get(conversation);
                 let reads = device.user == *user && knows.is_some_and(|mark| mark.up_to >= up_to);

@@ -2,6 +2,7 @@
 //!
 //! - [`stored`]: P1 when a message is stored, P4 whenever an entry leaves an inbox
 //! - [`audit`]: now and then, what a read of an inbox gives against what replicas have
+//! - [`groups`]: who certainly takes part in the group, and who certainly does not
 //! - [`heard`]: P2, P3 and what clients are told, as they are told
 //! - [`leaving`]: removed devices and revoked tokens
 //! - [`marks`]: what users have read, and who is told
@@ -11,6 +12,7 @@
 
 mod audit;
 mod finals;
+mod groups;
 mod heard;
 mod leaving;
 mod marks;
@@ -23,7 +25,10 @@ use std::{
     fmt,
 };
 
-use chatcluster_protocol::id::{ConversationId, Identity, MessageId, Reference, UserId};
+use chatcluster_protocol::{
+    client::{Content, Recipient},
+    id::{ConversationId, Identity, MessageId, Reference, UserId},
+};
 use gateway_core::Device;
 use marks::Reading;
 
@@ -76,6 +81,16 @@ pub(crate) struct Oracle {
     /// What backends have asked for and not given up.
     pub(crate) orders: usize,
     leaving: leaving::Leaving,
+    group: groups::Group,
+}
+
+/// Who writes what to whom.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Writing<'a> {
+    pub(crate) by: usize,
+    pub(crate) from: &'a Device,
+    pub(crate) reference: &'a Reference,
+    pub(crate) to: &'a Recipient,
 }
 
 /// A message that somebody wrote.
@@ -84,7 +99,11 @@ struct Written {
     /// The device.
     by: usize,
     from: Device,
-    to: UserId,
+    to: Recipient,
+    /// When it was written.
+    at: Time,
+    /// What it says, where that is a change of the group.
+    change: Option<Content>,
     reference: Reference,
     conversation: ConversationId,
     /// The devices that were registered when it came to a first replica (when it was written, until
@@ -116,14 +135,13 @@ impl Oracle {
     /// Somebody writes a message. Says which number it has.
     pub(crate) fn written(
         &mut self,
-        by: usize,
-        from: &Device,
-        reference: &Reference,
-        to: &UserId,
+        now: Time,
+        Writing { by, from, reference, to }: Writing<'_>,
+        change: Option<Content>,
         seen: Option<MessageId>,
     ) -> usize {
         let number = self.messages.len();
-        let conversation = ConversationId::between(&from.user, to);
+        let conversation = to.conversation(&from.user);
         let owed = self.registered_for(from, to);
         self.by_reference.insert((by, reference.clone()), number);
         self.by_identity.insert(Identity::of(&from.user, &from.device, reference), number);
@@ -132,6 +150,8 @@ impl Oracle {
             by,
             from: from.clone(),
             to: to.clone(),
+            at: now,
+            change,
             reference: reference.clone(),
             conversation,
             owed,
@@ -145,16 +165,20 @@ impl Oracle {
     }
 
     /// The devices that a message is for, of those that are known to be registered.
-    fn registered_for(&self, from: &Device, to: &UserId) -> Vec<Device> {
+    fn registered_for(&self, from: &Device, to: &Recipient) -> Vec<Device> {
         let known = self.registered.keys();
-        let theirs = |user: &UserId| *user == *to || *user == from.user;
+        let theirs = |user: &UserId| match to {
+            Recipient::User(to) => *user == *to || *user == from.user,
+            Recipient::Group(_) => self.group.certainly_has(user),
+        };
         known.filter(|device| theirs(&device.user) && *device != from).cloned().collect()
     }
 
     /// One of the references that a device has had an answer for, and to whom it was.
-    pub(crate) fn any_sent(&self, device: usize) -> Option<(Reference, UserId)> {
+    pub(crate) fn any_sent(&self, device: usize) -> Option<(Reference, Recipient)> {
         let mut sent = self.messages.iter().rev();
-        let last = sent.find(|message| message.by == device && message.id.is_some())?;
+        let direct = |message: &Written| !message.to.is_group();
+        let last = sent.find(|one| one.by == device && one.id.is_some() && direct(one))?;
         Some((last.reference.clone(), last.to.clone()))
     }
 

@@ -153,6 +153,7 @@ fn count(applied: &Applied) {
             Some(Stop::Complete(..)) => hit("replica: complete"),
             Some(Stop::Pending(_)) => hit("replica: pending"),
             Some(Stop::OutOfOrder(_)) => hit("replica: out of order"),
+            Some(Stop::StaleGroup) => hit("replica: stale group"),
             Some(Stop::StaleRegistry) => hit("replica: stale registry"),
             Some(Stop::TooOld) => hit("replica: too old"),
             Some(Stop::TooNew) => hit("replica: too new"),

@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 use chatcluster_protocol::{
-    client::{Error, ErrorCode, Message, Receipt, Sent, ServerFrame},
+    client::{Error, ErrorCode, Message, Receipt, RequestId, Sent, ServerFrame},
     id::Reference,
 };
 
 use super::{
-    Core, EVENTS, Effect, Event,
+    Answer, Core, EVENTS, Effect, Event,
     link::{ASKED_AT_MOST, Link},
 };
-use crate::error::{HistoryError, SendError};
+use crate::error::{QueryError, SendError};
 
 impl Core {
     /// A frame came.
@@ -34,10 +34,9 @@ impl Core {
                 if let Some(highest) = page.messages.iter().map(|message| message.message).max() {
                     self.saw(highest);
                 }
-                if let Some(ticket) = self.queries.answered(page.id) {
-                    self.effects.push_back(Effect::Page(ticket, Ok(page)));
-                }
+                self.answered(page.id, Answer::Page(page));
             }
+            (ServerFrame::Group(group), _) => self.answered(group.id, Answer::Group(group)),
             (ServerFrame::Marked(marked), _) => {
                 self.marks.answered(marked.id);
             }
@@ -45,6 +44,12 @@ impl Core {
             (ServerFrame::Refreshed(refreshed), _) => self.refreshed(now, &refreshed),
             (ServerFrame::Reconnect(ask), _) => self.asked_to_leave(now, ask.after, ask.reason),
             (ServerFrame::Pong(_) | ServerFrame::Unknown, _) => {}
+        }
+    }
+
+    fn answered(&mut self, id: RequestId, answer: Answer) {
+        if let Some(ticket) = self.queries.answered(id) {
+            self.effects.push_back(Effect::Told(ticket, Ok(answer)));
         }
     }
 
@@ -80,8 +85,8 @@ impl Core {
             let wait = self.wait_after(&error, 0, retry_after);
             self.queries.again(id, now + wait);
         } else if let Some(ticket) = error.id.and_then(|id| self.queries.answered(id)) {
-            let error = HistoryError::Refused(Box::new(error));
-            self.effects.push_back(Effect::Page(ticket, Err(error)));
+            let error = QueryError::Refused(Box::new(error));
+            self.effects.push_back(Effect::Told(ticket, Err(error)));
         } else if !self.typing.refused(error.id)
             && !self.failed_mark(now, &error, retry_after)
             && !self.refused_refresh(now, &error, retry_after)

@@ -3,7 +3,7 @@
 //! events in and carries the effects out.
 //!
 //! - inputs: [`Core::opened`], [`Core::ended`], [`Core::frame`], [`Core::heard`], [`Core::renewed`],
-//!   [`Core::tick`], and the application's [`Core::send`], [`Core::read`], [`Core::typing`], [`Core::history`],
+//!   [`Core::tick`], and the application's [`Core::send`], [`Core::read`], [`Core::typing`], [`Core::ask`],
 //!   [`Core::take`], [`Core::close`]
 //! - outputs: [`Core::poll_effect`], [`Core::poll_event`], [`Core::deadline`]
 //!
@@ -28,18 +28,19 @@ use std::{collections::VecDeque, time::Duration};
 pub use backoff::Backoff;
 use backoff::Jitter;
 use chatcluster_protocol::{
-    client::{Ack, ClientFrame, Content, History, HistoryPage, Recipient, RequestId, Send, Sent},
+    client::{Ack, ClientFrame, Content, Recipient, RequestId, Send, Sent},
     id::{ConversationId, DeviceId, MessageId, Reference},
 };
 use inbox::Inbox;
 use link::Link;
 use marks::Marks;
 use outbox::{Entry, Outbox, Rejected};
+pub(crate) use queries::{Answer, Question};
 use queries::{Queries, Ticket};
 use typing::Typing;
 
 use crate::{
-    error::{HistoryError, SendError},
+    error::{QueryError, SendError},
     event::{Cause, Event, Fatal},
     resume::Resume,
 };
@@ -78,8 +79,8 @@ pub(crate) enum Effect {
     Goodbye,
     /// A send has its answer.
     Answered(Reference, Result<Sent, SendError>),
-    /// A request for history has its answer.
-    Page(Ticket, Result<HistoryPage, HistoryError>),
+    /// A question has its answer.
+    Told(Ticket, Result<Answer, QueryError>),
 }
 
 /// The client's state, across connections.
@@ -201,12 +202,12 @@ impl Core {
         Ok(())
     }
 
-    /// The application asks for history. Once taken in, the answer comes as [`Effect::Page`].
-    pub(crate) fn history(&mut self, ticket: Ticket, history: History) -> Result<(), HistoryError> {
+    /// The application asks something. Once taken in, the answer comes as [`Effect::Told`].
+    pub(crate) fn ask(&mut self, ticket: Ticket, question: Question) -> Result<(), QueryError> {
         if let Link::Stopped(fatal) = &self.link {
-            return Err(HistoryError::stopped(fatal.as_ref()));
+            return Err(QueryError::stopped(fatal.as_ref()));
         }
-        self.queries.push(ticket, history).map_err(HistoryError::Full)
+        self.queries.push(ticket, question).map_err(QueryError::Full)
     }
 
     /// The application has taken a message or a receipt, which is therefore acknowledged.
@@ -282,8 +283,7 @@ impl Core {
         if let Some(read) = self.next_mark(now, limits.reads_in_flight) {
             return Some(read);
         }
-        let history = self.queries.next(now, id)?;
-        Some(Effect::Write(ClientFrame::History(history).encode()))
+        Some(Effect::Write(self.queries.next(now, id)?.encode()))
     }
 
     fn next_ack(&mut self, limit: usize) -> Option<Effect> {
@@ -333,8 +333,8 @@ impl Core {
             self.effects.push_back(Effect::Answered(reference, Err(error)));
         }
         for ticket in self.queries.drain().collect::<Vec<_>>() {
-            let error = HistoryError::stopped(fatal.as_ref());
-            self.effects.push_back(Effect::Page(ticket, Err(error)));
+            let error = QueryError::stopped(fatal.as_ref());
+            self.effects.push_back(Effect::Told(ticket, Err(error)));
         }
         if let Some(fatal) = &fatal {
             self.tell(Event::Fatal(fatal.clone()));

@@ -1,9 +1,11 @@
-//! Requests for history. They change nothing, so they are asked again on the next connection, and when there
+//! Questions to the gateway. They change nothing, so they are asked again on the next connection, and when there
 //! were too many.
 
 use std::{collections::VecDeque, time::Duration};
 
-use chatcluster_protocol::client::{History, RequestId};
+use chatcluster_protocol::client::{
+    ClientFrame, GroupRequest, GroupState, History, HistoryPage, RequestId,
+};
 
 /// Waiting or asked. People page through history one page at a time; this is room for a program.
 pub(super) const QUERIES: usize = 64;
@@ -11,8 +13,35 @@ pub(super) const QUERIES: usize = 64;
 /// Asked at a time: the answers are large, and messages should not wait behind many of them.
 const AT_ONCE: usize = chatcluster_protocol::limits::HISTORIES_IN_FLIGHT;
 
-/// Names a query towards the shell.
+/// Names a question towards the shell.
 pub(super) type Ticket = u64;
+
+/// What the application wants to know.
+#[derive(Debug, Clone)]
+pub(crate) enum Question {
+    /// What was said.
+    History(Box<History>),
+    /// Who takes part in a group.
+    Group(GroupRequest),
+}
+
+/// What it is told.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Answer {
+    /// To `History`.
+    Page(HistoryPage),
+    /// To `Group`.
+    Group(GroupState),
+}
+
+impl Question {
+    fn frame(&self, id: RequestId) -> ClientFrame {
+        match self {
+            Self::History(history) => ClientFrame::History(History { id, ..(**history).clone() }),
+            Self::Group(group) => ClientFrame::Group(GroupRequest { id, ..group.clone() }),
+        }
+    }
+}
 
 #[derive(Debug, Default)]
 pub(super) struct Queries(VecDeque<Query>);
@@ -20,32 +49,31 @@ pub(super) struct Queries(VecDeque<Query>);
 #[derive(Debug)]
 struct Query {
     ticket: Ticket,
-    history: History,
-    /// When it was written on the connection that is open now.
-    asked: Option<Duration>,
+    question: Question,
+    /// When it was written on the connection that is open now, and as which request.
+    asked: Option<(Duration, RequestId)>,
     /// Not to be written before this time.
     not_before: Duration,
 }
 
 impl Queries {
-    pub(super) fn push(&mut self, ticket: Ticket, history: History) -> Result<(), usize> {
+    pub(super) fn push(&mut self, ticket: Ticket, question: Question) -> Result<(), usize> {
         if self.0.len() >= QUERIES {
             return Err(QUERIES);
         }
-        self.0.push_back(Query { ticket, history, asked: None, not_before: Duration::ZERO });
+        self.0.push_back(Query { ticket, question, asked: None, not_before: Duration::ZERO });
         Ok(())
     }
 
     /// The next one to write, under this request id.
-    pub(super) fn next(&mut self, now: Duration, id: RequestId) -> Option<History> {
+    pub(super) fn next(&mut self, now: Duration, id: RequestId) -> Option<ClientFrame> {
         if self.0.iter().filter(|query| query.asked.is_some()).count() >= AT_ONCE {
             return None;
         }
         let due = |query: &&mut Query| query.asked.is_none() && query.not_before <= now;
         let query = self.0.iter_mut().find(due)?;
-        query.asked = Some(now);
-        query.history.id = id;
-        Some(query.history.clone())
+        query.asked = Some((now, id));
+        Some(query.question.frame(id))
     }
 
     /// The one that this answers; it is done.
@@ -67,7 +95,7 @@ impl Queries {
     }
 
     fn position(&self, id: RequestId) -> Option<usize> {
-        self.0.iter().position(|query| query.asked.is_some() && query.history.id == id)
+        self.0.iter().position(|query| query.asked.is_some_and(|(_, asked)| asked == id))
     }
 
     /// When the next one that waits for a time may go.
@@ -83,7 +111,7 @@ impl Queries {
     }
 
     pub(super) fn oldest_asked(&self) -> Option<Duration> {
-        self.0.iter().filter_map(|query| query.asked).min()
+        self.0.iter().filter_map(|query| query.asked).map(|(at, _)| at).min()
     }
 
     pub(super) fn drain(&mut self) -> impl Iterator<Item = Ticket> {

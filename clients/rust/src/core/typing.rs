@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use chatcluster_protocol::{
-    client::{ClientFrame, Recipient, RequestId, Typing as Frame},
+    client::{ClientFrame, Recipient, RequestId, TypedTo, Typing as Frame},
     id::UserId,
     limits::{TYPING_EVERY, TYPING_LIFETIME, TYPING_RECIPIENTS},
 };
@@ -43,8 +43,9 @@ impl Typing {
 
     /// A message says by itself that the typing is over.
     pub(super) fn sent(&mut self, to: &Recipient) {
-        let Recipient::User(to) = to;
-        self.told.remove(to);
+        if let Recipient::User(to) = to {
+            self.told.remove(to);
+        }
     }
 
     /// Whether an error is about a `typing`, which nobody waits for.
@@ -56,12 +57,13 @@ impl Typing {
 }
 
 impl Core {
-    /// The user is typing to somebody, or has stopped.
+    /// The user is typing to somebody, or has stopped. Groups are not told.
     pub(crate) fn typing(&mut self, now: Duration, to: Recipient, active: bool) {
         let id = self.request_id();
-        let Recipient::User(user) = &to;
-        if matches!(self.link, Link::Live(_)) && self.typing.is_news(user, active, now) {
+        let Recipient::User(user) = to else { return };
+        if matches!(self.link, Link::Live(_)) && self.typing.is_news(&user, active, now) {
             self.typing.request = Some(id);
+            let to = TypedTo::User(user);
             let frame = ClientFrame::Typing(Frame { id: Some(id), to, active });
             self.effects.push_back(Effect::Write(frame.encode()));
         }

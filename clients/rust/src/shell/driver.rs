@@ -8,7 +8,7 @@ use std::{
 };
 
 use chatcluster_protocol::{
-    client::{History, HistoryPage, Recipient, Sent, ServerFrame},
+    client::{Recipient, Sent, ServerFrame},
     id::{ConversationId, MessageId, Reference},
 };
 use futures_util::future::BoxFuture;
@@ -23,8 +23,8 @@ use super::{
     socket::Incoming,
 };
 use crate::{
-    core::{Core, Effect, Outgoing, Taken},
-    error::{HistoryError, SendError},
+    core::{Answer, Core, Effect, Outgoing, Question, Taken},
+    error::{QueryError, SendError},
     event::{Event, Fatal},
     resume::Resume,
 };
@@ -45,7 +45,7 @@ pub(crate) enum Command {
     Take(Taken),
     Read(ConversationId, MessageId),
     Typing(Recipient, bool),
-    History(Box<History>, oneshot::Sender<Result<HistoryPage, HistoryError>>),
+    Ask(Question, oneshot::Sender<Result<Answer, QueryError>>),
     Close,
 }
 
@@ -70,7 +70,7 @@ pub(crate) struct Driver {
     renewal: Option<BoxFuture<'static, Result<String, String>>>,
     goodbye: bool,
     sends: HashMap<Reference, oneshot::Sender<Result<Sent, SendError>>>,
-    pages: HashMap<u64, oneshot::Sender<Result<HistoryPage, HistoryError>>>,
+    questions: HashMap<u64, oneshot::Sender<Result<Answer, QueryError>>>,
     tickets: u64,
     published: Option<Instant>,
 }
@@ -99,7 +99,7 @@ impl Driver {
             renewal: None,
             goodbye: false,
             sends: HashMap::new(),
-            pages: HashMap::new(),
+            questions: HashMap::new(),
             tickets: 0,
             published: None,
         }
@@ -147,8 +147,8 @@ impl Driver {
                         let _ = answer.send(result);
                     }
                 }
-                Effect::Page(ticket, result) => {
-                    if let Some(answer) = self.pages.remove(&ticket) {
+                Effect::Told(ticket, result) => {
+                    if let Some(answer) = self.questions.remove(&ticket) {
                         let _ = answer.send(result);
                     }
                 }
@@ -208,10 +208,10 @@ impl Driver {
                     self.core.typing(now, to, active);
                 }
                 Command::Close => self.core.close(self.now()),
-                Command::History(history, answer) => {
+                Command::Ask(question, answer) => {
                     self.tickets += 1;
-                    match self.core.history(self.tickets, *history) {
-                        Ok(()) => drop(self.pages.insert(self.tickets, answer)),
+                    match self.core.ask(self.tickets, question) {
+                        Ok(()) => drop(self.questions.insert(self.tickets, answer)),
                         Err(error) => drop(answer.send(Err(error))),
                     }
                 }

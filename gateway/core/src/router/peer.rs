@@ -5,8 +5,9 @@ use std::{collections::VecDeque, time::Duration};
 use super::Leg;
 use crate::{Gateway, Push, backoff::Backoff};
 
-/// Most deliveries that wait for a gateway, and most bytes of their text, shared or not. When there
-/// are more, all of them are dropped and the gateway probes its sessions instead.
+/// Most deliveries that wait for a gateway, and most bytes of their text, which counts once for devices
+/// that follow each other: a message to a group has a thousand of them. When there are more, all of them are
+/// dropped and the gateway probes its sessions instead.
 const WAITING: usize = 4_096;
 const WAITING_BYTES: usize = 8 * 1024 * 1024;
 
@@ -74,7 +75,9 @@ impl Peer {
         if self.probe == Probe::Due {
             return 1;
         }
-        self.waiting_bytes += push.frame.len();
+        if !self.waiting.back().is_some_and(|(last, _)| is_same(last, &push)) {
+            self.waiting_bytes += push.frame.len();
+        }
         self.waiting.push_back((push, leg));
         if self.waiting.len() <= WAITING && self.waiting_bytes <= WAITING_BYTES {
             return 0;
@@ -91,7 +94,7 @@ impl Peer {
         }
         let (push, leg) = self.pop()?;
         let mut legs = vec![leg];
-        let same = |(next, _): &(Push, Leg)| next.id == push.id && next.receipt == push.receipt;
+        let same = |(next, _): &(Push, Leg)| is_same(next, &push);
         let room = BATCH.min(FLYING - self.flying);
         while legs.len() < room && self.waiting.front().is_some_and(same) {
             legs.extend(self.pop().map(|(_, leg)| leg));
@@ -134,7 +137,13 @@ impl Peer {
 
     fn pop(&mut self) -> Option<(Push, Leg)> {
         let (push, leg) = self.waiting.pop_front()?;
-        self.waiting_bytes -= push.frame.len();
+        if !self.waiting.front().is_some_and(|(next, _)| is_same(next, &push)) {
+            self.waiting_bytes -= push.frame.len();
+        }
         Some((push, leg))
     }
+}
+
+fn is_same(one: &Push, other: &Push) -> bool {
+    one.id == other.id && one.receipt == other.receipt
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use chatcluster_protocol::{
     Millis,
-    client::{CloseCode, Content, History, Message, Read, Recipient},
+    client::{CloseCode, Content, GroupRequest, History, Message, Read, Recipient},
     id::{ConversationId, HybridClock, Identity, MessageId, Reference, UserId},
 };
 
@@ -130,6 +130,13 @@ pub enum Effect {
         /// What; its limits have been checked.
         request: History,
     },
+    /// Read who takes part in a group, for the session's user. Answered by `Group` with the request's id.
+    ReadGroup {
+        /// Who asks.
+        device: Device,
+        /// Which group.
+        request: GroupRequest,
+    },
     /// The user is typing: [`crate::Router::typing`]. Not answered.
     Typing {
         /// To whom.
@@ -184,8 +191,7 @@ pub enum RateLimited {
 impl Outgoing {
     /// Where it belongs.
     pub(crate) fn conversation(&self) -> ConversationId {
-        let Recipient::User(to) = &self.to;
-        ConversationId::between(&self.sender.user, to)
+        self.to.conversation(&self.sender.user)
     }
 
     /// Under a fresh id.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use chatcluster_protocol::{
     Millis,
-    client::{ClientFrame, HistoryPage, Read, Refusal, RequestId},
+    client::{ClientFrame, GroupState, HistoryPage, Read, Refusal, RequestId},
     id::{ConversationId, MessageId, UserId},
 };
 
@@ -41,6 +41,8 @@ pub enum Input {
     Marked(Read, Result<MessageId, MarkFailure>),
     /// Answers [`super::Effect::History`]. The page's `id` is that of the request.
     History(RequestId, Result<HistoryPage, HistoryFailure>),
+    /// Answers [`super::Effect::ReadGroup`]. Its `id` is that of the request.
+    Group(RequestId, Result<GroupState, HistoryFailure>),
     /// Something may wait in the inbox: a probe found it, or a previous holder has been evicted.
     ReadAgain,
     /// The route may be lost: claim it again, then read the inbox (rule 2).
@@ -153,14 +155,18 @@ pub enum AppendResult {
     TooNew,
     /// The reference was used for other content.
     Conflict,
+    /// The user takes no part in the group, or may not change it so; the text says which.
+    Forbidden(String),
+    /// The group has as many members as one may have.
+    GroupFull,
     /// Outcome unknown, or no room.
     Unavailable,
 }
 
-/// Why there is no page of history.
+/// Why there is no page of history, or no group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HistoryFailure {
-    /// The user takes no part in the conversation.
+    /// The user takes no part in the conversation or the group.
     Forbidden,
     /// The message service did not answer.
     Unavailable,

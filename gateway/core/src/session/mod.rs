@@ -188,6 +188,7 @@ impl Session {
             Input::Acknowledged(result) => self.acknowledged(result, env),
             Input::Marked(request, result) => self.marked(request, result, env),
             Input::History(id, result) => self.history_read(id, result, env),
+            Input::Group(id, result) => self.group_read(id, result, env),
             Input::ReadAgain => self.read_again(env),
             Input::Reassert => self.reassert(env),
             Input::Evict(epoch) if epoch < self.epoch => {}

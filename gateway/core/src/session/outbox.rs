@@ -10,14 +10,17 @@ use std::{
 };
 
 use chatcluster_protocol::{
-    client::{Error, ErrorCode, Recipient, RequestId, Send, Sent, ServerFrame},
+    client::{Error, ErrorCode, RequestId, Send, Sent, ServerFrame},
     id::{ConversationId, HybridClock, MessageId},
-    limits::SENDS_IN_FLIGHT,
+    limits::{GROUP_MEMBERS, SENDS_IN_FLIGHT},
     planted::{Bug, planted},
 };
 
 use super::{AppendResult, Effect, Outgoing, floor::Floor, owed::Owed, rated::limited};
 use crate::{Away, Device, Rates};
+
+/// Sends to a group in one batch: the answer names the devices of all members for each of them.
+const GROUP_BATCH: usize = 8;
 
 /// How often a batch is stamped again before its sends fail. Each time the service has named the id to
 /// exceed, so a second time already says that something else is wrong, such as a clock.
@@ -164,8 +167,7 @@ impl Sends {
             self.requests += 1;
             return Ok(());
         }
-        let Recipient::User(to) = &frame.to;
-        let conversation = ConversationId::between(&sender.user, to);
+        let conversation = frame.to.conversation(&sender.user);
         let now = stamper.monotonic;
         // What is held back takes nothing of the rate: all of it is for what comes first.
         let wait = rates.send_waits(&sender.user, now);
@@ -214,6 +216,13 @@ impl Sends {
                 }
                 AppendResult::Conflict => {
                     effects.extend(self.fail(&waiting, ErrorCode::ReferenceConflict, CONFLICT));
+                }
+                AppendResult::Forbidden(text) => {
+                    effects.extend(self.fail(&waiting, ErrorCode::Forbidden, &text));
+                }
+                AppendResult::GroupFull => {
+                    let text = format!("a group has at most {GROUP_MEMBERS} members");
+                    effects.extend(self.fail(&waiting, ErrorCode::GroupFull, &text));
                 }
                 AppendResult::OutOfOrder { highest } => {
                     stamper.floor.must_exceed(highest);
@@ -300,9 +309,10 @@ fn too_many() -> String {
 }
 
 impl Lane {
-    /// Stamps all that queues and makes it the batch.
+    /// Stamps all that queues, or of a group a part of it, and makes it the batch.
     fn append(&mut self, conversation: ConversationId, stamper: &mut Stamper<'_>) -> Effect {
-        self.batch = self.queue.drain(..).collect();
+        let most = if conversation.group().is_some() { GROUP_BATCH } else { usize::MAX };
+        self.batch = self.queue.drain(..self.queue.len().min(most)).collect();
         let append =
             |waiting: &Waiting| waiting.send.stamp(stamper.floor, stamper.clock, stamper.wall);
         Effect::Append { conversation, appends: self.batch.iter().map(append).collect() }

@@ -11,6 +11,7 @@ use super::{Effect, Env, RateLimited, Session};
 pub(super) fn rated(frame: &ClientFrame) -> Option<RequestId> {
     match frame {
         ClientFrame::History(history) => Some(history.id),
+        ClientFrame::Group(group) => Some(group.id),
         ClientFrame::Read(read) => Some(read.id),
         ClientFrame::Refresh(refresh) => Some(refresh.id),
         _ => None,

@@ -2,8 +2,8 @@
 
 use chatcluster_protocol::{
     client::{
-        ClientFrame, Error, ErrorCode, History, HistoryPage, Pong, Recipient, Refusal, RequestId,
-        Send, ServerFrame,
+        ClientFrame, Error, ErrorCode, GroupRequest, GroupState, History, HistoryPage, Pong,
+        Recipient, Refusal, RequestId, Send, ServerFrame,
     },
     id::{ConversationId, MessageId},
     limits::{HISTORIES_IN_FLIGHT, SERVER_FRAME},
@@ -44,6 +44,7 @@ impl Session {
             ClientFrame::Ack(ack) => self.acknowledge(&ack, env),
             ClientFrame::Read(read) => self.read(read, env),
             ClientFrame::History(history) => self.history(history, env),
+            ClientFrame::Group(request) => self.group(request, env),
             ClientFrame::Refresh(refresh) => self.refresh(refresh, env),
             ClientFrame::Typing(typing) => self.types(&typing, env),
             ClientFrame::Ping(ping) => {
@@ -71,8 +72,9 @@ impl Session {
             wall: env.now.wall,
             monotonic: env.now.monotonic,
         };
-        let Recipient::User(to) = &send.to;
-        self.typing.sent(to);
+        if let Recipient::User(to) = &send.to {
+            self.typing.sent(to);
+        }
         let sent = self.outbox.send(device, send, &mut stamper, env.rates, env.effects);
         if let Err(error) = sent {
             if error.code == ErrorCode::RateLimited {
@@ -101,12 +103,46 @@ impl Session {
         let Some(device) = self.device.clone() else { return };
         if usize::from(self.histories) >= HISTORIES_IN_FLIGHT {
             let text = format!(
-                "at most {HISTORIES_IN_FLIGHT} requests for history may be without an answer"
+                "at most {HISTORIES_IN_FLIGHT} requests for history or groups may be without an answer"
             );
             return self.too_many(request.id, text, env);
         }
         self.histories += 1;
         env.effects.push(Effect::History { device, request });
+    }
+
+    fn group(&mut self, request: GroupRequest, env: &mut Env<'_>) {
+        let Some(device) = self.device.clone() else { return };
+        if usize::from(self.histories) >= HISTORIES_IN_FLIGHT {
+            let text = format!(
+                "at most {HISTORIES_IN_FLIGHT} requests for history or groups may be without an answer"
+            );
+            return self.too_many(request.id, text, env);
+        }
+        self.histories += 1;
+        env.effects.push(Effect::ReadGroup { device, request });
+    }
+
+    pub(super) fn group_read(
+        &mut self,
+        id: RequestId,
+        result: Result<GroupState, HistoryFailure>,
+        env: &mut Env<'_>,
+    ) {
+        self.histories = self.histories.saturating_sub(1);
+        if matches!(self.state, State::Closing) {
+            return;
+        }
+        let (code, text) = match result {
+            Ok(group) => return self.write(&ServerFrame::Group(group), env),
+            Err(HistoryFailure::Forbidden) => {
+                (ErrorCode::Forbidden, "there is no such group, or the user takes no part in it")
+            }
+            Err(HistoryFailure::Unavailable) => {
+                (ErrorCode::Unavailable, "the message service did not answer; ask again later")
+            }
+        };
+        self.refuse(Error { id: Some(id), ..Error::new(code, text) }, env);
     }
 
     pub(super) fn history_read(

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use chatcluster_protocol::{
-    client::{IsTyping, Recipient, ServerFrame, Typing as Frame},
+    client::{IsTyping, ServerFrame, TypedTo, Typing as Frame},
     id::{ConversationId, UserId},
     limits::{TYPING_CHANGES, TYPING_EVERY, TYPING_LIFETIME, TYPING_RECIPIENTS},
 };
@@ -107,7 +107,7 @@ impl Typing {
 impl Session {
     /// The client types to somebody. To themself, people need not be told.
     pub(super) fn types(&mut self, frame: &Frame, env: &mut Env<'_>) {
-        let (Some(device), Recipient::User(to)) = (&self.device, &frame.to) else { return };
+        let (Some(device), TypedTo::User(to)) = (&self.device, &frame.to) else { return };
         if *to == device.user {
             return;
         }

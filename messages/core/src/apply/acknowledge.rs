@@ -123,6 +123,10 @@ fn consider(
     let identity = Identity::of_receipt(ReceiptKind::Delivered, &ack.user, conversation);
     let receipt = receipt_id(ack.stamp, told.map(|told| told.receipt), identity);
     delivered.told = Some(Told { receipt, up_to });
+    // A thousand members would be a thousand receipts for each message. What each has is kept all the same.
+    if conversation.group().is_some() {
+        return Ok(Due { key, delivered, mark: None });
+    }
     // A device that acknowledges what another device of its own user sent knows so already.
     let devices = told_devices(view, &sender, (&ack.user, &ack.device))?;
     let peer = ack.user.clone();

@@ -7,7 +7,7 @@ use chatcluster_protocol::{
     planted::{Bug, planted},
 };
 
-use super::{Applied, Effect, Stop, read};
+use super::{Applied, Basis, Effect, Stop, group, read};
 use crate::{
     key,
     record::{Archived, Id, ReferenceRecord, ReferenceState, encode},
@@ -20,6 +20,7 @@ pub(super) fn store(
     id: MessageId,
     message: &Archived,
     supersede: bool,
+    basis: Option<&Basis>,
     now: Millis,
 ) -> Applied {
     // The reference comes first: a repeat of what is stored is never out of order.
@@ -45,6 +46,13 @@ pub(super) fn store(
     if id.millis() > now.saturating_add(APPEND_WINDOW) {
         return Ok(Err(Stop::TooNew));
     }
+    let group = message.group().zip(basis);
+    if let Some((group, basis)) = group
+        && group::digest(view, group)? != basis.digest
+        && !planted(Bug::OldGroupTaken)
+    {
+        return Ok(Err(Stop::StaleGroup));
+    }
     let order = key::order(&message.from, &message.device, conversation);
     if let Some(Id(highest)) = read::<Id>(view, &order)?
         && highest >= id
@@ -53,6 +61,8 @@ pub(super) fn store(
         return Ok(Err(Stop::OutOfOrder(highest)));
     }
     let joined = risen(view, message, conversation, id)?;
+    let change = group.and_then(|(group, basis)| Some((group, basis.next.as_deref()?)));
+    let entered = change.map(|(group, next)| group::entered(view, group, next)).transpose()?;
 
     let pending = ReferenceRecord { id, hash: message.hash(), state: ReferenceState::Pending };
     view.put(archive, encode(message))?;
@@ -65,6 +75,9 @@ pub(super) fn store(
     }
     for key in joined {
         view.put(key, encode(Id(id)))?;
+    }
+    if let Some(((group, next), entered)) = change.zip(entered) {
+        group::put(view, group, next, entered)?;
     }
     Ok(Ok(Effect::Applied))
 }
@@ -128,7 +141,7 @@ fn risen(
     id: MessageId,
 ) -> Result<Vec<key::Key>, ViewError> {
     let mut risen = Vec::with_capacity(2);
-    for user in message.participants() {
+    for user in message.pair() {
         let key = key::participation(user, conversation);
         let highest = read::<Id>(view, &key)?;
         if highest.is_none_or(|Id(highest)| highest < id) {

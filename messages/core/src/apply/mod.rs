@@ -2,6 +2,7 @@
 //! these inside of one transaction per call, so that checks and changes are one step.
 //!
 //! - [`home`]: the message itself, on its conversation's island (rules 8 to 11)
+//! - [`group`]: who takes part, where it goes to a group
 //! - [`inbox`]: the recipient's side (rule 12)
 //! - [`registry`]: which devices a user has; [`removal`]: how one leaves; [`revocation`]: whose tokens are
 //!   not accepted any more
@@ -9,6 +10,7 @@
 //!   [`mark`]: receipts in inboxes
 
 mod acknowledge;
+mod group;
 mod home;
 mod inbox;
 mod mark;
@@ -19,7 +21,7 @@ mod removal;
 mod revocation;
 
 use chatcluster_protocol::Millis;
-pub use part::{Batch, Effect, Inboxes, MarkPlaced, Part, Stop, There, Unit, UnitReply};
+pub use part::{Basis, Batch, Effect, Inboxes, MarkPlaced, Part, Stop, There, Unit, UnitReply};
 pub use registry::{DEVICES, LEFT};
 
 use crate::{
@@ -91,7 +93,9 @@ type Applied = Result<Result<Effect, Stop>, ViewError>;
 
 fn apply_part(view: &mut impl ViewMut, part: &Part, now: Millis) -> Applied {
     match part {
-        Part::Home { id, message, supersede } => home::store(view, *id, message, *supersede, now),
+        Part::Home { id, message, supersede, group } => {
+            home::store(view, *id, message, *supersede, group.as_ref(), now)
+        }
         Part::Complete { id, stored, message, devices } => {
             home::complete(view, *id, *stored, message, devices, now)
         }
@@ -102,6 +106,7 @@ fn apply_part(view: &mut impl ViewMut, part: &Part, now: Millis) -> Applied {
         Part::Register { user, device, known, issued } => {
             registry::register(view, user, device, known.as_ref(), *issued, now)
         }
+        Part::LearnGroup { group, known } => group::learn(view, *group, known),
         Part::Learn { user, known } => registry::learn(view, user, known, now),
         Part::Unregister { user, device, known, unseen_since } => {
             removal::unregister(view, user, device, known.as_ref(), *unseen_since, now)

@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chatcluster_protocol::{
     Millis,
-    id::{ConversationId, DeviceId, MessageId, UserId},
+    id::{ConversationId, DeviceId, GroupId, MessageId, UserId},
 };
 
 use crate::{
+    group::Group,
     key::Key,
     record::{Archived, InboxEntry, MarkKind, Registry, Told},
     repository::{Acknowledge, MarkRead},
@@ -35,6 +36,8 @@ pub enum Part {
         message: Archived,
         /// Also when the reference is pending under another id: that one did not reach a quorum.
         supersede: bool,
+        /// What was read of the group that it goes to.
+        group: Option<Basis>,
     },
     /// The message into all inboxes that it is for, those of the sender's other devices included, or into
     /// none of them. Where there are several replicas, repeating it changes nothing; a single one keeps no
@@ -78,6 +81,13 @@ pub enum Part {
         user: UserId,
         /// Their devices.
         known: Registry,
+    },
+    /// What a majority knows of a group: a replica that has missed something learns it.
+    LearnGroup {
+        /// Which.
+        group: GroupId,
+        /// Who takes part.
+        known: Group,
     },
     /// A device is no longer known, and what it is owed is no longer owed. Repeating it does no harm.
     Unregister {
@@ -129,6 +139,15 @@ pub enum Part {
     },
 }
 
+/// The group that a message was allowed for, and that its recipients were read of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Basis {
+    /// [`Group::digest`] of it. A replica that knows another one refuses the message.
+    pub digest: [u8; 16],
+    /// What the message makes of it, where it is a change.
+    pub next: Option<Box<Group>>,
+}
+
 /// The inboxes of a user's devices.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Inboxes {
@@ -148,9 +167,12 @@ impl Batch {
         /// An id in a list.
         const ID: usize = 64;
         let part = |part: &Part| match part {
-            Part::Home { message, .. } | Part::Complete { message, .. } => {
-                PART + message.body.as_str().len()
+            Part::Home { message, group, .. } => {
+                let next = group.as_ref().and_then(|basis| basis.next.as_ref());
+                PART + message.body.as_str().len() + next.map_or(0, |group| group.size())
             }
+            Part::Complete { message, .. } => PART + message.body.as_str().len(),
+            Part::LearnGroup { known, .. } => PART + known.size(),
             Part::Acknowledge { acknowledge, .. } => {
                 PART + ID * (acknowledge.messages.len() + acknowledge.receipts.len())
             }
@@ -240,6 +262,8 @@ pub enum Stop {
     TooNew,
     /// The registry has a newer version than the one named (rule 12).
     StaleRegistry,
+    /// The group is not the one that was read.
+    StaleGroup,
     /// The user has as many devices as one may have.
     TooManyDevices,
     /// The user has no such device.

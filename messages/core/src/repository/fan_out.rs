@@ -70,7 +70,8 @@ async fn close<R: Replica>(
     replaced: impl Iterator<Item = (Append, Stored)>,
 ) -> Result<(), RepositoryError> {
     let complete = |(Append { id, message }, stored): (Append, Stored)| {
-        let (stored, devices) = (stored.id, stored.devices);
+        let devices = if message.group().is_some() { Vec::new() } else { stored.devices };
+        let stored = stored.id;
         Batch(vec![Unit(vec![Part::Complete { id, stored, message, devices }])])
     };
     let batches: Vec<Batch> = replaced.map(complete).collect();

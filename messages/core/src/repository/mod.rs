@@ -5,6 +5,7 @@
 mod append;
 mod devices;
 mod fan_out;
+mod groups;
 mod inbox;
 mod query;
 mod quorum;
@@ -21,7 +22,7 @@ use std::{collections::BTreeMap, future::Future};
 use chatcluster_protocol::{
     Millis,
     client::Message,
-    id::{ConversationId, DeviceId, MessageId, UserId},
+    id::{ConversationId, DeviceId, GroupId, MessageId, UserId},
 };
 pub use query::stable_up_to;
 pub use quorum::Quorum;
@@ -33,6 +34,7 @@ pub use types::{
 };
 
 pub use crate::{apply::MarkPlaced, record::Registration};
+use crate::{group::Group, key::Ids};
 
 /// A repository of messages. All calls may run at the same time; each ends within seconds, and all
 /// but reads may be repeated without harm.
@@ -156,12 +158,19 @@ pub trait Repository: Send + Sync + 'static {
         id: MessageId,
     ) -> impl Future<Output = Result<Option<Message>, RepositoryError>> + Send;
 
-    /// Whether anything of this conversation was said by or to a user.
-    fn takes_part(
+    /// What a user may read of a conversation; `None` where they take no part in it.
+    fn readable(
         &self,
         user: UserId,
         conversation: ConversationId,
-    ) -> impl Future<Output = Result<bool, RepositoryError>> + Send;
+    ) -> impl Future<Output = Result<Option<Ids>, RepositoryError>> + Send;
+
+    /// A group, for a user who takes part in it.
+    fn group(
+        &self,
+        user: UserId,
+        group: GroupId,
+    ) -> impl Future<Output = Result<Option<Group>, RepositoryError>> + Send;
 
     /// A page of messages, as of `now`.
     fn query(

@@ -12,12 +12,12 @@ use chatcluster_protocol::{
 };
 
 use super::{
-    Direction, MessagePage, Query, Quorum, RepositoryError, inbox,
+    Direction, MessagePage, Query, Quorum, RepositoryError, groups, inbox,
     sources::{Merge, Source},
     walk::Walk,
 };
 use crate::{
-    key,
+    key::{self, Ids},
     merge::Page,
     record::{self, Id},
     replica::Replica,
@@ -41,15 +41,6 @@ pub(super) async fn message<R: Replica>(
     let Some(conversation) = found.into_iter().flatten().next() else { return Ok(None) };
     let (messages, _) = inbox::bodies(quorum, &[(id, conversation)], usize::MAX).await?;
     Ok(messages.into_iter().next())
-}
-
-pub(super) async fn takes_part<R: Replica>(
-    quorum: &Quorum<R>,
-    user: UserId,
-    conversation: ConversationId,
-) -> Result<bool, RepositoryError> {
-    let found = quorum.get::<Id>([key::participation(&user, conversation)]).await?;
-    Ok(found.iter().any(Option::is_some))
 }
 
 pub(super) async fn page<R: Replica>(
@@ -102,12 +93,14 @@ async fn sources<R: Replica>(
     let owner = query.user.as_ref().or(query.sender.as_ref());
     match (query.conversation, owner) {
         (Some(conversation), _) => {
-            let part = match &query.user {
-                Some(user) => takes_part(quorum, user.clone(), conversation).await?,
-                None => true,
+            let readable = match &query.user {
+                Some(user) => groups::readable(quorum, user.clone(), conversation).await?,
+                None => Some(Ids::ALL),
             };
-            let source = Source::new(Some(conversation), MessageId::MAX, query.ids);
-            Ok(part.then_some(source).into_iter().collect())
+            let source = readable.map(|readable| {
+                Source::new(Some(conversation), MessageId::MAX, query.ids.within(readable))
+            });
+            Ok(source.into_iter().collect())
         }
         (None, Some(owner)) => conversations(quorum, owner, query).await,
         (None, None) => Ok(vec![Source::new(None, MessageId::MAX, query.ids)]),
@@ -124,12 +117,17 @@ async fn conversations<R: Replica>(
     let mut walk = Walk::new(Scan::prefix(key::participations(user), 1000));
     let mut sources = Vec::new();
     while let Some(page) = walk.next(quorum).await? {
+        let mut here = Vec::with_capacity(page.rows.len());
         for (key, value) in &page.rows {
             let last = record::decode::<Id>(key, value)?;
-            if let (Some(conversation), Some(Id(last))) = (key::conversation_of(key), last)
-                && !query.ids.at_most(last).is_empty()
-            {
-                sources.push(Source::new(Some(conversation), last, query.ids));
+            if let (Some(conversation), Some(Id(last))) = (key::conversation_of(key), last) {
+                here.push((conversation, last));
+            }
+        }
+        for ((conversation, last), readable) in groups::readable_of(quorum, user, here).await? {
+            let ids = query.ids.within(readable);
+            if !ids.at_most(last).is_empty() {
+                sources.push(Source::new(Some(conversation), last, ids));
             }
         }
     }

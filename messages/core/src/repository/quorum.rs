@@ -11,18 +11,20 @@ use std::{
 use chatcluster_protocol::{
     Millis,
     client::Message,
-    id::{ConversationId, DeviceId, MessageId, UserId},
+    id::{ConversationId, DeviceId, GroupId, MessageId, UserId},
 };
 use serde::de::DeserializeOwned;
 
 use super::{
     Acknowledge, Append, InboxCursor, InboxPage, MarkPlaced, MarkRead, Marked, MessagePage, Query,
     Refused, Registered, Registration, Repository, RepositoryError, RevocationPage, Seen, Stored,
-    Unmarked, append, devices, fan_out, inbox, query, reading, registry, removal, revocation,
+    Unmarked, append, devices, fan_out, groups, inbox, query, reading, registry, removal,
+    revocation,
 };
 use crate::{
     apply::{Batch, UnitReply},
-    key::Key,
+    group::Group,
+    key::{Ids, Key},
     merge::{self, Page},
     quorum::{Read, Write},
     replica::{Replica, ReplicaError},
@@ -248,12 +250,20 @@ impl<R: Replica> Repository for Quorum<R> {
         query::message(self, id)
     }
 
-    fn takes_part(
+    fn readable(
         &self,
         user: UserId,
         conversation: ConversationId,
-    ) -> impl Future<Output = Result<bool, RepositoryError>> + Send {
-        query::takes_part(self, user, conversation)
+    ) -> impl Future<Output = Result<Option<Ids>, RepositoryError>> + Send {
+        groups::readable(self, user, conversation)
+    }
+
+    fn group(
+        &self,
+        user: UserId,
+        group: GroupId,
+    ) -> impl Future<Output = Result<Option<Group>, RepositoryError>> + Send {
+        groups::of(self, user, group)
     }
 
     fn query(

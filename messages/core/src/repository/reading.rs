@@ -5,6 +5,7 @@ use chatcluster_protocol::id::{MessageId, UserId};
 use super::{MarkRead, Marked, Quorum, RepositoryError, Unmarked, devices::only};
 use crate::{
     apply::{Batch, Effect, Part, Unit},
+    group::Group,
     key,
     merge::Page,
     record::{Archived, Id, Told},
@@ -66,13 +67,14 @@ async fn look<R: Replica>(
             bytes: usize::MAX,
         };
         let part = Scan::one(key::participation(user, *conversation));
-        [said, part, Scan::one(key::read_mark(user, *conversation))]
+        let known = Scan::one(key::read_mark(user, *conversation));
+        [said, part, known, Scan::one(key::group(*conversation))]
     });
     let pages = quorum.read(scans.collect()).await?;
     let mut found = Vec::with_capacity(marks.len());
-    for (mark, pages) in marks.iter().zip(pages.chunks(3)) {
-        let [said, part, known] = pages else { continue };
-        found.push(before(mark, said, part, known)?);
+    for (mark, pages) in marks.iter().zip(pages.chunks(4)) {
+        let [said, part, known, group] = pages else { continue };
+        found.push(before(mark, said, part, known, group)?);
     }
     Ok(found)
 }
@@ -82,6 +84,7 @@ fn before(
     said: &Page,
     part: &Page,
     known: &Page,
+    group: &Page,
 ) -> Result<Result<Before, Unmarked>, RepositoryError> {
     if part.first::<Id>()?.is_none() {
         return Ok(Err(Unmarked::NoPart));
@@ -90,6 +93,12 @@ fn before(
     let (Some(message), Some(archived)) = (id, said.first::<Archived>()?) else {
         return Ok(Err(Unmarked::NoMessage));
     };
-    let others = archived.participants().filter(|other| **other != mark.user).cloned().collect();
+    // Also below the message that has added the user: what comes late may have a lower id.
+    let takes_part = |group: &Group| group.role(&mark.user).is_some();
+    if archived.group().is_some() && !group.first::<Group>()?.as_ref().is_some_and(takes_part) {
+        return Ok(Err(Unmarked::NoPart));
+    }
+    // Nobody else in a group: a thousand readers would be a thousand receipts for each of them.
+    let others = archived.pair().filter(|other| **other != mark.user).cloned().collect();
     Ok(Ok(Before { message, others, known: known.first()? }))
 }

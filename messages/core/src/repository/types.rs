@@ -6,6 +6,7 @@ use chatcluster_protocol::{
     Millis,
     client::{MediaRange, Message},
     id::{ConversationId, DeviceId, MessageId, Stamp, UserId},
+    limits::GROUP_MEMBERS,
 };
 
 use crate::{
@@ -31,7 +32,7 @@ pub struct Stored {
     pub id: MessageId,
     /// Its conversation.
     pub conversation: ConversationId,
-    /// Whose inboxes have it: devices of the recipient, and the sender's other ones.
+    /// Whose inboxes have it: devices of the recipients, and the sender's other ones.
     pub devices: Vec<(UserId, DeviceId)>,
 }
 
@@ -50,6 +51,12 @@ pub enum Refused {
     /// The reference was used for other content.
     #[error("the reference was used for other content within the last 7 days")]
     ReferenceConflict,
+    /// The user may not do this in the group.
+    #[error("{0}")]
+    Forbidden(String),
+    /// The group has as many members as one may have.
+    #[error("a group has at most {GROUP_MEMBERS} members")]
+    GroupFull,
     /// Outcome unknown: append again under the same reference.
     #[error("{0}")]
     Unavailable(String),

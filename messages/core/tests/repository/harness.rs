@@ -10,12 +10,13 @@ use std::{
 
 use chatcluster_protocol::{
     client::{Body, ContentType, Message},
-    id::{ConversationId, DeviceId, Identity, MessageId, Reference, Stamp, UserId},
+    id::{ConversationId, DeviceId, GroupId, Identity, MessageId, Reference, Stamp, UserId},
 };
 use futures_util::FutureExt;
 use messages_core::{
-    apply::{self, Batch, UnitReply},
-    key::Ids,
+    apply::{self, Basis, Batch, UnitReply},
+    group::Group,
+    key::{self, Ids},
     record::{Archived, To},
     replica::{Replica, ReplicaError},
     repository::{
@@ -79,6 +80,12 @@ impl MemoryReplica {
     /// Applies a batch past the repository, as if the service had died behind it.
     pub fn apply_alone(&self, batch: Batch) -> Vec<UnitReply> {
         apply::apply(&mut *self.0.view.lock().unwrap(), &batch, self.0.now.load(SeqCst)).unwrap()
+    }
+
+    /// What a message to a group goes by, where this replica's group has been read.
+    pub fn basis(&self, group: GroupId, next: Option<Group>) -> Basis {
+        let stored = self.view().get(&key::group(group)).unwrap();
+        Basis { digest: Group::digest(stored.as_deref()), next: next.map(Box::new) }
     }
 
     fn here(&self) -> Result<(), ReplicaError> {

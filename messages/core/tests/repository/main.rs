@@ -3,6 +3,7 @@
 // The modules of a test are private all the way up, and its helpers are tests as well.
 #![allow(unreachable_pub, clippy::unwrap_used)]
 
+mod groups;
 mod harness;
 mod inboxes;
 mod queries;

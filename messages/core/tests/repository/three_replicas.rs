@@ -81,7 +81,7 @@ fn without_a_majority_nothing_is_acknowledged() {
 /// A message reached one replica only, under an id of its own.
 fn on_one_alone(service: &Service, millis: i64) -> MessageId {
     let lone = message("alice", "bob", "1", millis, "hi");
-    let home = Part::Home { id: lone.id, message: lone.message, supersede: false };
+    let home = Part::Home { id: lone.id, message: lone.message, supersede: false, group: None };
     service.replicas[0].apply_alone(Batch(vec![Unit(vec![home])]));
     lone.id
 }
@@ -111,7 +111,12 @@ fn a_message_pending_on_a_majority_keeps_its_first_id() {
     service.register("bob", "phone");
     let first = message("alice", "bob", "1", 0, "hi");
     for replica in &service.replicas[..2] {
-        let home = Part::Home { id: first.id, message: first.message.clone(), supersede: false };
+        let home = Part::Home {
+            id: first.id,
+            message: first.message.clone(),
+            supersede: false,
+            group: None,
+        };
         replica.apply_alone(Batch(vec![Unit(vec![home])]));
     }
     let again = message("alice", "bob", "1", 50, "hi");
@@ -165,7 +170,12 @@ fn what_follows_a_message_that_moved_up_moves_with_it() {
         let first = |millis| message("alice", "bob", "1", millis, "a");
         let second = |millis| message("alice", "bob", "2", millis, "b");
         let reaches = |append: Append, replicas: &[MemoryReplica]| {
-            let home = Part::Home { id: append.id, message: append.message, supersede: false };
+            let home = Part::Home {
+                id: append.id,
+                message: append.message,
+                supersede: false,
+                group: None,
+            };
             for replica in replicas {
                 replica.apply_alone(Batch(vec![Unit(vec![home.clone()])]));
             }
@@ -193,7 +203,8 @@ fn a_pending_message_behind_many_that_are_done_is_finished() {
     }
     let hi = message("alice", "bob", "1", 300, "hi");
     for replica in &service.replicas[..2] {
-        let home = Part::Home { id: hi.id, message: hi.message.clone(), supersede: false };
+        let home =
+            Part::Home { id: hi.id, message: hi.message.clone(), supersede: false, group: None };
         replica.apply_alone(Batch(vec![Unit(vec![home])]));
     }
     assert_eq!(service.finish_pending(message("x", "y", "z", 301, "").id), 1);
@@ -234,7 +245,8 @@ fn a_batch_of_pending_messages_is_stored_in_one_call() {
         (0..20).map(message).collect()
     };
     for append in batch(0) {
-        let home = Part::Home { id: append.id, message: append.message, supersede: false };
+        let home =
+            Part::Home { id: append.id, message: append.message, supersede: false, group: None };
         service.replica().apply_alone(Batch(vec![Unit(vec![home])]));
     }
     let stored = service.append(batch(500)).into_iter().map(|outcome| outcome.unwrap().id);

@@ -25,6 +25,7 @@ pub(crate) fn checks<'a>(
         ("bad_token", mistakes.bad_refreshes().boxed_local()),
         ("revoked", mistakes.revoked_tokens().boxed_local()),
         ("forbidden", mistakes.conversation_of_others().boxed_local()),
+        ("forbidden", mistakes.group_of_others().boxed_local()),
         ("bad_field", mistakes.low_mark().boxed_local()),
         ("reference_conflict", mistakes.reused_reference().boxed_local()),
     ];
@@ -253,6 +254,30 @@ impl Mistakes<'_> {
             self.refused(&mut eve, Some(request), "forbidden", None).await?;
         }
         Ok(())
+    }
+
+    /// Writing to it, changing it and looking at it, without taking part; and changing it as a member.
+    async fn group_of_others(&self) -> Result<(), String> {
+        let mut create = self.group_change();
+        create["to"]["group"] = "0f0f0f0f-1e1e-4d2d-8c3c-000000000000".into();
+        create["content"]["body"] = r#"{"create":{"name":"x","members":["member"]}}"#.into();
+        let mut owner = self.world.session(0, "owner", "phone").await?;
+        self.taken(&mut owner, &create).await?;
+        let mut said = create.clone();
+        said["content"] = json!({"body": "hi"});
+        let mut add = create.clone();
+        add["content"]["body"] = r#"{"add":["eve"]}"#.into();
+        let mut look = self.request("group");
+        look["group"] = create["to"]["group"].clone();
+        let mut eve = self.world.session(1, "eve-of-groups", "phone").await?;
+        for request in [&said, &add, &create, &look] {
+            eve.send(request).await?;
+            self.refused(&mut eve, Some(request), "forbidden", None).await?;
+        }
+        let mut member = self.world.session(0, "member", "phone").await?;
+        add["ref"] = "member-adds".into();
+        member.send(&add).await?;
+        self.refused(&mut member, Some(&add), "forbidden", None).await
     }
 
     /// A mark below all that was said.

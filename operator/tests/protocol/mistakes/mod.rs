@@ -31,11 +31,12 @@ const LIMITS: [(&str, &str); 1] =
     [("refresh without an answer", "it is answered before the next frame is read")];
 
 /// Close codes that no test can provoke within seconds, and why.
-const CLOSE_CODES: [(u16, &str); 4] = [
+const CLOSE_CODES: [(u16, &str); 5] = [
     (4001, "a lease has to lapse while the device moves; gateway-core tests it"),
     (4100, "said at the door"),
     (4101, "the client gets no close frame"),
     (4102, "the client gets no close frame"),
+    (4104, "a backend asks for it; the tests of the gateway do"),
 ];
 
 /// HTTP statuses that no test here can provoke, and why.

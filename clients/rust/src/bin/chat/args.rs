@@ -4,8 +4,8 @@ use std::{path::PathBuf, str::FromStr, time::Duration};
 
 use chatcluster_client::protocol::{
     Millis,
-    client::MediaRange,
-    id::{DeviceId, Reference, UserId},
+    client::{GroupName, MediaRange, Recipient, Role},
+    id::{DeviceId, GroupId, Reference, UserId},
     limits::TIME,
 };
 use chatcluster_config::GoDuration;
@@ -83,6 +83,8 @@ pub(crate) enum Command {
     Listen(ListenArgs),
     /// Print what was said, the oldest first
     History(HistoryArgs),
+    /// Make a group, change it, or show who takes part
+    Group(GroupArgs),
     /// Make a token for a user: of a local cluster, or with the key of any other
     Token(TokenArgs),
     /// Watch a short conversation between two users on two gateways of a local cluster
@@ -91,9 +93,8 @@ pub(crate) enum Command {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct SendArgs {
-    /// To whom
-    #[arg(long, value_name = "NAME")]
-    pub(crate) to: UserId,
+    #[command(flatten)]
+    pub(crate) to: To,
     /// What to say; - reads it from standard input
     #[arg(value_name = "TEXT", allow_hyphen_values = true)]
     pub(crate) text: String,
@@ -109,6 +110,146 @@ pub(crate) struct SendArgs {
     pub(crate) json: bool,
 }
 
+/// Who gets it: one of the two.
+#[derive(Debug, Clone, clap::Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct To {
+    /// To whom
+    #[arg(long, value_name = "NAME")]
+    to: Option<UserId>,
+    /// To everybody in this group
+    #[arg(long, value_name = "ID")]
+    group: Option<GroupId>,
+}
+
+impl From<To> for Recipient {
+    fn from(To { to, group }: To) -> Self {
+        either(to, group)
+    }
+}
+
+/// Which conversation: one of the two.
+#[derive(Debug, Clone, clap::Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct Of {
+    /// The other side of the conversation
+    #[arg(long, value_name = "NAME")]
+    with: Option<UserId>,
+    /// The group whose conversation it is
+    #[arg(long, value_name = "ID")]
+    group: Option<GroupId>,
+}
+
+impl From<Of> for Recipient {
+    fn from(Of { with, group }: Of) -> Self {
+        either(with, group)
+    }
+}
+
+fn either(user: Option<UserId>, group: Option<GroupId>) -> Recipient {
+    let user = user.map(Recipient::User);
+    let recipient = user.or(group.map(Recipient::Group));
+    recipient.unwrap_or_else(|| unreachable!("clap requires one of the two"))
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct GroupArgs {
+    /// How long to wait for an answer
+    #[arg(long, global = true, value_name = "DURATION", default_value = "30s", value_parser = duration)]
+    pub(crate) timeout: Duration,
+    /// Show the group as one JSON object
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    #[command(subcommand)]
+    pub(crate) command: GroupCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum GroupCommand {
+    /// Make a group and print its id; you own it
+    Create {
+        /// What it is called
+        #[arg(value_name = "TITLE", value_parser = group_name)]
+        name: GroupName,
+        /// Who takes part from the beginning, beside you
+        #[arg(value_name = "MEMBER")]
+        members: Vec<UserId>,
+    },
+    /// Add users
+    Add {
+        /// The group
+        #[arg(value_name = "ID")]
+        group: GroupId,
+        /// Whom
+        #[arg(value_name = "MEMBER", required = true)]
+        users: Vec<UserId>,
+    },
+    /// Remove users
+    Remove {
+        /// The group
+        #[arg(value_name = "ID")]
+        group: GroupId,
+        /// Whom
+        #[arg(value_name = "MEMBER", required = true)]
+        users: Vec<UserId>,
+    },
+    /// Take part no more
+    Leave {
+        /// The group
+        #[arg(value_name = "ID")]
+        group: GroupId,
+    },
+    /// Call it something else
+    Rename {
+        /// The group
+        #[arg(value_name = "ID")]
+        group: GroupId,
+        /// What it is called from now on
+        #[arg(value_name = "TITLE", value_parser = group_name)]
+        name: GroupName,
+    },
+    /// Give a member a role
+    Role {
+        /// The group
+        #[arg(value_name = "ID")]
+        group: GroupId,
+        /// Whom
+        #[arg(value_name = "MEMBER")]
+        user: UserId,
+        /// Owner makes you an admin
+        #[arg(value_name = "ROLE")]
+        role: RoleName,
+    },
+    /// Print what it is called and who takes part
+    Show {
+        /// The group
+        #[arg(value_name = "ID")]
+        group: GroupId,
+    },
+}
+
+/// A role, as it is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum RoleName {
+    Member,
+    Admin,
+    Owner,
+}
+
+impl From<RoleName> for Role {
+    fn from(name: RoleName) -> Self {
+        match name {
+            RoleName::Member => Self::Member,
+            RoleName::Admin => Self::Admin,
+            RoleName::Owner => Self::Owner,
+        }
+    }
+}
+
+fn group_name(text: &str) -> Result<GroupName, String> {
+    GroupName::new(text).map_err(|error| error.to_string())
+}
+
 #[derive(Debug, clap::Args)]
 pub(crate) struct ListenArgs {
     /// One JSON object a line: the frames message, receipt and caught_up of the protocol, and
@@ -122,9 +263,8 @@ pub(crate) struct ListenArgs {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct HistoryArgs {
-    /// The other side of the conversation
-    #[arg(long, value_name = "NAME")]
-    pub(crate) with: UserId,
+    #[command(flatten)]
+    pub(crate) of: Of,
     /// Most messages, the newest
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) limit: u32,
@@ -205,6 +345,8 @@ mod tests {
 
     use super::*;
 
+    const GROUP: &str = "0f0f0f0f-1e1e-4d2d-8c3c-4b4b4b4b4b4b";
+
     #[test]
     fn the_command_line_is_sound() {
         Args::command().debug_assert();
@@ -224,6 +366,12 @@ mod tests {
             &["token", "--ttl", "0"],
             &["history", "--with", "bob", "--type", "image"],
             &["history", "--with", "bob", "--since", "yesterday"],
+            &["history"],
+            &["send", "--to", "bob", "--group", GROUP, "hi"],
+            &["group", "create", ""],
+            &["group", "add", GROUP],
+            &["group", "role", GROUP, "bob", "king"],
+            &["group", "show", "884a4521-52d3-8f04-8cc0-51df8f708aff"],
             &["history", "--with", "bob", "--until", "281474976710656"],
         ] {
             let error = Args::try_parse_from([&["chat"], wrong].concat()).unwrap_err();

@@ -12,6 +12,12 @@ use crate::{
 };
 use chatcluster_client::protocol::id::DeviceId;
 
+/// What to say when no answer came in time, and what is known of why.
+pub(crate) fn no_answer(why: Option<String>) -> String {
+    let why = why.map(|why| format!(" ({why})")).unwrap_or_default();
+    format!("no answer in time{why}")
+}
+
 /// A running client.
 pub(crate) struct Connection {
     pub(crate) client: Client,

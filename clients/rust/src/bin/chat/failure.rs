@@ -2,7 +2,7 @@
 
 use std::{fmt, process::ExitCode};
 
-use chatcluster_client::{Cause, ConfigError, Fatal, HistoryError, SendError};
+use chatcluster_client::{Cause, ConfigError, Fatal, QueryError, SendError};
 
 /// A failure, by what the caller can do about it.
 #[derive(Debug)]
@@ -69,10 +69,10 @@ impl From<SendError> for Failure {
     }
 }
 
-impl From<HistoryError> for Failure {
-    fn from(error: HistoryError) -> Self {
+impl From<QueryError> for Failure {
+    fn from(error: QueryError) -> Self {
         match error {
-            HistoryError::Fatal(fatal) => fatal.into(),
+            QueryError::Fatal(fatal) => fatal.into(),
             error => Self::Failed(error.to_string()),
         }
     }

@@ -5,14 +5,14 @@ use std::io::ErrorKind;
 use chatcluster_client::{
     HistoryQuery,
     protocol::{
-        client::{Message, ServerFrame},
+        client::{Message, Recipient, ServerFrame},
         limits::HISTORY_PAGE,
     },
 };
 
 use crate::{
     args::{HistoryArgs, TargetArgs},
-    connection::Connection,
+    connection::{Connection, no_answer},
     failure::Failure,
     state::Use,
     target::Target,
@@ -47,7 +47,10 @@ pub(crate) async fn run(
 
 /// The newest messages of the conversation, the oldest of them first.
 async fn newest(connection: &mut Connection, args: &HistoryArgs) -> Result<Vec<Message>, Failure> {
-    let mut query = HistoryQuery::with(args.with.clone());
+    let mut query = match args.of.clone().into() {
+        Recipient::User(user) => HistoryQuery::with(user),
+        Recipient::Group(group) => HistoryQuery::of(group.into()),
+    };
     query.sender = args.sender.clone();
     query.content_type = args.content_type.clone();
     // The same for all pages.
@@ -61,12 +64,9 @@ async fn newest(connection: &mut Connection, args: &HistoryArgs) -> Result<Vec<M
             break;
         }
         query.limit = Some(missing.min(HISTORY_PAGE));
-        let late = |why: Option<String>| {
-            let why = why.map(|why| format!(" ({why})")).unwrap_or_default();
-            format!("no answer in time{why}")
-        };
         let client = connection.client.clone();
-        let page = connection.answer(args.timeout, late, client.history(query.clone())).await?;
+        let page =
+            connection.answer(args.timeout, no_answer, client.history(query.clone())).await?;
         messages.extend(page.messages);
         query.before = page.next;
         if query.before.is_none() {

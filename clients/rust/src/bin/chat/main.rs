@@ -4,6 +4,7 @@ mod args;
 mod connection;
 mod demo;
 mod failure;
+mod group;
 mod history;
 mod listen;
 mod local;
@@ -45,6 +46,7 @@ async fn run(args: Args, clock: Clock) -> Result<(), Failure> {
         Some(Command::Send(send)) => send::run(args.target, send).await,
         Some(Command::Listen(listen)) => listen::run(args.target, listen, clock).await,
         Some(Command::History(history)) => history::run(args.target, history, clock).await,
+        Some(Command::Group(group)) => group::run(args.target, group).await,
         Some(Command::Token(token)) => token::run(&args.target, &token),
         Some(Command::Demo) => demo::run(args.target).await,
     }

@@ -3,13 +3,13 @@
 use std::io::Read;
 
 use chatcluster_client::protocol::{
-    client::{Content, Recipient, ServerFrame},
+    client::{Content, ServerFrame},
     limits,
 };
 
 use crate::{
     args::{SendArgs, TargetArgs},
-    connection::Connection,
+    connection::{Connection, no_answer},
     failure::Failure,
     state::Use,
     target::Target,
@@ -22,16 +22,16 @@ pub(crate) async fn run(target: TargetArgs, args: SendArgs) -> Result<(), Failur
     let said = if args.text == "-" { read_stdin()? } else { args.text };
     let content = Content::text(said).map_err(|error| Failure::Usage(format!("TEXT {error}")))?;
     let mut connection = Connection::open(target, device, Use::Beside)?;
-    let to = Recipient::User(args.to);
+    let to = args.to.into();
     let ticket = match args.reference {
         Some(reference) => connection.client.send_as(reference, to, content).await,
         None => connection.client.send(to, content).await,
     };
     let reference = ticket.reference().clone();
-    let late = |why: Option<String>| {
-        let why = why.map(|why| format!(" ({why})")).unwrap_or_default();
+    let late = |why| {
         format!(
-            "no answer in time{why}: whether the message was sent is unknown; repeat it with --ref {reference}"
+            "{}: whether the message was sent is unknown; repeat it with --ref {reference}",
+            no_answer(why)
         )
     };
     let result = connection.answer(args.timeout, late, ticket).await;

@@ -7,7 +7,7 @@ use std::{
 
 use chatcluster_client::protocol::{
     Millis,
-    client::{Message, Recipient},
+    client::{GroupChange, GroupCreation, Message, Recipient, Role},
     id::UserId,
 };
 use time::{OffsetDateTime, UtcOffset};
@@ -54,8 +54,6 @@ pub(crate) fn expiring(clock: Clock, expires: Millis) -> String {
     format!("the token expires at {at}; with --token-file FILE a new one is read from there")
 }
 
-/// The body of a message, which a stranger wrote, made safe for a terminal. Control characters could
-/// move the cursor or change the terminal, and bidirectional overrides could reorder what is shown.
 /// Who said it. What the user said on another device also tells to whom.
 pub(crate) fn speaker(message: &Message, user: &UserId, paint: Paint) -> String {
     let from = paint.name(message.from.as_str());
@@ -64,10 +62,43 @@ pub(crate) fn speaker(message: &Message, user: &UserId, paint: Paint) -> String 
             format!("{from} → {}", paint.name(to.as_str()))
         }
         Recipient::User(_) => from,
+        Recipient::Group(group) => format!("{from} → {group}"),
     }
 }
 
+/// A role in a group.
+pub(crate) const fn role(role: Role) -> &'static str {
+    match role {
+        Role::Member => "member",
+        Role::Admin => "admin",
+        Role::Owner => "owner",
+    }
+}
+
+/// What a change of a group says.
+fn change(change: &GroupChange) -> String {
+    let names = |users: &[UserId]| users.iter().map(UserId::as_str).collect::<Vec<_>>().join(", ");
+    match change {
+        GroupChange::Create(GroupCreation { name, members }) if members.is_empty() => {
+            format!("made the group {}", printable(name.as_str()))
+        }
+        GroupChange::Create(GroupCreation { name, members }) => {
+            format!("made the group {} with {}", printable(name.as_str()), names(members))
+        }
+        GroupChange::Add(users) => format!("added {}", names(users)),
+        GroupChange::Remove(users) => format!("removed {}", names(users)),
+        GroupChange::Leave(_) => "left the group".into(),
+        GroupChange::Rename(name) => format!("named the group {}", printable(name.as_str())),
+        GroupChange::Role(given) => format!("made {} {}", given.user, role(given.role)),
+    }
+}
+
+/// The body of a message, which a stranger wrote, made safe for a terminal. Control characters could
+/// move the cursor or change the terminal, and bidirectional overrides could reorder what is shown.
 pub(crate) fn body(message: &Message) -> String {
+    if let Some(Ok(read)) = GroupChange::of(&message.content) {
+        return format!("[{}]", change(&read));
+    }
     if message.content.kind.as_str() != "text/plain" {
         let bytes = message.content.body.as_str().len();
         return format!("[{}, {bytes} bytes]", message.content.kind.as_str());

@@ -3,7 +3,7 @@
 use chatcluster_protocol::{
     client::{
         CloseCode, Error, ErrorCode, IsTyping, Marked, Message, Read, Receipt, ReceiptKind,
-        Reconnect, ReconnectReason, Typing,
+        Reconnect, ReconnectReason, TypedTo, Typing,
     },
     id::{ConversationId, Stamp},
 };
@@ -409,7 +409,7 @@ fn closing_writes_the_marks_that_are_due() {
 fn history_is_asked_again_on_the_next_connection() {
     let mut bench = Bench::live();
     let query = crate::HistoryQuery::with("bob".parse().unwrap());
-    bench.core.history(1, query.into()).unwrap();
+    bench.core.ask(1, Question::History(Box::new(query.into()))).unwrap();
     bench.settle();
     bench.close(CloseCode::Draining);
     bench.pass(s(1));
@@ -421,7 +421,7 @@ fn history_is_asked_again_on_the_next_connection() {
 /// To whom it was said over the connection that the user is typing, or not.
 fn typed(written: &[ClientFrame]) -> Vec<(String, bool)> {
     let typing = |frame: &ClientFrame| match frame {
-        ClientFrame::Typing(Typing { to: Recipient::User(to), active, .. }) => {
+        ClientFrame::Typing(Typing { to: TypedTo::User(to), active, .. }) => {
             Some((to.to_string(), *active))
         }
         _ => None,

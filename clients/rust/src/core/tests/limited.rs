@@ -65,7 +65,7 @@ fn a_new_connection_is_not_bound_by_what_an_old_one_said() {
 fn marks_and_history_are_asked_for_again_when_the_gateway_says_so() {
     let mut bench = Bench::live();
     let query = crate::HistoryQuery::with("bob".parse().unwrap());
-    bench.core.history(1, query.into()).unwrap();
+    bench.core.ask(1, Question::History(Box::new(query.into()))).unwrap();
     let [alice, bob] = ["alice", "bob"].map(|name| name.parse().unwrap());
     bench.core.read(ConversationId::between(&alice, &bob), MessageId::floor(7));
     bench.settle();
@@ -84,5 +84,5 @@ fn marks_and_history_are_asked_for_again_when_the_gateway_says_so() {
         assert_eq!(bench.written, []);
         bench.pass(ms(101));
     }
-    assert!(!bench.other.iter().any(|effect| matches!(effect, Effect::Page(..))));
+    assert!(!bench.other.iter().any(|effect| matches!(effect, Effect::Told(..))));
 }

@@ -194,12 +194,15 @@ impl World {
                 !acked
             }),
             ClientFrame::Typing(typing) => panic!("nobody types {typing:?}"),
-            ClientFrame::Ping(_) | ClientFrame::History(_) | ClientFrame::Refresh(_) => {}
+            ClientFrame::Ping(_)
+            | ClientFrame::History(_)
+            | ClientFrame::Group(_)
+            | ClientFrame::Refresh(_) => {}
         }
     }
 
     fn store(&mut self, send: &Send) {
-        let Recipient::User(to) = &send.to;
+        let Recipient::User(to) = &send.to else { panic!("there are no groups here") };
         let message = match self.stored.get(&send.reference) {
             Some(message) => *message,
             None => {
@@ -232,7 +235,7 @@ impl World {
     /// Without this rule of the gateway a send that was on its way when another failed would overtake
     /// it, whatever the client did.
     fn read_send(&mut self, send: &Send, fails: bool) {
-        let Recipient::User(to) = &send.to;
+        let Recipient::User(to) = &send.to else { panic!("there are no groups here") };
         let wire = self.wire.as_mut().expect("a frame was read from it");
         let failed = wire.failed.get(to.as_str());
         if fails || failed.is_some_and(|failed| *failed != send.reference) {

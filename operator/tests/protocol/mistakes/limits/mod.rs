@@ -2,6 +2,7 @@
 //! says. The numbers are the document's.
 
 mod counts;
+mod groups;
 mod names;
 mod rates;
 mod sizes;
@@ -48,6 +49,9 @@ async fn one(mistakes: &Mistakes<'_>, limit: &Limit, what: &str) -> Result<(), S
         "other requests of one user" => mistakes.requests_per_second(limit).await,
         "typing to one user" => mistakes.typing_to_one(limit).await,
         "users typed to at a time" => mistakes.typing_to_many(limit).await,
+        "members of a group" => mistakes.members_of_a_group(limit).await,
+        "users in one change of a group" => mistakes.users_in_one_change(limit).await,
+        "name of a group" => mistakes.name_of_a_group(limit).await,
         "devices of a user" => mistakes.devices_of_a_user(limit).await,
         "resume.highest" => mistakes.highest(limit).await,
         "seen" => mistakes.seen(limit).await,

@@ -11,7 +11,7 @@ use std::{
 };
 
 use chatcluster_client::{
-    Event, HistoryError, HistoryQuery, SendError,
+    Event, HistoryQuery, QueryError, SendError,
     protocol::{
         client::{Content, HistoryPage, IsTyping, Message, Receipt, Recipient, Sent},
         id::{Reference, UserId},
@@ -90,7 +90,7 @@ struct Talk {
 /// What was waited for.
 enum Answer {
     Sent(Reference, Result<Sent, SendError>),
-    History(Result<HistoryPage, HistoryError>),
+    History(Result<HistoryPage, QueryError>),
 }
 
 impl Talk {

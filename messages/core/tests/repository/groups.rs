@@ -1,0 +1,301 @@
+//! Messages to groups, and the changes that are messages.
+
+use chatcluster_protocol::{
+    client::{Empty, GroupChange, GroupCreation, GroupName, Role, RoleGiven},
+    id::{ConversationId, GroupId, MessageId},
+};
+use futures_util::FutureExt;
+use messages_core::{
+    apply::{self, Batch, Part, Unit},
+    group::Group,
+    record::To,
+    repository::{
+        Append, Direction, MarkRead, Query, Refused, Repository, RepositoryError, Stored, Unmarked,
+    },
+    view::MemoryView,
+};
+
+use crate::harness::*;
+
+fn lunch() -> GroupId {
+    GroupId::from_random([7; 16])
+}
+
+/// What `from` says to the group, `millis` after the beginning.
+fn says(from: &str, reference: &str, millis: i64) -> Append {
+    let mut append = message(from, "nobody", reference, millis, "hi");
+    append.message.to = To::Group(lunch());
+    append
+}
+
+fn changes(from: &str, reference: &str, millis: i64, change: &GroupChange) -> Append {
+    let mut append = says(from, reference, millis);
+    let content = change.content();
+    (append.message.kind, append.message.body) = (content.kind, content.body);
+    append
+}
+
+fn creation(members: &[&str]) -> GroupChange {
+    let members = members.iter().map(|name| user(name)).collect();
+    GroupChange::Create(GroupCreation { name: GroupName::new("Lunch").unwrap(), members })
+}
+
+fn add(name: &str) -> GroupChange {
+    GroupChange::Add(vec![user(name)])
+}
+
+fn remove(name: &str) -> GroupChange {
+    GroupChange::Remove(vec![user(name)])
+}
+
+fn leave() -> GroupChange {
+    GroupChange::Leave(Empty {})
+}
+
+/// Alice's group of three, each with a phone, and alice with a laptop, too.
+fn group(service: &Service) -> MessageId {
+    for (name, of) in
+        [("alice", "phone"), ("alice", "laptop"), ("bob", "phone"), ("carol", "phone")]
+    {
+        service.register(name, of);
+    }
+    service.store(&changes("alice", "create", 0, &creation(&["bob", "carol"]))).unwrap().id
+}
+
+fn both(test: impl Fn(Service)) {
+    for service in [Service::of_one(), Service::of_three()] {
+        test(service);
+    }
+}
+
+fn devices(stored: &Stored) -> Vec<String> {
+    stored.devices.iter().map(|(user, device)| format!("{user}/{device}")).collect()
+}
+
+fn state(service: &Service, name: &str) -> Option<Group> {
+    service.quorum.group(user(name), lunch()).now_or_never().unwrap().unwrap()
+}
+
+fn members(service: &Service) -> Vec<(String, Role)> {
+    let group = state(service, "alice").unwrap();
+    group.members().map(|(user, role)| (user.to_string(), role)).collect()
+}
+
+/// What of the group a user may read, oldest first.
+fn history(service: &Service, name: &str) -> Vec<MessageId> {
+    let query = Query {
+        user: Some(user(name)),
+        conversation: Some(lunch().into()),
+        direction: Direction::Forward,
+        ..everything()
+    };
+    service.all(query, NOW + 120_000).iter().map(|message| message.message).collect()
+}
+
+#[test]
+fn a_message_to_a_group_is_in_the_inbox_of_every_member() {
+    both(|service| {
+        let created = group(&service);
+        let stored = service.store(&says("bob", "r1", 10)).unwrap();
+        assert_eq!(stored.conversation, ConversationId::from(lunch()));
+        assert_eq!(devices(&stored), ["alice/laptop", "alice/phone", "carol/phone"]);
+        assert_eq!(service.waiting("alice", "laptop"), [created, stored.id]);
+        assert_eq!(service.waiting("alice", "phone"), [stored.id]);
+        assert_eq!(service.waiting("bob", "phone"), [created]);
+        assert_eq!(service.waiting("carol", "phone"), [created, stored.id]);
+    });
+}
+
+#[test]
+fn what_is_sent_behind_a_change_finds_it_carried_out() {
+    both(|service| {
+        for name in ["alice", "bob"] {
+            service.register(name, "phone");
+        }
+        let appends = vec![
+            changes("alice", "r1", 0, &creation(&[])),
+            changes("alice", "r2", 1, &add("bob")),
+            says("alice", "r3", 2),
+            changes("alice", "r4", 3, &creation(&[])),
+            says("alice", "r5", 4),
+        ];
+        let outcomes = service.append(appends);
+        let allowed: Vec<bool> = outcomes.iter().map(Result::is_ok).collect();
+        assert_eq!(allowed, [true, true, true, false, true]);
+        let ids: Vec<_> = outcomes.iter().flatten().skip(1).map(|stored| stored.id).collect();
+        assert_eq!(service.waiting("bob", "phone"), ids);
+    });
+}
+
+#[test]
+fn only_who_takes_part_may_send_and_look() {
+    both(|service| {
+        group(&service);
+        let text = "there is no such group, or the user takes no part in it";
+        let forbidden = Err(Refused::Forbidden(text.into()));
+        assert_eq!(service.store(&says("dave", "r1", 10)), forbidden);
+        assert_eq!(service.store(&changes("dave", "r2", 11, &add("dave"))), forbidden);
+        assert!(matches!(
+            service.store(&changes("bob", "r3", 12, &remove("carol"))),
+            Err(Refused::Forbidden(_))
+        ));
+        assert_eq!(state(&service, "dave"), None);
+        assert_eq!(history(&service, "dave"), []);
+        let readable = service.quorum.readable(user("dave"), lunch().into());
+        assert_eq!(readable.now_or_never().unwrap(), Ok::<_, RepositoryError>(None));
+        assert_eq!(members(&service).len(), 3);
+    });
+}
+
+#[test]
+fn who_is_removed_hears_of_that_and_of_nothing_later() {
+    both(|service| {
+        let created = group(&service);
+        let removed = service.store(&changes("alice", "r1", 10, &remove("bob"))).unwrap();
+        let said = service.store(&says("carol", "r2", 20)).unwrap();
+        assert_eq!(service.waiting("bob", "phone"), [created, removed.id]);
+        assert_eq!(history(&service, "bob"), [created, removed.id]);
+        assert!(matches!(service.store(&says("bob", "r3", 30)), Err(Refused::Forbidden(_))));
+        // Back again, they read on from there.
+        let back = service.store(&changes("alice", "r4", 40, &add("bob"))).unwrap();
+        assert_eq!(service.waiting("bob", "phone"), [created, removed.id, back.id]);
+        assert_eq!(history(&service, "bob"), [back.id]);
+        assert_eq!(history(&service, "alice"), [created, removed.id, said.id, back.id]);
+    });
+}
+
+#[test]
+fn what_a_user_finds_among_all_their_conversations_includes_their_groups() {
+    both(|service| {
+        let created = group(&service);
+        let direct = service.store(&message("alice", "bob", "r1", 5, "hi")).unwrap().id;
+        let removed = service.store(&changes("alice", "r2", 10, &remove("bob"))).unwrap().id;
+        service.store(&says("carol", "r3", 20)).unwrap();
+        let query = Query { user: Some(user("bob")), ..everything() };
+        let found = service.all(query, NOW).into_iter().map(|message| message.message);
+        assert_eq!(found.collect::<Vec<_>>(), [removed, direct, created]);
+    });
+}
+
+#[test]
+fn a_member_who_comes_while_a_message_is_stored_gets_it() {
+    let service = Service::of_one();
+    group(&service);
+    service.register("dave", "phone");
+    let known = state(&service, "alice").unwrap();
+    let joining = changes("alice", "r1", 5, &add("dave"));
+    let next = Group::decide(Some(&known), joining.id, &user("alice"), Some(&add("dave")));
+    let known = next.unwrap().next.unwrap();
+    service.replica().before_next_write(move |view: &mut MemoryView| {
+        let part = Part::LearnGroup { group: lunch(), known };
+        apply::apply(view, &Batch(vec![Unit(vec![part])]), NOW).unwrap();
+    });
+    let said = service.store(&says("bob", "r2", 10)).unwrap();
+    assert_eq!(service.waiting("dave", "phone"), [said.id]);
+}
+
+#[test]
+fn a_repetition_is_answered_alike_and_names_those_who_still_wait() {
+    both(|service| {
+        group(&service);
+        let append = says("alice", "r1", 10);
+        let stored = service.store(&append).unwrap();
+        service.acknowledge("bob", "phone", [stored.id]);
+        service.register("carol", "tablet");
+        let again = service.store(&says("alice", "r1", 500)).unwrap();
+        assert_eq!(again.id, stored.id);
+        assert_eq!(devices(&again), ["alice/laptop", "carol/phone"]);
+        assert_eq!(service.waiting("bob", "phone").len(), 1);
+        // Also for somebody who takes no part any more.
+        let left = service.store(&changes("carol", "r2", 20, &leave())).unwrap();
+        let again = service.store(&changes("carol", "r2", 600, &leave())).unwrap();
+        assert_eq!(again.id, left.id);
+        let sent = service.store(&says("bob", "r3", 30)).unwrap();
+        service.store(&changes("alice", "r4", 40, &remove("bob"))).unwrap();
+        assert_eq!(service.store(&says("bob", "r3", 700)).unwrap().id, sent.id);
+        assert_eq!(members(&service), [("alice".to_owned(), Role::Owner)]);
+    });
+}
+
+#[test]
+fn a_change_that_was_half_stored_is_finished_once() {
+    let service = Service::of_three();
+    let created = group(&service);
+    let append = changes("bob", "r1", 10, &leave());
+    let next =
+        Group::decide(state(&service, "bob").as_ref(), append.id, &user("bob"), Some(&leave()));
+    // One replica alone has it, as if the service had died.
+    let basis = service.replicas[0].basis(lunch(), next.unwrap().next);
+    let part = Part::Home {
+        id: append.id,
+        message: append.message.clone(),
+        supersede: false,
+        group: Some(basis),
+    };
+    service.replicas[0].apply_alone(Batch(vec![Unit(vec![part])]));
+    assert_eq!(service.finish_pending(MessageId::floor(NOW + 1000)), 1);
+    assert_eq!(service.waiting("carol", "phone"), [created, append.id]);
+    assert_eq!(service.store(&changes("bob", "r1", 900, &leave())).unwrap().id, append.id);
+    assert_eq!(members(&service).len(), 2);
+    assert_eq!(service.finish_pending(MessageId::floor(NOW + 1000)), 0);
+}
+
+#[test]
+fn what_was_allowed_when_it_came_is_finished_though_its_sender_has_been_removed() {
+    let service = Service::of_one();
+    let created = group(&service);
+    let append = says("bob", "r1", 10);
+    let basis = service.replica().basis(lunch(), None);
+    let (id, message) = (append.id, append.message.clone());
+    let part = Part::Home { id, message, supersede: false, group: Some(basis) };
+    service.replica().apply_alone(Batch(vec![Unit(vec![part])]));
+    let removed = service.store(&changes("alice", "r2", 20, &remove("bob"))).unwrap().id;
+    assert_eq!(service.finish_pending(MessageId::floor(NOW + 1000)), 1);
+    assert_eq!(service.waiting("carol", "phone"), [created, append.id, removed]);
+    assert_eq!(service.store(&says("bob", "r1", 900)).unwrap().id, append.id);
+    assert!(service.store(&says("bob", "r3", 910)).is_err());
+}
+
+#[test]
+fn a_replica_that_missed_a_change_learns_it() {
+    let service = Service::of_three();
+    group(&service);
+    service.register("dave", "phone");
+    service.replicas[2].set_away(true);
+    service.store(&changes("alice", "r1", 10, &add("dave"))).unwrap();
+    service.replicas[2].set_away(false);
+    service.replicas[0].set_away(true);
+    let said = service.store(&says("bob", "r2", 20)).unwrap();
+    service.replicas[1].set_away(true);
+    service.replicas[0].set_away(false);
+    service.replicas[2].set_away(false);
+    // Of replicas 0 and 2 the first has missed the message, and the last had missed the member.
+    assert!(service.waiting("dave", "phone").contains(&said.id));
+}
+
+#[test]
+fn receipts_of_groups_stay_with_those_who_have_read() {
+    both(|service| {
+        let created = group(&service);
+        let said = service.store(&says("bob", "r1", 10)).unwrap();
+        assert_eq!(service.acknowledge("carol", "phone", [created, said.id]), []);
+        let mark = |name: &str, of: &str, up_to| {
+            let conversation = lunch().into();
+            let stamp = MessageId::floor(NOW).stamp();
+            let mark =
+                MarkRead { user: user(name), device: device(of), conversation, up_to, stamp };
+            service.quorum.mark_read(vec![mark]).now_or_never().unwrap().unwrap().pop().unwrap()
+        };
+        let marked = mark("alice", "phone", said.id).unwrap();
+        assert_eq!(marked.up_to, said.id);
+        let told: Vec<_> = marked.receipts.iter().map(|one| (&one.to, &one.devices[..])).collect();
+        assert_eq!(told, [(&user("alice"), &[device("laptop")][..])]);
+        assert_eq!(mark("dave", "phone", said.id), Err(Unmarked::NoPart));
+        service.store(&changes("alice", "r2", 20, &add("dave"))).unwrap();
+        assert_eq!(mark("dave", "phone", said.id).map(|marked| marked.up_to), Ok(said.id));
+        let role = GroupChange::Role(RoleGiven { user: user("bob"), role: Role::Owner });
+        service.store(&changes("alice", "r3", 30, &role)).unwrap();
+        service.store(&changes("bob", "r4", 40, &remove("alice"))).unwrap();
+        assert_eq!(mark("alice", "phone", said.id), Err(Unmarked::NoPart));
+    });
+}
