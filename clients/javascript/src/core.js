@@ -94,7 +94,7 @@ export class Core {
    * The application asks something that has an answer, `history` or `group`. Once taken in, the answer comes
    * as an effect.
    * @param {number} ticket
-   * @param {{ type: 'history' | 'group' }} query
+   * @param {{ type: 'history' | 'group', [field: string]: unknown }} query
    */
   ask(ticket, query) {
     if (this.link.is === 'stopped') throw stoppedQuery(this.link.error);
