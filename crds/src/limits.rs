@@ -16,7 +16,8 @@ pub struct Limits {
     /// was without a network for days.
     #[schemars(range(min = 1, max = 100_000), transform = crate::schema::whole_number)]
     pub send_burst: u32,
-    /// Requests for history, marks and fresh tokens that a user may make a second, likewise; 0 is no limit.
+    /// Requests for history, groups, marks and fresh tokens that a user may make a second,
+    /// likewise; 0 is no limit.
     /// Default 20. Each is a call of the message service, or the verification of a token.
     #[schemars(range(max = 10_000), transform = crate::schema::whole_number)]
     pub requests_per_second: u32,
@@ -37,13 +38,14 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
+        let of_programs = chatcluster_config::Limits::default();
         Self {
-            sends_per_second: 20,
-            send_burst: 200,
-            requests_per_second: 20,
-            request_burst: 200,
-            connections_per_second_per_address: 0,
-            connection_burst: 200,
+            sends_per_second: of_programs.sends_per_second,
+            send_burst: of_programs.send_burst,
+            requests_per_second: of_programs.requests_per_second,
+            request_burst: of_programs.request_burst,
+            connections_per_second_per_address: of_programs.connections_per_second_per_address,
+            connection_burst: of_programs.connection_burst,
         }
     }
 }

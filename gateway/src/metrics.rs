@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use chatcluster_runtime::backend::Call;
 use prometheus_client::{
     encoding::EncodeLabelSet,
     metrics::{
@@ -24,15 +25,6 @@ impl From<&'static str> for Label {
     fn from(kind: &'static str) -> Self {
         Self { kind: kind.into() }
     }
-}
-
-/// A request of a backend and its outcome.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct Call {
-    /// What was asked.
-    pub call: &'static str,
-    /// The HTTP status.
-    pub code: String,
 }
 
 /// A counter for each of a few fixed words.

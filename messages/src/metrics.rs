@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use chatcluster_runtime::backend::Call;
 use prometheus_client::{
     encoding::EncodeLabelSet,
     metrics::{
@@ -12,15 +13,6 @@ use prometheus_client::{
     },
     registry::Registry,
 };
-
-/// Which call, and how it ended.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct Call {
-    /// gRPC method or HTTP route.
-    pub call: &'static str,
-    /// gRPC code or HTTP status.
-    pub code: String,
-}
 
 /// How an append ended.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]

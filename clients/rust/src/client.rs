@@ -172,7 +172,8 @@ impl Client {
     }
 
     /// The user is typing to somebody, or has stopped (`active` is `false`). Call it with every key: what says
-    /// nothing new is not sent. Whoever is connected is told, now or not at all; groups are not. A message ends it by itself.
+    /// nothing new is not sent. Whoever is connected is told, now or not at all; groups are not. A message ends it
+    /// by itself.
     pub fn typing(&self, to: Recipient, active: bool) {
         // Where so many commands wait, it would come too late.
         let _ = self.commands.try_send(Command::Typing(to, active));

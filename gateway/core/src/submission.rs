@@ -10,12 +10,11 @@ use chatcluster_protocol::{
     Millis,
     client::{Content, Recipient},
     id::{ConversationId, DeviceId, HybridClock, MessageId, Reference, UserId},
-    limits::GROUP_MEMBERS,
 };
 
 use crate::{
     Away, Device, Push,
-    session::{Append, AppendResult, Floor, Outgoing},
+    session::{Append, AppendResult, Floor, Outgoing, group_full},
 };
 
 /// How often a message is stamped. Each time the service has named the id to exceed; in between, another
@@ -96,10 +95,7 @@ impl Submission {
             }
             Ok(AppendResult::Conflict) => Step::Refused(Refused::Conflict),
             Ok(AppendResult::Forbidden(text)) => Step::Refused(Refused::Forbidden(text)),
-            Ok(AppendResult::GroupFull) => {
-                let text = format!("a group has at most {GROUP_MEMBERS} members");
-                Step::Refused(Refused::Forbidden(text))
-            }
+            Ok(AppendResult::GroupFull) => Step::Refused(Refused::Forbidden(group_full())),
             Ok(AppendResult::OutOfOrder { highest }) if self.stamps < STAMPS => {
                 self.floor.must_exceed(highest);
                 Step::Append(self.stamp(clock, wall))

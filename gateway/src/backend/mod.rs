@@ -1,4 +1,5 @@
-//! The HTTP port for backends: sending for users, and their connections. Reading what is stored is the message service's.
+//! The HTTP port for backends: sending for users, and their connections. Reading what is stored is the message
+//! service's.
 //!
 //! - [`messages`]: one message; [`broadcasts`]: the same to many
 //! - [`connections`]: where users are connected, and the end of that
@@ -15,19 +16,17 @@ use std::sync::Arc;
 
 use axum::{
     Router,
-    extract::{DefaultBodyLimit, MatchedPath, Request, State, rejection::BytesRejection},
-    middleware::{self, Next},
-    response::Response,
+    extract::{DefaultBodyLimit, State, rejection::BytesRejection},
     routing::{delete, get, post},
 };
 use bytes::Bytes;
 use chatcluster_manager::Manager;
 use chatcluster_protocol::client::parsed;
-use chatcluster_runtime::backend::{self, Problem, ServiceTokens, described, require};
+use chatcluster_runtime::backend::{self, Problem, ServiceTokens, counted, described, require};
 pub use openapi::openapi;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
-use crate::{hub::Hub, metrics::Call};
+use crate::hub::Hub;
 
 /// What a service token's `scope` may contain.
 mod scope {
@@ -38,6 +37,14 @@ mod scope {
     /// Connections are ended with this.
     pub(super) const CLOSE: &str = "connections:close";
 }
+
+/// What requests are counted as.
+const NAMES: &[(&str, &str)] = &[
+    (openapi::MESSAGES, "send"),
+    (openapi::BROADCASTS, "broadcast"),
+    (openapi::CONNECTIONS, "connections"),
+    (openapi::CONNECTION, "connection"),
+];
 
 /// Largest body with one message, in bytes: its text grows sixfold at most in JSON.
 const BODY: usize = 256 * 1024;
@@ -63,9 +70,8 @@ pub fn router<M: Manager>(hub: Arc<Hub<M>>, tokens: &Arc<ServiceTokens>) -> Rout
     let routes = require(sends, tokens, scope::SEND)
         .merge(require(reads, tokens, scope::READ))
         .merge(require(ends, tokens, scope::CLOSE));
-    described(routes, &openapi())
-        .layer(middleware::from_fn_with_state(hub.clone(), count::<M>))
-        .with_state(hub)
+    let calls = hub.metrics().backend.clone();
+    counted(described(routes, &openapi()), calls, NAMES).with_state(hub)
 }
 
 /// Reads a body; what is wrong is named by its field.
@@ -93,19 +99,4 @@ fn read<T: DeserializeOwned>(body: Result<Bytes, BytesRejection>) -> Result<T, P
         };
         Problem::parameter(&field, error.text)
     })
-}
-
-async fn count<M: Manager>(State(hub): Gateway<M>, request: Request, next: Next) -> Response {
-    let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
-    let call = match route {
-        Some(openapi::MESSAGES) => "send",
-        Some(openapi::BROADCASTS) => "broadcast",
-        Some(openapi::CONNECTIONS) => "connections",
-        Some(openapi::CONNECTION) => "connection",
-        _ => "other",
-    };
-    let response = next.run(request).await;
-    let code = response.status().as_str().to_owned();
-    hub.metrics().backend.get_or_create(&Call { call, code }).inc();
-    response
 }

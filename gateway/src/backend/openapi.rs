@@ -1,7 +1,7 @@
 //! The OpenAPI 3.1 document: paths, beside the one table of routes that the router is built from.
 
 use chatcluster_protocol::id::{DeviceId, UserId};
-use chatcluster_runtime::backend::openapi::{answer, document, errors, path, problem};
+use chatcluster_runtime::backend::openapi::{answer, body, document, errors, path, problem};
 use schemars::SchemaGenerator;
 use serde_json::{Value, json};
 
@@ -21,9 +21,10 @@ pub(super) const CONNECTIONS: &str = "/v1/users/{user}/connections";
 /// Path of a device's connection.
 pub(super) const CONNECTION: &str = "/v1/users/{user}/connections/{device}";
 
-const ABOUT: &str = "Sending, and the connections of users, for backends. Every gateway serves this. Every request carries a service token, \
-    as for the message service: a JWT signed by HS256 with `aud`, `exp` and a `scope` that contains what the \
-    operation needs, `messages:send`, `connections:read` or `connections:close`. Unknown parameters are errors.";
+const ABOUT: &str = "Sending, and the connections of users, for backends. Every gateway serves this. Every \
+    request carries a service token, as for the message service: a JWT signed by HS256 with `aud`, `exp` and a \
+    `scope` that contains what the operation needs, `messages:send`, `connections:read` or `connections:close`. \
+    Unknown parameters are errors.";
 
 /// The document.
 pub fn openapi() -> Value {
@@ -53,10 +54,7 @@ fn send(schemas: &mut SchemaGenerator) -> Value {
         "operationId": "sendMessage",
         "summary": "Send a message as a user, or as the system",
         "description": about,
-        "requestBody": {
-            "required": true,
-            "content": { "application/json": { "schema": schemas.subschema_for::<Send>() } },
-        },
+        "requestBody": body::<Send>(schemas, true),
         "responses": responses,
         "security": [{ "service_token": [scope::SEND] }],
     })
@@ -73,10 +71,7 @@ fn broadcast(schemas: &mut SchemaGenerator) -> Value {
         "operationId": "broadcastMessage",
         "summary": "Send the same to many users",
         "description": about,
-        "requestBody": {
-            "required": true,
-            "content": { "application/json": { "schema": schemas.subschema_for::<Broadcast>() } },
-        },
+        "requestBody": body::<Broadcast>(schemas, true),
         "responses": responses,
         "security": [{ "service_token": [scope::SEND] }],
     })

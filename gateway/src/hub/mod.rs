@@ -4,9 +4,9 @@
 //! a call becomes an input again.
 //!
 //! Locks, from the outside in: a session's own, then the machines' (one lock for all of them), then the
-//! clock of ids with the users' rates, and the queues of peers. None is held over an await. A session's effects are carried
-//! out under its lock, so that frames and claims keep their order; those that lead to other sessions
-//! wait until it is released.
+//! clock of ids with the users' rates, and the queues of peers. None is held over an await. A session's
+//! effects are carried out under its lock, so that frames and claims keep their order; those that lead to
+//! other sessions wait until it is released.
 
 mod connections;
 mod deliveries;

@@ -34,11 +34,11 @@ const WITHIN: Duration = Duration::from_secs(5);
 /// transaction. With 8 calls under way it never waits for us; 16,384 waiting jobs are about a second's
 /// work of one island. One session's lane of 64 sends of 32 KiB is 2 MiB by itself.
 const APPENDS: Limits = Limits { queue: 16_384, items: 256, bytes: 3 << 20, calls: 8 };
-/// What an append to a group counts for beside its own bytes: the answer names the devices of all members.
-const GROUP_ANSWER: usize = 256 << 10;
-
 const ACKS: Limits = Limits { queue: 16_384, items: 256, bytes: 1 << 20, calls: 8 };
 const READS: Limits = ACKS;
+
+/// What an append to a group counts for beside its own bytes: the answer names the devices of all members.
+const GROUP_ANSWER: usize = 256 << 10;
 
 /// Calls of single sessions under way at the same time; further ones wait within their deadline.
 const SINGLE: usize = 256;
@@ -204,10 +204,7 @@ impl Messages {
         let mut client = self.service.client();
         let page = self.call("history", async move { client.history(wanted).await }).await;
         let page = page.map_err(|status| failure(&status))?;
-        convert::history_page(request, page).map_err(|error| {
-            nonsense(&error);
-            HistoryFailure::Unavailable
-        })
+        convert::history_page(request, page).map_err(|error| unusable(&error))
     }
 
     /// Reads a group for the user of `asker`.
@@ -221,10 +218,7 @@ impl Messages {
         let mut client = self.service.client();
         let found = self.call("read_group", async move { client.read_group(wanted).await }).await;
         let found = found.map_err(|status| failure(&status))?;
-        convert::group(request, found).map_err(|error| {
-            nonsense(&error);
-            HistoryFailure::Unavailable
-        })
+        convert::group(request, found).map_err(|error| unusable(&error))
     }
 
     async fn submitted<O>(
@@ -262,6 +256,11 @@ fn failure(status: &Status) -> HistoryFailure {
         Code::PermissionDenied => HistoryFailure::Forbidden,
         _ => HistoryFailure::Unavailable,
     }
+}
+
+fn unusable(error: &convert::Invalid) -> HistoryFailure {
+    let Away = nonsense(error);
+    HistoryFailure::Unavailable
 }
 
 pub(super) async fn limited<T>(

@@ -24,7 +24,7 @@ const REMEMBERED: usize = 64;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Group {
     /// How often it was named, and the name.
-    name: (u64, String),
+    name: (u64, GroupName),
     /// Everybody who takes part, or has.
     members: BTreeMap<UserId, Member>,
     /// The latest changes: a repetition of one of them changes nothing more.
@@ -112,7 +112,7 @@ impl Group {
 
     fn create(id: MessageId, from: &UserId, creation: &GroupCreation) -> Self {
         let mut group = Self {
-            name: (1, creation.name.as_str().to_owned()),
+            name: (1, creation.name.clone()),
             members: BTreeMap::new(),
             changes: BTreeSet::from([Id(id)]),
         };
@@ -172,7 +172,7 @@ impl Group {
             }
             GroupChange::Rename(name) => {
                 needs(Role::Admin, "only the owner and admins rename the group")?;
-                next.name = (self.name.0 + 1, name.as_str().to_owned());
+                next.name = (self.name.0 + 1, name.clone());
             }
             GroupChange::Role(RoleGiven { user, role: given }) => {
                 needs(Role::Owner, "only the owner gives roles")?;
@@ -224,8 +224,8 @@ impl Group {
     }
 
     /// Its name.
-    pub fn name(&self) -> Option<GroupName> {
-        GroupName::new(&self.name.1).ok()
+    pub fn name(&self) -> &GroupName {
+        &self.name.1
     }
 
     /// Who takes part, and as what.

@@ -15,6 +15,7 @@ use chatcluster_messages_api::v1::{
     messages_server::{Messages, MessagesServer},
 };
 use chatcluster_protocol::id::MessageId;
+use chatcluster_runtime::backend::Call;
 use messages_core::{
     key::Ids,
     repository::{
@@ -26,10 +27,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_stream::Stream;
 use tonic::{Request, Response, Status, transport::Server, transport::server::Connected};
 
-use crate::{
-    Clock, Metrics,
-    metrics::{AppendOutcome, Call},
-};
+use crate::{Clock, Metrics, metrics::AppendOutcome};
 
 /// Bodies in a page. Two frames of clients fit into it with room to spare, so that a gateway never
 /// holds much for one session.

@@ -96,7 +96,7 @@ pub(super) fn group(group: &Group) -> v1::ReadGroupResponse {
         };
         v1::GroupMember { user: user.to_string(), role: role.into() }
     };
-    let name = group.name().map(|name| name.to_string()).unwrap_or_default();
+    let name = group.name().to_string();
     v1::ReadGroupResponse { name, members: group.members().map(member).collect() }
 }
 

@@ -4,13 +4,11 @@ use std::sync::Arc;
 
 use axum::{
     Json, Router,
-    extract::{DefaultBodyLimit, MatchedPath, Path, RawQuery, Request, State},
-    middleware::{self, Next},
-    response::Response,
+    extract::{DefaultBodyLimit, Path, RawQuery, State},
     routing::{delete, get, post},
 };
 use chatcluster_protocol::{Millis, client::Message, id::MessageId};
-use chatcluster_runtime::backend::{Problem, ServiceTokens, described, query, require};
+use chatcluster_runtime::backend::{Problem, ServiceTokens, counted, described, query, require};
 use messages_core::repository::{Repository, stable_up_to};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -20,10 +18,21 @@ use super::{
     filters::{self, Filters, Scope},
     openapi, problem, revocations, scope,
 };
-use crate::{Clock, Metrics, metrics::Call};
+use crate::{Clock, Metrics};
 
 /// Largest body of a request, in bytes: a name fits many times over.
 const BODY: usize = 4096;
+
+/// What requests are counted as.
+const NAMES: &[(&str, &str)] = &[
+    (openapi::ALL, "messages"),
+    (openapi::MESSAGE, "message"),
+    (openapi::OF_USER, "user_messages"),
+    (openapi::OF_CONVERSATION, "conversation_messages"),
+    (openapi::DEVICES, "user_devices"),
+    (openapi::DEVICE, "user_device"),
+    (openapi::REVOCATIONS, "user_revocations"),
+];
 
 /// What the routes work on.
 pub struct HttpService<R> {
@@ -67,9 +76,8 @@ pub fn router<R: Repository>(service: HttpService<R>) -> Router {
     let routes = needs(reads, scope::READ)
         .merge(needs(changes, scope::DEVICES))
         .merge(needs(ends, scope::SESSIONS));
-    described(routes, &openapi::openapi())
-        .layer(middleware::from_fn_with_state(service.clone(), count::<R>))
-        .with_state(service)
+    let calls = service.metrics.http.clone();
+    counted(described(routes, &openapi::openapi()), calls, NAMES).with_state(service)
 }
 
 pub(super) type Service<R> = State<Arc<HttpService<R>>>;
@@ -121,26 +129,4 @@ async fn list<R: Repository>(
     let page = service.repository.query(query, now).await.map_err(problem)?;
     let next = page.next.map(|id| cursor::write(id, &whole));
     Ok(Json(Messages { messages: page.messages, next, stable_up_to: stable_up_to(now) }))
-}
-
-async fn count<R: Repository>(
-    State(service): Service<R>,
-    request: Request,
-    next: Next,
-) -> Response {
-    let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
-    let call = match route {
-        Some(openapi::ALL) => "messages",
-        Some(openapi::MESSAGE) => "message",
-        Some(openapi::OF_USER) => "user_messages",
-        Some(openapi::OF_CONVERSATION) => "conversation_messages",
-        Some(openapi::DEVICES) => "user_devices",
-        Some(openapi::DEVICE) => "user_device",
-        Some(openapi::REVOCATIONS) => "user_revocations",
-        _ => "other",
-    };
-    let response = next.run(request).await;
-    let code = response.status().as_str().to_owned();
-    service.metrics.http.get_or_create(&Call { call, code }).inc();
-    response
 }

@@ -7,7 +7,7 @@ use chatcluster_protocol::{
     limits::TIME,
 };
 use chatcluster_runtime::backend::openapi::{
-    answer, document, errors, parameter, path, problem, query,
+    answer, body, document, errors, parameter, path, problem, query,
 };
 use schemars::SchemaGenerator;
 use serde_json::{Value, json};
@@ -120,13 +120,12 @@ fn revoke(schemas: &mut SchemaGenerator) -> Value {
     let about = "Tokens of the user, or of one device, that were issued before now (`iat`, which is in \
         seconds; a token without it counts as older) are not accepted any more, and sessions that were \
         opened or renewed with one end within about two seconds.";
-    let body = schemas.subschema_for::<Revocation>();
     json!({
         "operationId": "revokeUserTokens",
         "summary": "Revoke the tokens of a user",
         "description": about,
         "parameters": [user],
-        "requestBody": { "required": false, "content": { "application/json": { "schema": body } } },
+        "requestBody": body::<Revocation>(schemas, false),
         "responses": responses,
         "security": [{ "service_token": [scope::SESSIONS] }],
     })

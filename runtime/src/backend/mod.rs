@@ -4,8 +4,10 @@
 //! - [`ServiceTokens`], [`require`]: whose requests are answered
 //! - [`Problem`], [`query`]: what is answered otherwise
 //! - [`described`], with the pieces in [`openapi`]
+//! - [`counted`]: what was asked, and how it ended
 //! - [`serve`], [`spawn`]: connections and their limits
 
+mod counted;
 pub mod openapi;
 mod problem;
 pub mod query;
@@ -20,6 +22,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
+pub use counted::{Call, counted};
 pub use problem::{Problem, ProblemCode, body};
 use serde_json::Value;
 pub use server::{serve, spawn};

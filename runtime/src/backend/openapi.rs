@@ -59,6 +59,12 @@ pub fn answer<T: JsonSchema>(schemas: &mut SchemaGenerator, media: &str, text: &
     json!({ "description": text, "content": { media: { "schema": schema } } })
 }
 
+/// The body of a request, of this type.
+pub fn body<T: JsonSchema>(schemas: &mut SchemaGenerator, required: bool) -> Value {
+    let schema = schemas.subschema_for::<T>();
+    json!({ "required": required, "content": { "application/json": { "schema": schema } } })
+}
+
 /// A parameter in the query string.
 pub fn query<T: JsonSchema>(schemas: &mut SchemaGenerator, name: &str, text: &str) -> Value {
     let schema = schemas.subschema_for::<T>();

@@ -52,7 +52,7 @@ impl World {
     }
 
     /// On a device that is lost nobody writes, but on another one.
-    pub(super) fn who_writes(&self, device: usize) -> usize {
+    fn who_writes(&self, device: usize) -> usize {
         let all = self.clients.len();
         let mut from = (device..device + all).map(|at| at % all);
         from.find(|at| !self.clients[*at].lost).unwrap_or(device)
@@ -174,24 +174,24 @@ impl World {
             if link.map(|link| link.stream) != stream || client.limited_until > world.now {
                 return;
             }
-            let failed =
-                |(_, draft): &(usize, &Draft)| draft.to == to && draft.state == State::Failed;
-            let again = client.outbox.iter().enumerate().filter(failed);
-            for place in again.map(|(place, _)| place).collect::<Vec<_>>() {
-                world.send_draft(device, place);
-            }
-            world.pump(device);
+            world.again(device, |draft| draft.to == to);
         });
     }
+
     /// The gateway takes sends again: all that failed, in the order written.
     fn goes_on(&mut self, device: usize) {
         if self.clients[device].is_welcomed() {
-            let failed = |(_, draft): &(usize, &Draft)| draft.state == State::Failed;
-            let again = self.clients[device].outbox.iter().enumerate().filter(failed);
-            for place in again.map(|(place, _)| place).collect::<Vec<_>>() {
-                self.send_draft(device, place);
-            }
-            self.pump(device);
+            self.again(device, |_| true);
         }
+    }
+
+    /// Those that failed go again, in the order written, and what waits behind them.
+    fn again(&mut self, device: usize, which: impl Fn(&Draft) -> bool) {
+        let drafts = self.clients[device].outbox.iter().enumerate();
+        let failed = drafts.filter(|(_, draft)| draft.state == State::Failed && which(draft));
+        for place in failed.map(|(place, _)| place).collect::<Vec<_>>() {
+            self.send_draft(device, place);
+        }
+        self.pump(device);
     }
 }

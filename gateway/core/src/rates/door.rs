@@ -31,12 +31,7 @@ impl Door {
     /// Is this socket worth a TLS handshake? Those beyond the rate are, so that they can be told to come later,
     /// up to as many again. More are closed without a word.
     pub fn hears(&mut self, from: IpAddr, now: Duration) -> bool {
-        let from = customer(from);
-        let free = self.sockets.wait(&from, now).is_none();
-        if free {
-            self.sockets.take(&from, now);
-        }
-        free
+        self.sockets.try_take(&customer(from), now).is_ok()
     }
 
     /// Takes another connection from this address, or says how long it has to wait.
@@ -44,10 +39,7 @@ impl Door {
     /// # Errors
     /// When the address has used up its rate.
     pub fn opens(&mut self, from: IpAddr, now: Duration) -> Result<(), Duration> {
-        let from = customer(from);
-        self.connections.wait(&from, now).map_or(Ok(()), Err)?;
-        self.connections.take(&from, now);
-        Ok(())
+        self.connections.try_take(&customer(from), now)
     }
 }
 

@@ -59,6 +59,13 @@ impl<K: Ord + Clone> Meter<K> {
         (room_at > now).then(|| (room_at - now).max(RETRY.min(ahead)))
     }
 
+    /// It happens, or it has to wait so long.
+    pub(super) fn try_take(&mut self, key: &K, now: Duration) -> Result<(), Duration> {
+        self.wait(key, now).map_or(Ok(()), Err)?;
+        self.take(key, now);
+        Ok(())
+    }
+
     /// It happens.
     pub(super) fn take(&mut self, key: &K, now: Duration) {
         let Some(one) = self.rate.one() else { return };
@@ -89,11 +96,7 @@ mod tests {
 
     /// Whether it happens.
     fn tries(meter: &mut Meter<u32>, key: u32, now: Duration) -> bool {
-        let free = meter.wait(&key, now).is_none();
-        if free {
-            meter.take(&key, now);
-        }
-        free
+        meter.try_take(&key, now).is_ok()
     }
 
     proptest! {

@@ -30,7 +30,7 @@ impl Default for Rates {
 
 impl Rates {
     /// Nobody has used up anything. `sends` are messages, `requests` the other frames that ask a service for
-    /// something: `history`, `read` and `refresh`.
+    /// something: `history`, `group`, `read` and `refresh`.
     pub fn new(sends: Rate, requests: Rate) -> Self {
         Self { sends: Meter::new(sends), requests: Meter::new(requests) }
     }
@@ -47,8 +47,6 @@ impl Rates {
 
     /// Takes another request, or says how long to wait.
     pub(crate) fn requests(&mut self, user: &UserId, now: Duration) -> Result<(), Duration> {
-        self.requests.wait(user, now).map_or(Ok(()), Err)?;
-        self.requests.take(user, now);
-        Ok(())
+        self.requests.try_take(user, now)
     }
 }

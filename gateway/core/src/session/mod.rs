@@ -43,6 +43,7 @@ pub use input::{
 };
 use opening::Opening;
 use outbox::Outbox;
+pub(crate) use outbox::group_full;
 use route::Holding;
 use token::Token;
 pub use typing::Shown;

@@ -221,8 +221,7 @@ impl Sends {
                     effects.extend(self.fail(&waiting, ErrorCode::Forbidden, &text));
                 }
                 AppendResult::GroupFull => {
-                    let text = format!("a group has at most {GROUP_MEMBERS} members");
-                    effects.extend(self.fail(&waiting, ErrorCode::GroupFull, &text));
+                    effects.extend(self.fail(&waiting, ErrorCode::GroupFull, &group_full()));
                 }
                 AppendResult::OutOfOrder { highest } => {
                     stamper.floor.must_exceed(highest);
@@ -296,6 +295,11 @@ impl Sends {
 }
 
 const CONFLICT: &str = "the reference was used for other content; choose a new one";
+/// What is said where a group has no room.
+pub(crate) fn group_full() -> String {
+    format!("a group has at most {GROUP_MEMBERS} members")
+}
+
 const HELD_BACK: &str =
     "an earlier send has to come again first; then send the same reference again";
 const TOO_OFTEN: &str =

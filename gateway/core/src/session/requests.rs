@@ -13,7 +13,7 @@ use super::{
     AppendResult, Effect, Env, HistoryFailure, Opening, RateLimited, Session, State, floor::Floor,
     outbox::Stamper, rated::rated,
 };
-use crate::Away;
+use crate::{Away, Device};
 
 impl Session {
     pub(super) fn frame(&mut self, frame: Result<ClientFrame, Refusal>, env: &mut Env<'_>) {
@@ -100,27 +100,48 @@ impl Session {
     }
 
     fn history(&mut self, request: History, env: &mut Env<'_>) {
-        let Some(device) = self.device.clone() else { return };
-        if usize::from(self.histories) >= HISTORIES_IN_FLIGHT {
-            let text = format!(
-                "at most {HISTORIES_IN_FLIGHT} requests for history or groups may be without an answer"
-            );
-            return self.too_many(request.id, text, env);
-        }
-        self.histories += 1;
-        env.effects.push(Effect::History { device, request });
+        self.ask(request.id, env, |device| Effect::History { device, request });
     }
 
     fn group(&mut self, request: GroupRequest, env: &mut Env<'_>) {
+        self.ask(request.id, env, |device| Effect::ReadGroup { device, request });
+    }
+
+    /// Asks the message service something whose answer may be large.
+    fn ask(&mut self, id: RequestId, env: &mut Env<'_>, what: impl FnOnce(Device) -> Effect) {
         let Some(device) = self.device.clone() else { return };
         if usize::from(self.histories) >= HISTORIES_IN_FLIGHT {
             let text = format!(
                 "at most {HISTORIES_IN_FLIGHT} requests for history or groups may be without an answer"
             );
-            return self.too_many(request.id, text, env);
+            return self.too_many(id, text, env);
         }
         self.histories += 1;
-        env.effects.push(Effect::ReadGroup { device, request });
+        env.effects.push(what(device));
+    }
+
+    /// What became of that, for the client; `forbidden` says what it may not see. `None` where there is none to
+    /// be told.
+    fn told<T>(
+        &mut self,
+        id: RequestId,
+        result: Result<T, HistoryFailure>,
+        forbidden: &str,
+        env: &mut Env<'_>,
+    ) -> Option<T> {
+        self.histories = self.histories.saturating_sub(1);
+        if matches!(self.state, State::Closing) {
+            return None;
+        }
+        let (code, text) = match result {
+            Ok(answer) => return Some(answer),
+            Err(HistoryFailure::Forbidden) => (ErrorCode::Forbidden, forbidden),
+            Err(HistoryFailure::Unavailable) => {
+                (ErrorCode::Unavailable, "the message service did not answer; ask again later")
+            }
+        };
+        self.refuse(Error { id: Some(id), ..Error::new(code, text) }, env);
+        None
     }
 
     pub(super) fn group_read(
@@ -129,20 +150,10 @@ impl Session {
         result: Result<GroupState, HistoryFailure>,
         env: &mut Env<'_>,
     ) {
-        self.histories = self.histories.saturating_sub(1);
-        if matches!(self.state, State::Closing) {
-            return;
+        let forbidden = "there is no such group, or the user takes no part in it";
+        if let Some(group) = self.told(id, result, forbidden, env) {
+            self.write(&ServerFrame::Group(group), env);
         }
-        let (code, text) = match result {
-            Ok(group) => return self.write(&ServerFrame::Group(group), env),
-            Err(HistoryFailure::Forbidden) => {
-                (ErrorCode::Forbidden, "there is no such group, or the user takes no part in it")
-            }
-            Err(HistoryFailure::Unavailable) => {
-                (ErrorCode::Unavailable, "the message service did not answer; ask again later")
-            }
-        };
-        self.refuse(Error { id: Some(id), ..Error::new(code, text) }, env);
     }
 
     pub(super) fn history_read(
@@ -151,25 +162,12 @@ impl Session {
         result: Result<HistoryPage, HistoryFailure>,
         env: &mut Env<'_>,
     ) {
-        self.histories = self.histories.saturating_sub(1);
-        if matches!(self.state, State::Closing) {
-            return;
+        let forbidden = "the user takes no part in this conversation";
+        let Some(page) = self.told(id, result, forbidden, env) else { return };
+        if let Some(highest) = page.messages.iter().map(|message| message.message).max() {
+            self.floor.see(highest, env.now.wall);
         }
-        let (code, text) = match result {
-            Ok(page) => {
-                if let Some(highest) = page.messages.iter().map(|message| message.message).max() {
-                    self.floor.see(highest, env.now.wall);
-                }
-                return env.effects.push(Effect::Write(fitting(page).into()));
-            }
-            Err(HistoryFailure::Forbidden) => {
-                (ErrorCode::Forbidden, "the user takes no part in this conversation")
-            }
-            Err(HistoryFailure::Unavailable) => {
-                (ErrorCode::Unavailable, "the message service did not answer; ask again later")
-            }
-        };
-        self.refuse(Error { id: Some(id), ..Error::new(code, text) }, env);
+        env.effects.push(Effect::Write(fitting(page).into()));
     }
 }
 

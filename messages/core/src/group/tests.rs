@@ -60,7 +60,7 @@ fn whoever_creates_a_group_owns_it() {
     let group = group(&["carol", "bob", "alice"]);
     let all = [("alice", Role::Owner), ("bob", Role::Member), ("carol", Role::Member)];
     assert_eq!(members(&group), all);
-    assert_eq!(group.name(), Some(name("Lunch")));
+    assert_eq!(group.name(), &name("Lunch"));
     let again = Group::decide(Some(&group), id(2), &user("bob"), Some(&creation(&[])));
     assert_eq!(again, Err(GroupRefusal::Exists));
 }
@@ -119,7 +119,7 @@ fn each_role_may_do_what_it_may() {
         let decided = decide(&group, 3, from, change.clone());
         assert_eq!(decided.is_ok(), allowed, "{from}: {change:?}: {decided:?}");
     }
-    assert_eq!(next(&group, 3, "bob", rename()).name(), Some(name("Dinner")));
+    assert_eq!(next(&group, 3, "bob", rename()).name(), &name("Dinner"));
     // Of admins nobody but the owner is rid.
     let group = next(&group, 3, "alice", give("carol", Role::Admin));
     assert!(decide(&group, 4, "bob", remove("carol")).is_err());

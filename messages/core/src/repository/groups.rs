@@ -15,8 +15,14 @@ pub(super) async fn of<R: Replica>(
     user: UserId,
     group: GroupId,
 ) -> Result<Option<Group>, RepositoryError> {
-    let found = quorum.get::<Group>([key::group(group)]).await?.into_iter().flatten().next();
-    Ok(found.filter(|group| group.role(&user).is_some()))
+    Ok(find(quorum, group).await?.filter(|group| group.role(&user).is_some()))
+}
+
+async fn find<R: Replica>(
+    quorum: &Quorum<R>,
+    group: GroupId,
+) -> Result<Option<Group>, ReplicaError> {
+    Ok(quorum.get([key::group(group)]).await?.into_iter().flatten().next())
 }
 
 pub(super) async fn readable<R: Replica>(
@@ -25,8 +31,7 @@ pub(super) async fn readable<R: Replica>(
     conversation: ConversationId,
 ) -> Result<Option<Ids>, RepositoryError> {
     if let Some(group) = conversation.group() {
-        let found = quorum.get::<Group>([key::group(group)]).await?.into_iter().flatten().next();
-        return Ok(found.and_then(|group| group.readable(&user)));
+        return Ok(find(quorum, group).await?.and_then(|group| group.readable(&user)));
     }
     let found = quorum.get::<Id>([key::participation(&user, conversation)]).await?;
     Ok(found.iter().any(Option::is_some).then_some(Ids::ALL))

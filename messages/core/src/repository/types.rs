@@ -6,11 +6,11 @@ use chatcluster_protocol::{
     Millis,
     client::{MediaRange, Message},
     id::{ConversationId, DeviceId, MessageId, Stamp, UserId},
-    limits::GROUP_MEMBERS,
 };
 
 use crate::{
     apply::MarkPlaced,
+    group::GroupRefusal,
     key::Ids,
     record::{Archived, Corrupt, Mark},
     replica::ReplicaError,
@@ -55,7 +55,7 @@ pub enum Refused {
     #[error("{0}")]
     Forbidden(String),
     /// The group has as many members as one may have.
-    #[error("a group has at most {GROUP_MEMBERS} members")]
+    #[error("{}", GroupRefusal::Full)]
     GroupFull,
     /// Outcome unknown: append again under the same reference.
     #[error("{0}")]

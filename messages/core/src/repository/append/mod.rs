@@ -17,7 +17,7 @@ use recipients::{Destination, Groups, Registries, lane};
 
 use super::{Append, Quorum, Refused, Stored, registry};
 use crate::{
-    apply::{Batch, Part, Stop, Unit, UnitReply},
+    apply::{Basis, Batch, Part, Stop, Unit, UnitReply},
     record::{Archived, ReferenceRecord, ReferenceState},
     replica::{Replica, ReplicaError},
 };
@@ -99,7 +99,7 @@ async fn tell<R: Replica>(quorum: &Quorum<R>, works: &[Work]) {
 type Done = Vec<(usize, Result<Stored, Refused>)>;
 
 /// In lanes: what stops a message of a device stops its later ones in the same conversation.
-type Lanes = Vec<Vec<(Work, Destination)>>;
+type Lanes = Vec<Vec<(Work, Option<Basis>)>>;
 
 async fn round<R: Replica>(
     quorum: &Quorum<R>,
@@ -108,8 +108,9 @@ async fn round<R: Replica>(
     let (mut done, lanes) = destined(quorum, works).await?;
     let users = lanes.iter().flatten().flat_map(|(work, _)| &work.users);
     let registries = Registries::read(quorum, users).await?;
-    let batch = |lane: &Vec<(Work, Destination)>| {
-        let units = lane.iter().map(|(work, to)| unit(work, to, &registries, quorum.is_one()));
+    let batch = |lane: &Vec<(Work, Option<Basis>)>| {
+        let one = quorum.is_one();
+        let units = lane.iter().map(|(work, group)| unit(work, group.clone(), &registries, one));
         Batch(units.collect())
     };
     let replies = quorum.write(lanes.iter().map(batch).collect()).await?;
@@ -160,10 +161,10 @@ async fn destined<R: Replica>(
     }
     let (mut done, mut lanes) = (Vec::new(), Vec::new());
     for works in sorted {
-        let mut lane: Vec<(Work, Destination)> = Vec::with_capacity(works.len());
+        let mut lane = Vec::with_capacity(works.len());
         for work in works {
             match groups.destination(work.id, &work.message) {
-                Ok(to) => lane.push((work, to)),
+                Ok(to) => lane.push(bound(work, to)),
                 // What was allowed when it came stays so, whatever has become of its sender's part.
                 Err(refusal) => match recipients::before(quorum, &work.message).await? {
                     Some(ReferenceRecord { id, state: ReferenceState::Complete(_), .. }) => {
@@ -173,23 +174,23 @@ async fn destined<R: Replica>(
                     }
                     Some(_) => {
                         let to = groups.destination_of_pending(work.id, &work.message);
-                        lane.push((work, to));
+                        lane.push(bound(work, to));
                     }
                     None => done.push((work.at, Err(refusal.into()))),
                 },
             }
-        }
-        for (work, to) in &mut lane {
-            work.users = std::mem::take(&mut to.users);
         }
         lanes.push(lane);
     }
     Ok((done, lanes))
 }
 
-fn unit(work: &Work, to: &Destination, registries: &Registries, complete: bool) -> Unit {
+fn bound(work: Work, to: Destination) -> (Work, Option<Basis>) {
+    (Work { users: to.users, ..work }, to.group)
+}
+
+fn unit(work: &Work, group: Option<Basis>, registries: &Registries, complete: bool) -> Unit {
     let Work { id, supersede, message, .. } = work;
-    let group = to.group.clone();
     let home = Part::Home { id: *id, message: message.clone(), supersede: *supersede, group };
     let deliver = Part::Deliver {
         id: *id,
