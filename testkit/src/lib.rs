@@ -10,5 +10,5 @@ pub mod redis;
 mod wait;
 
 pub use ports::free_port;
-pub use process::Process;
+pub use process::{Process, wait_until_stopped};
 pub use wait::{wait_for, wait_until};

@@ -9,6 +9,8 @@ use std::{
     os::unix::process::{CommandExt, ExitStatusExt},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
+    thread,
+    time::{Duration, Instant},
 };
 
 use nix::{
@@ -108,6 +110,7 @@ impl Process {
     /// Freezes it: its connections stay open and nothing answers.
     pub fn pause(&self) {
         self.signal(Signal::SIGSTOP);
+        wait_until_stopped(self.group());
     }
 
     /// Ends a [`Self::pause`].
@@ -161,10 +164,26 @@ fn spawn(command: &Command, folder: &TempDir) -> Child {
         .unwrap_or_else(|e| panic!("start {command:?} by setpriv (package util-linux): {e}"))
 }
 
+/// Waits until a process that was sent SIGSTOP has stopped: on a busy machine its threads run on for a while.
+pub fn wait_until_stopped(process: Pid) {
+    let stopped = || {
+        let threads = fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten();
+        threads.filter_map(|thread| fs::read_to_string(thread.path().join("stat")).ok()).all(
+            |stat| {
+                // The state follows the name, which is in brackets and may hold any character.
+                stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with(['T', 't', 'Z', 'X']))
+            },
+        )
+    };
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !stopped() {
+        assert!(Instant::now() < deadline, "process {process} does not stop");
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::wait_until;
 

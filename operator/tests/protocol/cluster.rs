@@ -9,7 +9,9 @@ use std::{
     time::Duration,
 };
 
-use chatcluster_testkit::{Process, free_port, redis::redis_server, wait_until};
+use chatcluster_testkit::{
+    Process, free_port, redis::redis_server, wait_until, wait_until_stopped,
+};
 use jsonwebtoken::{EncodingKey, Header};
 use nix::{
     sys::signal::{Signal, kill},
@@ -121,6 +123,9 @@ impl Cluster {
         let id = fs::read_to_string(self.data(&format!("run/{part}.pid"))).expect(part);
         let id = Pid::from_raw(id.trim().parse().expect("a process id is a number"));
         kill(id, signal).unwrap_or_else(|error| panic!("{signal} to {part}: {error}"));
+        if signal == Signal::SIGSTOP {
+            wait_until_stopped(id);
+        }
     }
 
     /// Sends a signal to the operator alone. One that is stopped does not start again what dies.
