@@ -7,8 +7,8 @@ use messages_core::{
     key::{self, Table},
     merge::merge,
     record::{
-        Archived, Delivered, Departure, Id, InboxEntry, Mark, ReferenceRecord, Registry, Revoked,
-        Told, decode, encode, is_tombstone,
+        Archived, Delivered, Departure, Id, InboxEntry, Mark, Privacy, ReferenceRecord, Registry,
+        Revoked, Told, decode, encode, is_tombstone,
     },
     view::Rows,
 };
@@ -26,7 +26,7 @@ pub fn record(data: &[u8]) {
     let _ = (key::user_of(key), key::device_of(key), key::id_of(key), key::revoked_of(key));
     match Table::of(key) {
         Some(table) => value_of(table, key, input.rest()),
-        None => assert!(key.first().is_none_or(|tag| *tag == 0 || *tag > Table::Group as u8)),
+        None => assert!(key.first().is_none_or(|tag| *tag == 0 || *tag > Table::Privacy as u8)),
     }
 }
 
@@ -46,6 +46,7 @@ fn value_of(table: Table, key: &[u8], value: &[u8]) {
         Table::Revocation | Table::RevocationFeed => same::<Revoked>(key, value),
         Table::ReadMark => same::<Told>(key, value),
         Table::Group => same::<Group>(key, value),
+        Table::Privacy => same::<Privacy>(key, value),
     }
 }
 

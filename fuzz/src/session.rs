@@ -255,6 +255,9 @@ impl World {
                 let up_to = request.up_to;
                 Told::Marked(request, Ok(up_to))
             }
+            Effect::Privacy { request, presence_to, .. } => {
+                Told::Privacy(request, Ok(presence_to.unwrap_or_default()))
+            }
             Effect::History { request, .. } => {
                 let messages = (0..input.below(8)).map(|n| message(id(n as u64))).collect();
                 let page =
@@ -319,7 +322,9 @@ impl World {
                 | Effect::Typing { .. }
                 | Effect::TypingDropped
                 | Effect::RateLimited(_)
-                | Effect::WriteIfIdle(_) => {}
+                | Effect::WriteIfIdle(_)
+                | Effect::Watch { .. }
+                | Effect::WritePresence(..) => {}
                 asked => self.asked.push(asked),
             }
         }
@@ -370,6 +375,7 @@ fn away(asked: Effect) -> Option<Told> {
         Effect::Append { conversation, .. } => Told::Appended(conversation, Err(Away)),
         Effect::Acknowledge { .. } => Told::Acknowledged(Err(Away)),
         Effect::MarkRead { request, .. } => Told::Marked(request, Err(MarkFailure::Unavailable)),
+        Effect::Privacy { request, .. } => Told::Privacy(request, Err(Away)),
         Effect::History { request, .. } => {
             Told::History(request.id, Err(HistoryFailure::Unavailable))
         }

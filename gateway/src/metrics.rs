@@ -53,6 +53,14 @@ pub struct Metrics {
     pub deliveries_pending: Gauge,
     /// What became of `typing`: shown, or why not.
     pub typing: Counts,
+    /// What became of what says who is online: told, or why not (yet).
+    pub presence: Counts,
+    /// Users in those that were told.
+    pub presence_users: Counter,
+    /// Users that were looked up, to see whether they are online.
+    pub presence_lookups: Counter,
+    /// Users and pairs of whom it was asked whether one may see the other.
+    pub presence_checks: Counter,
     /// What users were refused because they ask too often: `send` or `request`.
     pub rate_limited: Counts,
     /// Calls of the message service: `answered` or `failed`.
@@ -93,6 +101,10 @@ impl Metrics {
             deliveries: Family::default(),
             deliveries_pending: Gauge::default(),
             typing: Family::default(),
+            presence: Family::default(),
+            presence_users: Counter::default(),
+            presence_lookups: Counter::default(),
+            presence_checks: Counter::default(),
             rate_limited: Family::default(),
             messages_calls: Family::default(),
             append_seconds: seconds,
@@ -121,6 +133,10 @@ impl Metrics {
         to.register("deliveries", "Deliveries ended, by outcome", m.deliveries);
         to.register("deliveries_pending", "Deliveries without outcome", m.deliveries_pending);
         to.register("typing", "Typing shown, or why not", m.typing);
+        to.register("presence", "Presence told, or why not (yet)", m.presence);
+        to.register("presence_users", "Users in presence pushes", m.presence_users);
+        to.register("presence_lookups", "Users looked up for presence", m.presence_lookups);
+        to.register("presence_checks", "Users and pairs checked for presence", m.presence_checks);
         to.register("rate_limited", "Sends and requests refused by rate", m.rate_limited);
         to.register("messages_calls", "Message service calls by result", m.messages_calls);
         to.register("append_seconds", "Append batches, to their answer", m.append_seconds);

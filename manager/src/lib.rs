@@ -28,12 +28,13 @@ pub use memory::{MemoryManager, Snapshot};
 pub use redis_cluster::{InvalidNode, RedisManager, RedisSettings};
 pub use slot::{SLOTS, slot};
 pub use types::{
-    Claim, Claimed, GatewayName, Incarnation, Lease, ManagerError, Reclaimed, Renewal, Route,
-    ShardMap, Touched,
+    Claim, Claimed, GatewayName, Incarnation, Lease, ManagerError, Presence, Reclaimed, Renewal,
+    Route, ShardMap, Touched,
 };
 
 /// How long a route stays without a touch, where nothing else is said. Much longer than the time
-/// between two touches, so that only routes without an owner go.
+/// between two touches, so that only routes without an owner go. For as long it is known when somebody
+/// was last seen.
 pub const ROUTE_LIFETIME: Duration = Duration::from_secs(24 * 3600);
 
 /// Most routes of one user. Beyond it the route with the lowest epoch gives way: crashed gateways
@@ -84,7 +85,8 @@ pub trait Manager: Send + Sync + 'static {
         epoch: u64,
     ) -> impl Future<Output = Result<Touched, ManagerError>> + Send;
 
-    /// Removes the route if it still has this epoch; says whether it did.
+    /// Removes the route if it still has this epoch; says whether it did. That the user was here stays
+    /// known for the lifetime of a route.
     fn release(
         &self,
         user: &UserId,
@@ -97,6 +99,12 @@ pub trait Manager: Send + Sync + 'static {
         &self,
         users: &[UserId],
     ) -> impl Future<Output = Result<Vec<Vec<(DeviceId, Route)>>, ManagerError>> + Send;
+
+    /// Who of these users is online, in the order asked, read from masters.
+    fn presence(
+        &self,
+        users: &[UserId],
+    ) -> impl Future<Output = Result<Vec<Presence>, ManagerError>> + Send;
 
     /// Who is master of what, as of now.
     fn shards(&self) -> impl Future<Output = Result<ShardMap, ManagerError>> + Send;

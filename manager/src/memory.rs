@@ -16,9 +16,12 @@ use chatcluster_protocol::{
 };
 
 use crate::{
-    Claim, Claimed, Incarnation, Lease, Manager, ManagerError, ROUTE_LIFETIME, ROUTES_PER_USER,
-    Reclaimed, Renewal, Route, SLOTS, ShardMap, Touched, drain::Bucket, epoch,
+    Claim, Claimed, Incarnation, Lease, Manager, ManagerError, Presence, ROUTE_LIFETIME,
+    ROUTES_PER_USER, Reclaimed, Renewal, Route, SLOTS, ShardMap, Touched, drain::Bucket, epoch,
 };
+
+/// Below so many users nobody looks for those that have gone for long.
+const SWEPT_FROM: usize = 1024;
 
 /// Clones share one manager, as gateways of a fleet do.
 #[derive(Clone)]
@@ -39,10 +42,12 @@ struct State {
     losses: u64,
     leases: BTreeMap<Incarnation, (Lease, Millis)>,
     users: BTreeMap<UserId, User>,
+    /// With so many users, those of whom nothing is known any more are looked for.
+    swept_at: usize,
     drain: Option<Bucket>,
 }
 
-/// A user's routes, which go together when none of them is claimed or touched for long.
+/// A user's routes, which go together when none of them is claimed, touched or released for long.
 #[derive(Clone, Debug, Default)]
 struct User {
     devices: BTreeMap<DeviceId, Route>,
@@ -111,6 +116,10 @@ impl MemoryManager {
             return Err(ManagerError { operation, reason: "it is away".to_owned() });
         }
         state.leases.retain(|_, (_, until)| *until > now);
+        if state.users.len() >= state.swept_at {
+            state.users.retain(|_, user| user.until > now);
+            state.swept_at = (2 * state.users.len()).max(SWEPT_FROM);
+        }
         Ok((state, now))
     }
 
@@ -219,9 +228,8 @@ impl Manager for MemoryManager {
         let held = routes.devices.get(device).is_some_and(|route| any || route.epoch == epoch);
         if held {
             routes.devices.remove(device);
-            if routes.devices.is_empty() {
-                state.users.remove(user);
-            }
+            // That the user was here is known for as long as a route would be.
+            routes.until = self.until(now);
         }
         Ok(held)
     }
@@ -234,6 +242,23 @@ impl Manager for MemoryManager {
             let alive = |route: &Route| state.leases.contains_key(&route.incarnation);
             let devices = devices.unwrap_or_default().into_iter();
             answer.push(devices.filter(|(_, route)| alive(route)).collect());
+        }
+        Ok(answer)
+    }
+
+    async fn presence(&self, users: &[UserId]) -> Result<Vec<Presence>, ManagerError> {
+        let (mut state, now) = self.call("reading who is online")?;
+        let mut answer = Vec::with_capacity(users.len());
+        for user in users {
+            let Some(User { devices, until }) = state.user(user, now).cloned() else {
+                answer.push(Presence::default());
+                continue;
+            };
+            let alive = |route: &Route| state.leases.contains_key(&route.incarnation);
+            let online = devices.values().any(|route| alive(route) || planted(Bug::LeaseIgnored));
+            let left = Duration::from_millis(until.saturating_sub(now));
+            let seen = self.route_lifetime.saturating_sub(left);
+            answer.push(Presence { online, seen: Some(seen) });
         }
         Ok(answer)
     }

@@ -1,6 +1,6 @@
 //! Routes, leases and what can be asked about them.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use chatcluster_protocol::{
     Millis,
@@ -107,6 +107,16 @@ pub enum Touched {
     Gone,
     /// Another claim has replaced it.
     Replaced(Route),
+}
+
+/// Whether a user is online.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Presence {
+    /// A device of theirs has a route whose lease lives.
+    pub online: bool,
+    /// How long ago a route of theirs was claimed, touched or released last; `None` where nothing is known
+    /// of them. A gateway that crashed has touched each of its routes within minutes before.
+    pub seen: Option<Duration>,
 }
 
 /// Who is master of which part of the users. A change says that claims of that part may be lost.

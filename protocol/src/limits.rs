@@ -58,6 +58,9 @@ pub const TYPING_CHANGES: u8 = 4;
 /// an answer.
 pub const TYPING_RECIPIENTS: usize = 8;
 
+/// Users that a connection may watch: a request that names more is refused.
+pub const WATCHED: usize = 100;
+
 /// The latest time that may be asked for, in milliseconds: the largest that fits into an id, in the year 10889.
 pub const TIME: u64 = (1 << 48) - 1;
 

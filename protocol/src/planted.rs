@@ -57,6 +57,12 @@ bugs! {
     UnacknowledgedLost = 5,
     /// What a link brings late of somebody's typing is shown as if it were new.
     LateTypingShown = 5,
+    /// A user is online by any route, also one whose lease has ended.
+    LeaseIgnored = 5,
+    /// Everybody sees when anybody is online.
+    PrivacyNotAsked = 5,
+    /// A session that was behind is not told later who is online.
+    MissedPresenceLost = 5,
     /// No session is ever probed.
     NoProbes = 6,
     /// The loss of a gateway leads to no probe.

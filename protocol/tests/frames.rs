@@ -39,6 +39,9 @@ fn valid_frames() -> Vec<Value> {
         json!({ "type": "refresh", "id": 5, "token": "a.b.c" }),
         json!({ "type": "typing", "to": { "user": "bob" } }),
         json!({ "type": "typing", "id": 6, "to": { "user": "bob" }, "active": false }),
+        json!({ "type": "presence", "id": 7, "users": ["bob", "carol"] }),
+        json!({ "type": "privacy", "id": 8 }),
+        json!({ "type": "privacy", "id": 8, "presence_to": "nobody" }),
         json!({ "type": "ping", "id": 9_007_199_254_740_991_u64 }),
     ]
 }
@@ -62,7 +65,25 @@ fn wrong_frames() -> Vec<(Value, ErrorCode, Option<&'static str>, &'static str)>
             json!({ "type": "shout", "id": 1 }),
             UnknownType,
             None,
-            "hello, send, ack, read, history, group, refresh, typing or ping",
+            "hello, send, ack, read, history, group, refresh, typing, presence, privacy or ping",
+        ),
+        (
+            json!({ "type": "presence", "id": 1, "users": vec!["bob"; 101] }),
+            BadField,
+            Some("users"),
+            "at most 100 users",
+        ),
+        (
+            json!({ "type": "presence", "id": 1, "users": ["bob", "no one"] }),
+            BadField,
+            Some("users[1]"),
+            "a user id must be",
+        ),
+        (
+            json!({ "type": "privacy", "id": 1, "presence_to": "friends" }),
+            BadField,
+            Some("presence_to"),
+            "`nobody`, `contacts`, `everybody`",
         ),
         (json!({ "type": "ping" }), BadField, Some("id"), "missing field"),
         (json!({ "type": "ping", "id": -1 }), BadField, Some("id"), "a whole number, 0 or more"),

@@ -8,7 +8,7 @@ use crate::{
     executor::Executor,
     gateway::Gateway,
     network::{Network, Node},
-    oracle::{Oracle, Violation},
+    oracle::{KNOWN, Oracle, Violation},
     processes::Processes,
     queue::{Happening, Queue},
     shape::Shape,
@@ -35,6 +35,8 @@ pub struct World {
     pub(crate) chance: Chance,
     /// Who types when.
     pub(crate) typing: Chance,
+    /// Who watches whom, and hides when.
+    pub(crate) watching: Chance,
     /// What is said in the group; likewise.
     pub(crate) grouping: Chance,
     pub(crate) processes: Processes,
@@ -110,6 +112,7 @@ impl World {
             over: false,
             chance,
             typing: Chance::new(seed, 7),
+            watching: Chance::new(seed, 31),
             grouping: Chance::new(seed, 8),
             shape,
         }
@@ -140,10 +143,12 @@ impl World {
         if self.shape.mood.is_gentle() {
             self.check_leaving();
             self.check_unmoved();
+            self.note_who_is_here();
         }
         self.plan_faults();
         let healed = self.shape.trouble;
         self.at(healed, Self::heal);
+        self.at(healed, Self::watch_everybody);
         self.at(healed + CALM, Self::check_routes);
         self.at(healed + CALM, Self::send_fresh);
         self.at(healed + CALM + FRESH, Self::check_fresh);
@@ -153,7 +158,8 @@ impl World {
     fn look_whether_settled(&mut self) {
         if self.is_settled() || self.now >= self.shape.trouble + SETTLED {
             self.check_everything();
-            self.over = true;
+            // Who has begun to watch, or to hide, just now is not known yet.
+            self.at(self.now + KNOWN, Self::check_sights);
         } else {
             self.at(self.now + 5 * S, Self::look_whether_settled);
         }

@@ -3,7 +3,7 @@
 import { BACKOFF } from './backoff.js';
 import { Connection, tokenFrom } from './connection.js';
 import { Core } from './core.js';
-import { QueryError, SendError } from './errors.js';
+import { PrivacyError, QueryError, SendError } from './errors.js';
 import { newGroup, newReference } from './ids.js';
 import { GROUP_CHANGE } from './protocol.js';
 import { memoryStorage } from './storage.js';
@@ -38,6 +38,10 @@ const SAVE_EVERY = 1_000;
  * @property {import('./protocol.js').Message} message once each; its id is its place
  * @property {import('./protocol.js').Receipt} receipt
  * @property {import('./protocol.js').IsTyping} typing somebody types, or has stopped
+ * @property {import('./protocol.js').UserPresence} presence whether a user is online whom `watch` names: as it is now,
+ *   told at first, when it has changed, and on each connection
+ * @property {import('./protocol.js').ProtocolError} watch_refused the gateway does not take whom `watch` names, and
+ *   would not later: nothing new is told of them over this connection
  * @property {{ expires: number }} expiring the token expires soon, milliseconds UTC, and the client with it:
  *   it has no other one, since `token` is a string
  * @property {{ why: string, code?: number, retryIn: number }} disconnected tries again by itself
@@ -73,6 +77,8 @@ export class ChatClient {
   #sends = new Map();
   /** @type {Map<number, { resolve: (answer: any) => void, reject: (error: Error) => void }>} */
   #questions = new Map();
+  /** @type {Map<number, { resolve: (to: any) => void, reject: (error: Error) => void }>} */
+  #settings = new Map();
   /** @type {Map<string, Set<(value: any) => unknown>>} */
   #handlers = new Map();
   #tickets = 0;
@@ -239,6 +245,39 @@ export class ChatClient {
     this.#run((core) => core.typing(now(), to, active), false);
   }
 
+  /**
+   * Watches who of these users is online, and nobody else: `presence` tells, until another call. Each connection
+   * begins with it anew. Rejects with a RangeError where they are more than 100, and with a TypeError where one of
+   * them is no user id; nothing has changed then.
+   * @param {string[]} users
+   */
+  async watch(users) {
+    await this.#started();
+    this.#run((core) => core.watch(users), false);
+  }
+
+  /**
+   * Sets who may see when the user is online, or asks who may. Fulfilled once it is stored, which takes effect
+   * within about a minute. Asked again by itself when the connection is lost. Rejects with a PrivacyError.
+   * @param {import('./protocol.js').PresenceTo} [to]
+   * @returns {Promise<import('./protocol.js').PresenceTo>}
+   */
+  async privacy(to) {
+    await this.#started();
+    this.#tickets += 1;
+    const ticket = this.#tickets;
+    return new Promise((resolve, reject) => {
+      this.#run((core) => {
+        try {
+          core.privacy(ticket, to);
+          this.#settings.set(ticket, { resolve, reject });
+        } catch (error) {
+          reject(error);
+        }
+      });
+    });
+  }
+
   /** Writes the acks and marks that are due, closes the connection, saves, and ends the client. */
   async close() {
     await this.#started();
@@ -302,6 +341,9 @@ export class ChatClient {
         return;
       case 'sent':
         settle(this.#sends, effect.ref, effect.result, SendError);
+        return;
+      case 'privacy':
+        settle(this.#settings, effect.ticket, effect.result, PrivacyError);
         return;
       case 'answer':
         settle(this.#questions, effect.ticket, effect.result, QueryError);

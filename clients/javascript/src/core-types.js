@@ -16,6 +16,7 @@
  * @typedef {{ do: 'dial', url: string } | { do: 'write', text: string } | { do: 'drop' } | { do: 'goodbye' }
  *   | { do: 'renew' }
  *   | { do: 'sent', ref: string, result: import('./protocol.js').Sent | import('./errors.js').SendError }
+ *   | { do: 'privacy', ticket: number, result: import('./protocol.js').PresenceTo | import('./errors.js').PrivacyError }
  *   | { do: 'answer', ticket: number, result: import('./protocol.js').HistoryPage
  *       | import('./protocol.js').GroupState | import('./errors.js').QueryError }} Effect
  */
@@ -27,6 +28,8 @@
  *   | { name: 'message', value: import('./protocol.js').Message }
  *   | { name: 'receipt', value: import('./protocol.js').Receipt }
  *   | { name: 'typing', value: import('./protocol.js').IsTyping }
+ *   | { name: 'presence', value: import('./protocol.js').UserPresence }
+ *   | { name: 'watch_refused', value: import('./protocol.js').ProtocolError }
  *   | { name: 'expiring', value: { expires: number } }
  *   | { name: 'disconnected', value: { why: string, code?: number, retryIn: number } }
  *   | { name: 'fatal', value: import('./errors.js').FatalError }} Event

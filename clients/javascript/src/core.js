@@ -8,16 +8,19 @@
 
 import { ceiling, jitter } from './backoff.js';
 import { verdict } from './closing.js';
-import { FatalError, QueryError, SendError } from './errors.js';
+import { FatalError, PrivacyError, QueryError, SendError } from './errors.js';
+import { Events } from './events.js';
 import { Heartbeat } from './heartbeat.js';
 import { byteLength, highest, identity } from './ids.js';
 import { Seen } from './inbox.js';
 import { Marks } from './marks.js';
 import { Outbox } from './outbox.js';
 import { Queries } from './queries.js';
+import { RATE_LIMITED, refused } from './refusals.js';
 import { Renewal } from './renewal.js';
 import { Retries } from './retries.js';
 import { Typing } from './typing.js';
+import { Watching } from './watching.js';
 import { REFERENCE_LIFETIME } from './protocol.js';
 
 /** @typedef {import('./protocol.js').ServerFrame} ServerFrame */
@@ -34,10 +37,6 @@ const STEADY = 10_000;
 const ASKED_AT_MOST = 300_000;
 /** Messages whose acks may have been lost: twice what one `ack` holds. */
 const RECENT = 512;
-/** The user has asked for more than one may in this time; `retry_after` says when there is room again. */
-const RATE_LIMITED = 'rate_limited';
-/** Events that the application has not taken; then the connection is given up until it has. */
-const EVENTS = 1024;
 
 /** @typedef {import('./core-types.js').CoreOptions} CoreOptions */
 /** @typedef {import('./core-types.js').Effect} Effect */
@@ -47,8 +46,7 @@ const EVENTS = 1024;
 export class Core {
   /** @type {Link} */
   link = { is: 'waiting', until: 0 };
-  /** @type {Event[]} */
-  events = [];
+  #events = new Events();
   /** @type {Effect[]} */
   #effects = [];
   /** @type {Retries} */
@@ -60,6 +58,7 @@ export class Core {
   #marks = new Marks();
   #queries = new Queries();
   #typing = new Typing();
+  #watching = new Watching();
 
   /** @param {CoreOptions} options */
   constructor(options) {
@@ -69,6 +68,11 @@ export class Core {
     this.highest = options.resume?.highest;
     this.epoch = options.resume?.epoch;
     for (const id of options.resume?.recent ?? []) this.#messages.remember(id);
+  }
+
+  /** What the application has not taken yet. */
+  get events() {
+    return this.#events.waiting;
   }
 
   /** @returns {Resume} what to keep for the next run */
@@ -122,6 +126,25 @@ export class Core {
     if (!this.#typing.isNews(now, id, to.user, active)) return;
     const text = JSON.stringify({ type: 'typing', id, to, active: active ? undefined : false });
     this.#effects.push({ do: 'write', text });
+  }
+
+  /**
+   * The application watches these users, and nobody else.
+   * @param {string[]} users
+   */
+  watch(users) {
+    this.#watching.watch(users);
+    this.#events.forgetPresence((user) => !this.#watching.watches(user));
+  }
+
+  /**
+   * The user sets who may see them, or asks. The answer comes as an effect.
+   * @param {number} ticket
+   * @param {import('./protocol.js').PresenceTo} [to]
+   */
+  privacy(ticket, to) {
+    if (this.link.is === 'stopped') throw stoppedPrivacy(this.link.error);
+    this.#watching.privacy(ticket, to);
   }
 
   /**
@@ -191,6 +214,8 @@ export class Core {
     }
     const mark = this.#nextMark(now, limits);
     if (mark) return mark;
+    const watching = this.#watching.next(now, id);
+    if (watching) return { do: 'write', text: JSON.stringify(watching) };
     const query = this.#queries.next(now, id);
     return query && { do: 'write', text: JSON.stringify({ ...query, id }) };
   }
@@ -289,10 +314,20 @@ export class Core {
       }
       case 'typing': {
         const { type, ...typing } = frame;
-        // An application that is behind has more important things to take.
-        if (this.events.length < EVENTS / 2) this.#tell({ name: 'typing', value: typing });
-        return;
+        return this.#events.typing(typing);
       }
+      case 'presence':
+        this.#watching.watchAnswered(frame.id);
+        for (const presence of frame.users) {
+          // One that came before the application has changed its mind.
+          if (this.#watching.watches(presence.user)) this.#events.presence(presence);
+        }
+        return;
+      case 'privacy':
+        for (const ticket of this.#watching.privacyAnswered(frame.id)) {
+          this.#effects.push({ do: 'privacy', ticket, result: frame.presence_to });
+        }
+        return;
       case 'marked':
         return this.#marks.answered(frame.id);
       case 'expiring':
@@ -324,6 +359,7 @@ export class Core {
     const newDevice = welcome.new_device ?? false;
     this.#tokenWorked = true;
     this.#typing = new Typing();
+    this.#watching.connected();
     this.epoch = epoch;
     const renewal = new Renewal(expires, this.options);
     this.link = { is: 'live', heartbeat: new Heartbeat(heartbeat, now), limits, renewal, since: now };
@@ -336,33 +372,13 @@ export class Core {
    * @param {ProtocolError} error
    */
   #error(now, error) {
-    if (this.#typing.refused(error.id)) return;
-    const entry = error.ref !== undefined ? this.outbox.find(error.ref)
-      : error.id !== undefined ? this.outbox.inFlight(error.id) : undefined;
-    if (entry) {
-      if (!entry.flight) return;
-      if (error.temporary) {
-        const at = now + this.#wait(error, entry.failures);
-        if (error.code === RATE_LIMITED) this.outbox.pause(at);
-        this.outbox.again(entry, at);
-        return;
-      }
-      this.outbox.remove(entry.ref);
-      const result = new SendError('refused', `the message was refused: ${error.text}`, error);
-      this.#effects.push({ do: 'sent', ref: entry.ref, result });
-      return;
-    }
-    const mark = this.#marks.find(error.id);
-    if (mark && error.id !== undefined) {
-      // One that is refused for good is dropped: the next one of its conversation stands for it.
-      if (!error.temporary) return this.#marks.answered(error.id);
-      return this.#marks.again(mark, now + this.#wait(error, mark.failures));
-    }
-    if (error.code === RATE_LIMITED && this.#queries.again(error.id, now + this.#wait(error, 0))) return;
-    const ticket = error.id === undefined ? undefined : this.#queries.answered(error.id);
-    if (ticket !== undefined) {
-      const result = new QueryError('refused', `the request was refused: ${error.text}`, error);
-      this.#effects.push({ do: 'answer', ticket, result });
+    const requests = {
+      outbox: this.outbox, marks: this.#marks, queries: this.#queries, typing: this.#typing, watching: this.#watching,
+    };
+    const outcome = refused(requests, error, (failures) => now + this.#wait(error, failures));
+    if (outcome) {
+      this.#effects.push(...outcome.effects);
+      if (outcome.unwatched) this.#tell({ name: 'watch_refused', value: error });
     } else if (this.link.is === 'opening') {
       this.link.words = error;
     } else if (this.link.is === 'live' && !this.link.renewal.refused(now, error.id, asked(error))) {
@@ -431,10 +447,11 @@ export class Core {
       case 'stopped':
         return Infinity;
       case 'waiting':
-        return this.#hasRoom() ? link.until : Infinity;
+        return this.#events.hasRoom() ? link.until : Infinity;
       case 'live':
         return Math.min(link.heartbeat.deadline(), link.leave ?? Infinity, this.outbox.deadline(now),
-          this.#marks.deadline(now), this.#queries.deadline(now), link.renewal.deadline(), this.#oldestRequest() + ANSWER_WITHIN);
+          this.#marks.deadline(now), this.#queries.deadline(now), this.#watching.deadline(now), link.renewal.deadline(),
+          this.#oldestRequest() + ANSWER_WITHIN);
       default:
         return link.until;
     }
@@ -452,7 +469,7 @@ export class Core {
       this.#effects.push({ do: 'sent', ref, result: new SendError('expired', problem) });
     }
     if (link.is === 'waiting') {
-      if (now < link.until || !this.#hasRoom()) return;
+      if (now < link.until || !this.#events.hasRoom()) return;
       this.link = { is: 'dialing', until: now + OPEN_WITHIN };
       this.#effects.push({ do: 'dial', url: this.#retries.endpoint });
     } else if (link.is === 'dialing' && now >= link.until) {
@@ -487,33 +504,20 @@ export class Core {
   }
 
   /**
-   * An event for the application. A WebSocket in JavaScript cannot be told to wait, so an application
-   * that is too far behind gives its connection up; the rest stays in the inbox.
+   * An event for the application.
    * @param {Event} event
    */
   #tell(event) {
-    if (!this.#hasRoom() && (event.name === 'message' || event.name === 'receipt')) {
-      this.taken(event, false);
-      this.#overrun = true;
-      return;
-    }
-    this.events.push(event);
+    if (!this.#events.push(event)) this.taken(event, false);
   }
-
-  #overrun = false;
 
   /**
    * To be called after frames: gives the connection up if the application is too far behind.
    * @param {number} now
    */
   checkOverrun(now) {
-    if (!this.#overrun) return;
-    this.#overrun = false;
+    if (!this.#events.wasOverrun()) return;
     this.#drop(now, { why: 'the application is behind; the rest waits in the inbox' });
-  }
-
-  #hasRoom() {
-    return this.events.length < EVENTS;
   }
 
   /**
@@ -527,7 +531,8 @@ export class Core {
 
   #oldestRequest() {
     const refresh = this.link.is === 'live' ? this.link.renewal.asked() : Infinity;
-    return Math.min(this.outbox.oldestInFlight(), this.#marks.oldestAsked(), this.#queries.oldestAsked(), refresh);
+    return Math.min(this.outbox.oldestInFlight(), this.#marks.oldestAsked(), this.#watching.oldestAsked(),
+      this.#queries.oldestAsked(), refresh);
   }
 
   /** @param {FatalError | undefined} error */
@@ -538,8 +543,11 @@ export class Core {
     for (const ticket of this.#queries.drain()) {
       this.#effects.push({ do: 'answer', ticket, result: stoppedQuery(error) });
     }
+    for (const ticket of this.#watching.drain()) {
+      this.#effects.push({ do: 'privacy', ticket, result: stoppedPrivacy(error) });
+    }
     this.link = { is: 'stopped', error };
-    if (error) this.events.push({ name: 'fatal', value: error });
+    if (error) this.#tell({ name: 'fatal', value: error });
   }
 
   #request() {
@@ -557,6 +565,11 @@ function asked(error) {
 function stoppedSend(error) {
   if (error) return new SendError('fatal', `${error.message}; the outcome is unknown`);
   return new SendError('closed', 'the client was closed before an answer came; the outcome is unknown');
+}
+
+/** @param {FatalError | undefined} error */
+function stoppedPrivacy(error) {
+  return error ? new PrivacyError('fatal', error.message) : new PrivacyError('closed', 'the client was closed');
 }
 
 /** @param {FatalError | undefined} error */

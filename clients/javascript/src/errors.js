@@ -36,6 +36,21 @@ export class QueryError extends Error {
   }
 }
 
+/** Why it is not known that a setting is stored; with `closed` and `fatal` the outcome is unknown. */
+export class PrivacyError extends Error {
+  /**
+   * @param {'refused' | 'full' | 'closed' | 'fatal'} reason
+   * @param {string} text
+   * @param {ProtocolError} [error] the gateway's answer
+   */
+  constructor(reason, text, error) {
+    super(text);
+    this.name = 'PrivacyError';
+    this.reason = reason;
+    this.error = error;
+  }
+}
+
 /** The client has stopped: somebody must change something before another attempt. */
 export class FatalError extends Error {
   /**

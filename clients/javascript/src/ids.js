@@ -2,6 +2,17 @@
 
 const encoder = new TextEncoder();
 
+/** What a user id must be, in words. */
+export const USER_ID = '1 to 128 characters of [A-Za-z0-9._:@+-]';
+
+/**
+ * Whether somebody can have this id.
+ * @param {unknown} id
+ */
+export function isUserId(id) {
+  return typeof id === 'string' && /^[A-Za-z0-9._:@+-]{1,128}$/.test(id);
+}
+
 /**
  * A fresh reference for a send. Keep it to repeat the send safely, within 7 days.
  * @returns {string}

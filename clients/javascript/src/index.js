@@ -13,7 +13,7 @@
  * @module
  */
 export { ChatClient } from './client.js';
-export { FatalError, QueryError, SendError } from './errors.js';
+export { FatalError, PrivacyError, QueryError, SendError } from './errors.js';
 export { isCopy, newGroup, newReference } from './ids.js';
 export { GROUP_CHANGE } from './protocol.js';
 export { memoryStorage, webStorage } from './storage.js';
@@ -28,6 +28,8 @@ export { memoryStorage, webStorage } from './storage.js';
 /** @typedef {import('./protocol.js').Message} Message */
 /** @typedef {import('./protocol.js').Receipt} Receipt */
 /** @typedef {import('./protocol.js').IsTyping} IsTyping */
+/** @typedef {import('./protocol.js').UserPresence} UserPresence */
+/** @typedef {import('./protocol.js').PresenceTo} PresenceTo */
 /** @typedef {import('./protocol.js').Sent} Sent */
 /** @typedef {import('./protocol.js').HistoryPage} HistoryPage */
 /** @typedef {import('./protocol.js').GroupChange} GroupChange */

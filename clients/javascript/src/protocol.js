@@ -72,6 +72,19 @@ export const REFERENCE_LIFETIME = 7 * 24 * 3600 * 1000;
  */
 
 /**
+ * Whether a user is online. Whoever does not let this user see it looks like somebody of whom nothing is known.
+ * @typedef {object} UserPresence
+ * @property {string} user
+ * @property {boolean} online
+ * @property {number} [last_seen] milliseconds UTC, give or take minutes; not while they are online
+ */
+
+/**
+ * Who may see when a user is online; contacts are those whom the user has written to.
+ * @typedef {'nobody' | 'contacts' | 'everybody'} PresenceTo
+ */
+
+/**
  * @typedef {object} Sent
  * @property {number} id
  * @property {string} ref
@@ -139,6 +152,8 @@ export const REFERENCE_LIFETIME = 7 * 24 * 3600 * 1000;
  *   | ({ type: 'message' } & Message)
  *   | ({ type: 'receipt' } & Receipt)
  *   | ({ type: 'typing' } & IsTyping)
+ *   | { type: 'presence', id?: number, users: UserPresence[] }
+ *   | { type: 'privacy', id: number, presence_to: PresenceTo }
  *   | ({ type: 'marked' } & Marked)
  *   | ({ type: 'history' } & HistoryPage)
  *   | ({ type: 'group' } & GroupState)

@@ -384,6 +384,25 @@ test('a group is made by a message to it, and who takes part is told', () => wor
   await assert.rejects(within('an answer', adding), { reason: 'refused', message: /only the owner/ });
 }));
 
+test('who is watched is checked before anything is sent, and what the gateway refuses is told', () => world(async ({ peer, client }) => {
+  const server = await peer();
+  const it = client([server]);
+  const refused = event(it, 'watch_refused');
+  const shown = event(it, 'presence');
+  it.connect();
+  const { connection } = await server.session();
+  await assert.rejects(it.watch(['bob', 'al ice']), { name: 'TypeError', message: /^users\[1\]: "al ice" is no user id/ });
+  await it.watch(['bob']);
+  const asked = await connection.read();
+  assert.deepEqual(asked, { type: 'presence', id: asked.id, users: ['bob'] });
+  connection.write({ type: 'error', id: asked.id, code: 'bad_field', field: 'users', text: 'too many', temporary: false });
+  assert.equal((await refused).field, 'users');
+  await it.watch(['carol']);
+  const { id: other } = await connection.read();
+  connection.write({ type: 'presence', id: other, users: [{ user: 'carol', online: true }] });
+  assert.deepEqual(await shown, { user: 'carol', online: true });
+}));
+
 test('a token never crosses a network in the clear', () => {
   const options = { device: 'laptop', token: 'a.b.c', WebSocket };
   assert.throws(() => new ChatClient({ ...options, endpoints: ['ws://chat.example.com'] }), /wss:/);

@@ -22,6 +22,10 @@
  * @property {import('./protocol.js').Message} message once each; its id is its place
  * @property {import('./protocol.js').Receipt} receipt
  * @property {import('./protocol.js').IsTyping} typing somebody types, or has stopped
+ * @property {import('./protocol.js').UserPresence} presence whether a user is online whom `watch` names: as it is now,
+ *   told at first, when it has changed, and on each connection
+ * @property {import('./protocol.js').ProtocolError} watch_refused the gateway does not take whom `watch` names, and
+ *   would not later: nothing new is told of them over this connection
  * @property {{ expires: number }} expiring the token expires soon, milliseconds UTC, and the client with it:
  *   it has no other one, since `token` is a string
  * @property {{ why: string, code?: number, retryIn: number }} disconnected tries again by itself
@@ -70,11 +74,33 @@ export class ChatClient {
         ref?: string;
     }): Promise<import("./protocol.js").Sent>;
     /**
-     * A page of what was said. Asked again by itself when the connection is lost. Rejects with a HistoryError.
+     * A page of what was said. Asked again by itself when the connection is lost. Rejects with a QueryError.
      * @param {HistoryQuery} query
      * @returns {Promise<import('./protocol.js').HistoryPage>}
      */
     history(query: HistoryQuery): Promise<import("./protocol.js").HistoryPage>;
+    /**
+     * Makes a group of this user, who owns it, and of these members, at most 100: more are added by
+     * `changeGroup`. Rejects with a SendError.
+     * @param {string} name
+     * @param {string[]} [members]
+     * @returns {Promise<string>} the group, once it is there
+     */
+    createGroup(name: string, members?: string[]): Promise<string>;
+    /**
+     * Changes a group, by a message to it: what is sent to the group after this call finds it changed. Rejects
+     * with a SendError, also where the user may not make this change.
+     * @param {string} group
+     * @param {import('./protocol.js').GroupChange} change
+     * @returns {Promise<import('./protocol.js').Sent>}
+     */
+    changeGroup(group: string, change: import("./protocol.js").GroupChange): Promise<import("./protocol.js").Sent>;
+    /**
+     * Who takes part in a group. Asked again by itself when the connection is lost. Rejects with a QueryError.
+     * @param {string} group
+     * @returns {Promise<import('./protocol.js').GroupState>}
+     */
+    group(group: string): Promise<import("./protocol.js").GroupState>;
     /**
      * The user has read a conversation up to this message. The others in it are told, and so are the user's other
      * devices (`receipt` of kind `read`). Call it as often as you like: a lower mark changes nothing, and what
@@ -86,11 +112,26 @@ export class ChatClient {
     read(conversation: string, upTo: string): Promise<void>;
     /**
      * The user is typing to somebody, or has stopped (`active` is false). Call it with every key: what says nothing
-     * new is not sent. Whoever is connected is told, now or not at all. A message ends it by itself.
+     * new is not sent. Whoever is connected is told, now or not at all; groups are not. A message
+     * ends it by itself.
      * @param {import('./protocol.js').Recipient} to
      * @param {boolean} [active]
      */
     typing(to: import("./protocol.js").Recipient, active?: boolean): void;
+    /**
+     * Watches who of these users is online, and nobody else: `presence` tells, until another call. Each connection
+     * begins with it anew. Rejects with a RangeError where they are more than 100, and with a TypeError where one of
+     * them is no user id; nothing has changed then.
+     * @param {string[]} users
+     */
+    watch(users: string[]): Promise<void>;
+    /**
+     * Sets who may see when the user is online, or asks who may. Fulfilled once it is stored, which takes effect
+     * within about a minute. Asked again by itself when the connection is lost. Rejects with a PrivacyError.
+     * @param {import('./protocol.js').PresenceTo} [to]
+     * @returns {Promise<import('./protocol.js').PresenceTo>}
+     */
+    privacy(to?: import("./protocol.js").PresenceTo): Promise<import("./protocol.js").PresenceTo>;
     /** Writes the acks and marks that are due, closes the connection, saves, and ends the client. */
     close(): Promise<void>;
     #private;
@@ -153,6 +194,16 @@ export type Events = {
      * somebody types, or has stopped
      */
     typing: import("./protocol.js").IsTyping;
+    /**
+     * whether a user is online whom `watch` names: as it is now,
+     * told at first, when it has changed, and on each connection
+     */
+    presence: import("./protocol.js").UserPresence;
+    /**
+     * the gateway does not take whom `watch` names, and
+     * would not later: nothing new is told of them over this connection
+     */
+    watch_refused: import("./protocol.js").ProtocolError;
     /**
      * the token expires soon, milliseconds UTC, and the client with it:
      * it has no other one, since `token` is a string

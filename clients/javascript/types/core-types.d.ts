@@ -27,9 +27,13 @@ export type Effect = {
     ref: string;
     result: import("./protocol.js").Sent | import("./errors.js").SendError;
 } | {
-    do: "page";
+    do: "privacy";
     ticket: number;
-    result: import("./protocol.js").HistoryPage | import("./errors.js").HistoryError;
+    result: import("./protocol.js").PresenceTo | import("./errors.js").PrivacyError;
+} | {
+    do: "answer";
+    ticket: number;
+    result: import("./protocol.js").HistoryPage | import("./protocol.js").GroupState | import("./errors.js").QueryError;
 };
 /**
  * What the application is told, in order.
@@ -56,6 +60,12 @@ export type Event = {
 } | {
     name: "typing";
     value: import("./protocol.js").IsTyping;
+} | {
+    name: "presence";
+    value: import("./protocol.js").UserPresence;
+} | {
+    name: "watch_refused";
+    value: import("./protocol.js").ProtocolError;
 } | {
     name: "expiring";
     value: {

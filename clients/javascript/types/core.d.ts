@@ -7,12 +7,12 @@ export class Core {
     constructor(options: CoreOptions);
     /** @type {Link} */
     link: Link;
-    /** @type {Event[]} */
-    events: Event[];
     options: import("./core-types.js").CoreOptions;
     outbox: Outbox;
     highest: string | undefined;
     epoch: number | undefined;
+    /** What the application has not taken yet. */
+    get events(): import("./core-types.js").Event[];
     /** @returns {Resume} what to keep for the next run */
     resume(): Resume;
     /**
@@ -25,11 +25,15 @@ export class Core {
         content: import("./protocol.js").Content;
     }): void;
     /**
-     * The application asks for history. Once taken in, the answer comes as an effect.
+     * The application asks something that has an answer, `history` or `group`. Once taken in, the answer comes
+     * as an effect.
      * @param {number} ticket
-     * @param {object} query
+     * @param {{ type: 'history' | 'group', [field: string]: unknown }} query
      */
-    history(ticket: number, query: object): void;
+    ask(ticket: number, query: {
+        type: "history" | "group";
+        [field: string]: unknown;
+    }): void;
     /**
      * The user has read a conversation so far.
      * @param {string} conversation
@@ -37,12 +41,23 @@ export class Core {
      */
     read(conversation: string, upTo: string): void;
     /**
-     * The user is typing to somebody, or has stopped.
+     * The user is typing to somebody, or has stopped. Groups are not told.
      * @param {number} now
      * @param {import('./protocol.js').Recipient} to
      * @param {boolean} active
      */
     typing(now: number, to: import("./protocol.js").Recipient, active: boolean): void;
+    /**
+     * The application watches these users, and nobody else.
+     * @param {string[]} users
+     */
+    watch(users: string[]): void;
+    /**
+     * The user sets who may see them, or asks. The answer comes as an effect.
+     * @param {number} ticket
+     * @param {import('./protocol.js').PresenceTo} [to]
+     */
+    privacy(ticket: number, to?: import("./protocol.js").PresenceTo): void;
     /**
      * The application has dealt with an event; a message or a receipt that it kept is acknowledged, one
      * that it could not keep comes again.

@@ -15,12 +15,23 @@ export class SendError extends Error {
     reason: "refused" | "too_large" | "reference_in_use" | "full" | "expired" | "closed" | "fatal";
     error: import("./protocol.js").ProtocolError | undefined;
 }
-/** Why there is no page of history. */
-export class HistoryError extends Error {
+/** Why there is no page of history, or no group. */
+export class QueryError extends Error {
     /**
      * @param {'refused' | 'full' | 'closed' | 'fatal'} reason
      * @param {string} text
      * @param {ProtocolError} [error] the gateway's answer; `temporary` says whether to ask again
+     */
+    constructor(reason: "refused" | "full" | "closed" | "fatal", text: string, error?: ProtocolError);
+    reason: "refused" | "full" | "closed" | "fatal";
+    error: import("./protocol.js").ProtocolError | undefined;
+}
+/** Why it is not known that a setting is stored; with `closed` and `fatal` the outcome is unknown. */
+export class PrivacyError extends Error {
+    /**
+     * @param {'refused' | 'full' | 'closed' | 'fatal'} reason
+     * @param {string} text
+     * @param {ProtocolError} [error] the gateway's answer
      */
     constructor(reason: "refused" | "full" | "closed" | "fatal", text: string, error?: ProtocolError);
     reason: "refused" | "full" | "closed" | "fatal";

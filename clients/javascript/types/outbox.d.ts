@@ -40,6 +40,11 @@ export class Outbox {
      * @param {number} notBefore
      */
     again(entry: Entry, notBefore: number): void;
+    /**
+     * Nothing leaves before this time.
+     * @param {number} until
+     */
+    pause(until: number): void;
     /** The connection ended: what was in flight has an unknown outcome and goes again, in order. */
     disconnected(): void;
     /**

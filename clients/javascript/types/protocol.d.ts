@@ -6,6 +6,8 @@
  */
 /** The WebSocket subprotocol. */
 export const SUBPROTOCOL: "chatcluster.v1";
+/** The content type of messages that change a group. */
+export const GROUP_CHANGE: "application/vnd.chatcluster.group+json";
 /** How long a reference is remembered where no gateway has told yet, in milliseconds. */
 export const REFERENCE_LIFETIME: number;
 /**
@@ -21,8 +23,48 @@ export type Content = {
      */
     body: string;
 };
+/**
+ * a user, or everybody in a group
+ */
 export type Recipient = {
     user: string;
+} | {
+    group: string;
+};
+/**
+ * A change of a group; the first of all creates it.
+ */
+export type GroupChange = {
+    create: {
+        name: string;
+        members?: string[];
+    };
+} | {
+    add: string[];
+} | {
+    remove: string[];
+} | {
+    leave: {};
+} | {
+    rename: string;
+} | {
+    role: {
+        user: string;
+        role: Role;
+    };
+};
+export type Role = "owner" | "admin" | "member";
+export type GroupState = {
+    id: number;
+    group: string;
+    name: string;
+    /**
+     * who takes part, by name
+     */
+    members: {
+        user: string;
+        role: Role;
+    }[];
 };
 export type Message = {
     /**
@@ -69,6 +111,21 @@ export type IsTyping = {
      */
     expires_in: number;
 };
+/**
+ * Whether a user is online. Whoever does not let this user see it looks like somebody of whom nothing is known.
+ */
+export type UserPresence = {
+    user: string;
+    online: boolean;
+    /**
+     * milliseconds UTC, give or take minutes; not while they are online
+     */
+    last_seen?: number | undefined;
+};
+/**
+ * Who may see when a user is online; contacts are those whom the user has written to.
+ */
+export type PresenceTo = "nobody" | "contacts" | "everybody";
 export type Sent = {
     id: number;
     ref: string;
@@ -148,11 +205,21 @@ export type ServerFrame = ({
     type: "receipt";
 } & Receipt) | ({
     type: "typing";
-} & IsTyping) | ({
+} & IsTyping) | {
+    type: "presence";
+    id?: number;
+    users: UserPresence[];
+} | {
+    type: "privacy";
+    id: number;
+    presence_to: PresenceTo;
+} | ({
     type: "marked";
 } & Marked) | ({
     type: "history";
 } & HistoryPage) | ({
+    type: "group";
+} & GroupState) | ({
     type: "error";
 } & ProtocolError) | {
     type: "pong";

@@ -15,7 +15,19 @@ export class Queries {
      * @param {number} id the request
      */
     answered(id: number): number | undefined;
+    /**
+     * The request was not taken: again, not before this time.
+     * @param {number | undefined} id the request
+     * @param {number} notBefore
+     * @returns {boolean} whether it is one for history
+     */
+    again(id: number | undefined, notBefore: number): boolean;
     disconnected(): void;
+    /**
+     * When the next one that waits for a time may go.
+     * @param {number} now
+     */
+    deadline(now: number): number;
     /** When the oldest one without an answer was written. */
     oldestAsked(): number;
     /** Takes out the tickets of all. */

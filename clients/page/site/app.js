@@ -1,21 +1,20 @@
 /** The demo page: a token opens a session with the gateway that served the page. */
 
 import { ChatClient } from './client/client.js';
-import { newReference } from './client/ids.js';
+import { isUserId, newReference } from './client/ids.js';
 import { webStorage } from './client/storage.js';
 import { recipient } from './groups.js';
 import { device, forgetToken, givenToken, keepPeople, keepToken, people, subject } from './login.js';
 import { Model } from './model.js';
 import { byId, showHelp, showPeople, showStatus, showThread, timeOf } from './view.js';
+import { Watched } from './watched.js';
 
-/** User ids, as the protocol has them. */
-const NAME = /^[A-Za-z0-9._:@+-]{1,128}$/;
 /** Messages of each conversation that are fetched when the page opens. */
 const RECENT = 30;
 
 const GATEWAY = `wss://${location.host}/`;
 
-/** @type {{ client: ChatClient, model: Model, open?: string, wasLive: boolean } | undefined} */
+/** @type {{ client: ChatClient, model: Model, watched: Watched, open?: string, wasLive: boolean } | undefined} */
 let chat;
 
 /** @param {string} token */
@@ -34,7 +33,11 @@ function start(token) {
   });
   const model = new Model(me);
   for (const kept of people(me)) Object.assign(model.person(kept.name), kept);
-  chat = { client, model, wasLive: false };
+  const watched = new Watched((names) => {
+    model.watch(names);
+    void client.watch(names);
+  });
+  chat = { client, model, watched, wasLive: false };
   byId('login').hidden = true;
   byId('chat').hidden = false;
   byId('me').textContent = me;
@@ -60,6 +63,8 @@ function listen(client, model) {
     const wait = retryIn < 1000 ? 'now' : `in ${Math.round(retryIn / 1000)} s`;
     showStatus('waiting', `Not connected: ${why}. Trying again ${wait}.`);
     if (chat?.wasLive === false) showHelp(noConnection());
+    model.disconnected();
+    show();
   });
   client.on('message', (message) => {
     const person = model.add(message);
@@ -76,11 +81,17 @@ function listen(client, model) {
     // A little later, so that its time is over then.
     setTimeout(show, typing.expires_in + 50);
   });
+  client.on('presence', (presence) => {
+    if (model.presence(presence)) show();
+  });
+  client.on('watch_refused', (error) => console.warn(`the gateway does not tell who is online: ${error.text}`));
   client.on('expiring', ({ expires }) => {
     showStatus('live', `Connected, but the token expires at ${timeOf(expires)}: log in again with another one.`);
   });
   client.on('fatal', (fatal) => {
     showStatus('stopped', 'Disconnected');
+    model.disconnected();
+    show();
     const replaced = fatal.code === 4204;
     showHelp({
       title: replaced ? 'Open in another window' : 'The session has ended',
@@ -130,7 +141,7 @@ async function fetchHistory(name) {
 /** Puts the model on the screen, and what is to be kept into the browser. */
 function show() {
   if (!chat) return;
-  const { client, model, open } = chat;
+  const { client, model, watched, open } = chat;
   if (open !== undefined) {
     const person = model.person(open);
     const read = document.visibilityState === 'visible' ? model.look(person) : undefined;
@@ -138,6 +149,7 @@ function show() {
     showThread(model, person, () => void fetchHistory(open));
   }
   keepPeople(model.me, model.kept());
+  watched.want(model.toWatch());
   showPeople(model, open, choose);
   const unread = [...model.people.values()].reduce((sum, person) => sum + person.unread, 0);
   document.title = unread > 0 ? `(${unread}) ChatCluster` : 'ChatCluster';
@@ -203,7 +215,7 @@ onSubmit('login-form', () => {
 onSubmit('new', () => {
   const field = /** @type {HTMLInputElement} */ (byId('new-name'));
   const names = field.value.split(/[,\s]+/).filter((name) => name !== '');
-  const valid = names.length > 0 && names.every((name) => NAME.test(name));
+  const valid = names.length > 0 && names.every(isUserId);
   byId('new-error').textContent = valid ? '' : 'A name is 1 to 128 letters, digits or . _ : @ + -';
   if (!valid) return;
   field.value = '';

@@ -1,6 +1,6 @@
 /** What the page knows: who was talked to, what was said, and how far it came. No DOM, no network. */
 
-import { highest, isCopy } from './client/ids.js';
+import { highest, isCopy, isUserId } from './client/ids.js';
 import { GROUP_CHANGE } from './client/protocol.js';
 import { keyOf, said } from './groups.js';
 
@@ -33,6 +33,8 @@ import { keyOf, said } from './groups.js';
  * @property {string} [read] the highest id that the person has read
  * @property {string} [seen] the highest id that this user has read, here or on another device
  * @property {number} [typingUntil] as long as the person is shown as typing
+ * @property {boolean} [online] as far as this user may see it; only of those who are watched, while connected
+ * @property {number} [lastSeen] milliseconds UTC
  * @property {string} [older] where older history goes on
  */
 
@@ -41,6 +43,8 @@ import { keyOf, said } from './groups.js';
 export class Model {
   /** @type {Map<string, Person>} */
   people = new Map();
+  /** @type {Set<string>} */
+  #watched = new Set();
 
   /** @param {string} me */
   constructor(me) {
@@ -96,6 +100,35 @@ export class Model {
     const person = this.people.get(from);
     if (person) person.typingUntil = expires_in > 0 ? now + expires_in : undefined;
     return person;
+  }
+
+  /**
+   * Whether somebody is online. Returns whose state it is, if they are shown and watched.
+   * @param {{ user: string, online: boolean, last_seen?: number }} presence
+   */
+  presence({ user, online, last_seen }) {
+    const person = this.#watched.has(user) ? this.people.get(user) : undefined;
+    if (person) Object.assign(person, { online, lastSeen: last_seen });
+    return person;
+  }
+
+  /** Whom to watch: everybody who is shown and is a person, as far as a connection may. */
+  toWatch() {
+    return this.byRecency().map(({ name }) => name).filter(isUserId).slice(0, 100).sort();
+  }
+
+  /**
+   * These are watched, and nobody else: of the others nothing is known any more.
+   * @param {string[]} names
+   */
+  watch(names) {
+    this.#watched = new Set(names);
+    for (const person of this.people.values()) if (!this.#watched.has(person.name)) forgetPresence(person);
+  }
+
+  /** There is no connection: of nobody is known whether they are online. */
+  disconnected() {
+    for (const person of this.people.values()) forgetPresence(person);
   }
 
   /**
@@ -211,4 +244,9 @@ export class Model {
     const after = person.lines.findIndex((other) => other.id === undefined || other.id > id);
     person.lines.splice(after < 0 ? person.lines.length : after, 0, line);
   }
+}
+
+/** @param {Person} person */
+function forgetPresence(person) {
+  Object.assign(person, { online: undefined, lastSeen: undefined });
 }

@@ -32,6 +32,20 @@ function element(tag, className, text = '') {
 }
 
 /**
+ * What is seen, with what it says.
+ * @param {string} className
+ * @param {string} label
+ * @param {string} [text]
+ */
+function image(className, label, text) {
+  const made = element('span', className, text);
+  made.title = label;
+  made.setAttribute('role', 'img');
+  made.setAttribute('aria-label', label);
+  return made;
+}
+
+/**
  * @param {Model} model
  * @param {string | undefined} open
  * @param {(name: string) => void} choose
@@ -64,8 +78,11 @@ function personButton(model, person, current, choose) {
   button.dataset.name = person.name;
   if (current) button.setAttribute('aria-current', 'true');
   const text = last?.mine ? `${TICKS[model.tick(person, last)]} ${last.text}` : last?.text;
+  const name = element('span', 'who');
+  name.append(element('span', 'name', titleOf(person)));
+  if (person.online) name.append(image('dot', 'online'));
   button.append(
-    element('span', 'name', titleOf(person)),
+    name,
     element('span', 'when', last ? when(last.at) : ''),
     element('span', 'last', isTyping(person) ? 'is typing…' : text ?? 'Say hello'),
   );
@@ -105,6 +122,9 @@ export function showThread(model, person, askOlder) {
   byId('blank').hidden = true;
   byId('open').hidden = false;
   byId('who').textContent = titleOf(person);
+  const presence = byId('presence');
+  const isThere = person.online ? 'online' : person.lastSeen ? `last seen ${when(person.lastSeen)}` : '';
+  if (presence.textContent !== isThere) presence.textContent = isThere;
   const typing = byId('typing');
   const text = isTyping(person) ? `${person.name} is typing…` : '';
   if (typing.textContent !== text) typing.textContent = text;
@@ -181,11 +201,8 @@ function message(model, person, line, turn) {
   const meta = element('span', 'meta', `${time.format(line.at)} `);
   if (line.mine) {
     const state = model.tick(person, line);
-    const tick = element('span', 'tick', TICKS[state]);
+    const tick = image('tick', state, TICKS[state]);
     tick.dataset.state = state;
-    tick.title = state;
-    tick.setAttribute('role', 'img');
-    tick.setAttribute('aria-label', state);
     meta.append(tick);
   }
   row.append(text, meta);

@@ -20,6 +20,7 @@ pub const FILES: &[(&str, &str)] = files![
     "client/core-types.js",
     "client/core.js",
     "client/errors.js",
+    "client/events.js",
     "client/heartbeat.js",
     "client/ids.js",
     "client/inbox.js",
@@ -28,10 +29,12 @@ pub const FILES: &[(&str, &str)] = files![
     "client/outbox.js",
     "client/protocol.js",
     "client/queries.js",
+    "client/refusals.js",
     "client/renewal.js",
     "client/retries.js",
     "client/storage.js",
     "client/typing.js",
+    "client/watching.js",
     "groups.js",
     "icon.svg",
     "index.html",
@@ -39,6 +42,7 @@ pub const FILES: &[(&str, &str)] = files![
     "model.js",
     "style.css",
     "view.js",
+    "watched.js",
 ];
 
 /// Writes the page into this folder, which is made if it is not there. Files that are there already are

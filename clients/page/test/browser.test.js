@@ -92,6 +92,53 @@ test('who types is shown, until they send, stop, or say nothing for a while', as
   await Promise.all([alice.context.close(), bob.context.close()]);
 });
 
+test('who is there is shown beside each name, as long as the page can know', async () => {
+  const { page, context, problems } = await visit('olga');
+  await page.getByText('Connected to localhost').waitFor(WAIT);
+  gateway.said('paul', 'olga', 'hi');
+  gateway.said('quinn', 'olga', 'hello');
+  const paul = page.getByRole('button', { name: /^paul online .*hi/ });
+  const gone = { state: /** @type {const} */ ('hidden'), ...WAIT };
+  await page.getByRole('button', { name: /^quinn .*hello/ }).click(WAIT);
+  assert.equal(await paul.count(), 0);
+  const other = await visit('paul');
+  await paul.waitFor(WAIT);
+  assert.equal(await page.getByRole('button', { name: /^quinn online/ }).count(), 0);
+  await shot(page, 'online');
+  await paul.click(WAIT);
+  const here = page.locator('#presence');
+  await here.getByText('online').waitFor(WAIT);
+  gateway.refuses = true;
+  gateway.closeAll(4103);
+  await page.getByText('Not connected').waitFor(WAIT);
+  await paul.waitFor(gone);
+  assert.equal(await here.textContent(), '');
+  gateway.refuses = false;
+  await paul.waitFor(WAIT);
+  await here.getByText('online').waitFor(WAIT);
+  await other.context.close();
+  await paul.waitFor(gone);
+  await here.getByText('last seen').waitFor(WAIT);
+  assert.deepEqual([...problems, ...other.problems], []);
+  await context.close();
+});
+
+test('however many people turn up at a time, few lists of them are watched, and the last one is whole', async () => {
+  const { page, context } = await visit('rosa');
+  await page.getByText('Connected to localhost').waitFor(WAIT);
+  const began = Date.now();
+  for (let n = 10; n < 40; n += 1) {
+    gateway.said(`p${n}`, 'rosa', 'hi');
+    await page.getByRole('button', { name: `p${n}` }).waitFor(WAIT);
+  }
+  const lists = () => gateway.watched.filter(({ by }) => by === 'rosa').map(({ users }) => users.length);
+  while (lists().at(-1) !== 30 && Date.now() < began + 2 * WAIT.timeout) await page.waitForTimeout(50);
+  assert.equal(lists().at(-1), 30);
+  const most = 2 + (Date.now() - began) / 1000;
+  assert.ok(lists().length <= most, `${lists()}`);
+  await context.close();
+});
+
 test('the token leaves the address at once, and a reload goes on', async () => {
   const { page, context, problems } = await visit('carol');
   await page.getByText('Connected to localhost').waitFor(WAIT);

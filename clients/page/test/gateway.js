@@ -51,9 +51,13 @@ export function token(user) {
   return `${part({ alg: 'HS256' })}.${part({ sub: user })}.c2lnbmF0dXJl`;
 }
 
+/** @typedef {{ socket: import('ws').WebSocket, frame: (frame: object) => void, watches: string[] }} Session */
+
 export class Gateway {
-  /** @type {Map<string, Set<{ socket: import('ws').WebSocket, frame: (frame: object) => void }>>} */
+  /** @type {Map<string, Set<Session>>} */
   sessions = new Map();
+  /** Every list of users that somebody watched, the last one last. @type {{ by: string, users: string[] }[]} */
+  watched = [];
   /** @type {any[]} */
   messages = [];
   clock = Date.now();
@@ -121,10 +125,25 @@ export class Gateway {
     for (const session of this.sessions.get(user) ?? []) session.frame(frame);
   }
 
+  #presence(/** @type {string} */ user) {
+    const online = (this.sessions.get(user)?.size ?? 0) > 0;
+    return { user, online, last_seen: online || !this.sessions.has(user) ? undefined : Date.now() };
+  }
+
+  /** A user has come or gone. */
+  #told(/** @type {string} */ user) {
+    for (const session of [...this.sessions.values()].flatMap((all) => [...all])) {
+      if (session.watches.includes(user)) session.frame({ type: 'presence', users: [this.#presence(user)] });
+    }
+  }
+
   #serve(/** @type {import('ws').WebSocket} */ socket) {
-    const session = { socket, frame: (/** @type {object} */ frame) => socket.send(JSON.stringify(frame)) };
+    /** @type {Session} */
+    const session = { socket, frame: (frame) => socket.send(JSON.stringify(frame)), watches: [] };
     let me = '';
-    socket.on('close', () => this.sessions.get(me)?.delete(session));
+    socket.on('close', () => {
+      if (this.sessions.get(me)?.delete(session)) this.#told(me);
+    });
     socket.on('message', (data) => {
       const frame = JSON.parse(String(data));
       if (frame.type === 'hello') {
@@ -135,6 +154,7 @@ export class Gateway {
           type: 'welcome', id: frame.id, user: me, device: frame.device, session: 's', epoch: 1, heartbeat: 25000,
           time: Date.now(), limits: LIMITS,
         });
+        this.#told(me);
         return session.frame({ type: 'caught_up' });
       }
       if (frame.type === 'send') {
@@ -162,6 +182,11 @@ export class Gateway {
       if (frame.type === 'typing') {
         const conversation = [me, frame.to.user].sort().join('|');
         this.#push(frame.to.user, { type: 'typing', from: me, conversation, expires_in: frame.active === false ? 0 : 2000 });
+      }
+      if (frame.type === 'presence') {
+        session.watches = frame.users;
+        this.watched.push({ by: me, users: frame.users });
+        session.frame({ type: 'presence', id: frame.id, users: session.watches.map((user) => this.#presence(user)) });
       }
       if (frame.type === 'history') {
         const conversation = [me, frame.user].sort().join('|');

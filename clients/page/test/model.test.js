@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { Model } from '../site/model.js';
+import { Watched } from '../site/watched.js';
 
 /** @param {number} at @param {number} of */
 const id = (at, of) => `00000000-${at.toString(16).padStart(4, '0')}-7000-8000-${of.toString(16).padStart(12, '0')}`;
@@ -112,4 +113,56 @@ test('who types does so until their time is over, or their message comes', () =>
   model.typing({ from: 'bob', expires_in: 6000 }, 200);
   model.typing({ from: 'bob', expires_in: 0 }, 300);
   assert.equal(bob.typingUntil, undefined);
+});
+
+test('who is online is kept for those who are shown, and all of them are watched', () => {
+  const model = new Model('alice');
+  model.add(message(id(1, 1), 'hi'));
+  model.person(`#${id(1, 2)}`);
+  model.person('no name');
+  assert.deepEqual(model.toWatch(), ['bob']);
+  model.watch(['bob', 'mallory']);
+  assert.equal(model.presence({ user: 'mallory', online: true }), undefined);
+  const bob = model.person('bob');
+  model.presence({ user: 'bob', online: true });
+  assert.deepEqual([bob.online, bob.lastSeen], [true, undefined]);
+  model.presence({ user: 'bob', online: false, last_seen: 7 });
+  assert.deepEqual([bob.online, bob.lastSeen], [false, 7]);
+  for (let n = 0; n < 150; n += 1) model.person(`p${n}`);
+  assert.equal(model.toWatch().length, 100);
+});
+
+test('nothing is known of those who are watched no more, nor of anybody without a connection', () => {
+  const model = new Model('alice');
+  const [bob, carol] = [model.person('bob'), model.person('carol')];
+  model.watch(['bob', 'carol']);
+  model.presence({ user: 'bob', online: true });
+  model.presence({ user: 'carol', online: false, last_seen: 7 });
+  model.watch(['bob']);
+  assert.deepEqual([bob.online, carol.online, carol.lastSeen], [true, undefined, undefined]);
+  assert.equal(model.presence({ user: 'carol', online: true }), undefined, 'it was on its way');
+  assert.equal(carol.online, undefined);
+  model.disconnected();
+  assert.equal(bob.online, undefined);
+  assert.equal(model.presence({ user: 'bob', online: true }), bob, 'the next connection tells again');
+});
+
+test('whom to watch is told at most once a second, and the last list counts', (context) => {
+  context.mock.timers.enable({ apis: ['setTimeout'] });
+  /** @type {string[]} */
+  const told = [];
+  const watched = new Watched((names) => told.push(names.join()));
+  watched.want([]);
+  assert.deepEqual(told, [], 'there is nobody');
+  for (let n = 1; n <= 50; n += 1) {
+    watched.want(['bob', `p${n}`]);
+    context.mock.timers.tick(50);
+  }
+  assert.deepEqual(told, ['bob,p1', 'bob,p20', 'bob,p40']);
+  context.mock.timers.tick(1_000);
+  assert.equal(told.at(-1), 'bob,p50');
+  watched.want(['bob', 'p50']);
+  context.mock.timers.tick(5_000);
+  watched.want([]);
+  assert.deepEqual(told.slice(3), ['bob,p50', '']);
 });

@@ -1,6 +1,7 @@
 //! The application's side: a handle to send with, and a stream of events.
 
 use std::{
+    collections::BTreeSet,
     future::Future,
     pin::Pin,
     sync::{Arc, OnceLock},
@@ -10,9 +11,10 @@ use std::{
 use chatcluster_protocol::{
     client::{
         Content, GroupChange, GroupCreation, GroupName, GroupRequest, GroupState, HistoryPage,
-        Recipient, RequestId, Sent,
+        PresenceTo, Recipient, RequestId, Sent,
     },
     id::{ConversationId, GroupId, MessageId, Reference, UserId},
+    limits::WATCHED,
 };
 use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
@@ -20,7 +22,7 @@ use uuid::Uuid;
 use crate::{
     config::{Acks, Config},
     core::{Answer, Core, Options, Outgoing, Question, Taken},
-    error::{ConfigError, QueryError, SendError},
+    error::{ConfigError, PrivacyError, QueryError, SendError, TooManyWatched},
     event::{Event, Fatal},
     history::HistoryQuery,
     resume::Resume,
@@ -177,6 +179,35 @@ impl Client {
     pub fn typing(&self, to: Recipient, active: bool) {
         // Where so many commands wait, it would come too late.
         let _ = self.commands.try_send(Command::Typing(to, active));
+    }
+
+    /// Watches who of these users is online, and nobody else: [`Event::Presence`] tells, until another call. Each
+    /// connection begins with it anew, and between connections nothing is known. Whoever does not let this user see
+    /// it looks like somebody of whom nothing is known. What [`Events`] holds already is told, also of those who are
+    /// watched no more.
+    ///
+    /// # Errors
+    /// When they are more than a connection may watch; nothing has changed then.
+    pub async fn watch(
+        &self,
+        users: impl IntoIterator<Item = UserId>,
+    ) -> Result<(), TooManyWatched> {
+        let users: BTreeSet<UserId> = users.into_iter().collect();
+        if users.len() > WATCHED {
+            return Err(TooManyWatched(users.len()));
+        }
+        // A client that has ended cannot tell anybody.
+        let _ = self.commands.send(Command::Watch(users)).await;
+        Ok(())
+    }
+
+    /// Sets who may see when the user is online, or asks who may (`None`). Answered once it is stored, which
+    /// takes effect within about a minute. Asked again by itself when the connection is lost.
+    pub async fn privacy(&self, to: Option<PresenceTo>) -> Result<PresenceTo, PrivacyError> {
+        let (answer, answered) = oneshot::channel();
+        let ended = || PrivacyError::stopped(self.fatal.get());
+        self.commands.send(Command::Privacy(to, answer)).await.map_err(|_| ended())?;
+        answered.await.map_err(|_| ended())?
     }
 
     /// The application has kept this message ([`Acks::Manual`]).

@@ -1,6 +1,6 @@
 //! Why a request did not succeed.
 
-use chatcluster_protocol::client;
+use chatcluster_protocol::{client, limits::WATCHED};
 
 use crate::event::Fatal;
 
@@ -56,6 +56,37 @@ pub enum QueryError {
     #[error(transparent)]
     Fatal(Fatal),
 }
+
+/// Why the user's setting is not known to be stored.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum PrivacyError {
+    /// The servers refuse it, and would again.
+    #[error("the setting was refused: {}", .0.text)]
+    Refused(Box<client::Error>),
+    /// The gateway named a setting that this client does not know.
+    #[error("the gateway answered with a setting that this client does not know")]
+    Odd,
+    /// Too many wait for the setting.
+    #[error("{0} wait for the setting already")]
+    Full(usize),
+    /// The client was closed before an answer came; the outcome is unknown.
+    #[error("the client was closed before an answer came")]
+    Closed,
+    /// The client has stopped; the outcome is unknown.
+    #[error(transparent)]
+    Fatal(Fatal),
+}
+
+impl PrivacyError {
+    pub(crate) fn stopped(fatal: Option<&Fatal>) -> Self {
+        fatal.cloned().map_or(Self::Closed, Self::Fatal)
+    }
+}
+
+/// More users than a connection may watch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{0} users are to be watched, at most {WATCHED} can be")]
+pub struct TooManyWatched(pub usize);
 
 impl SendError {
     pub(crate) fn stopped(fatal: Option<&Fatal>) -> Self {

@@ -4,7 +4,7 @@ use std::{fmt, time::Duration};
 
 use chatcluster_protocol::{
     Millis,
-    client::{IsTyping, Message, Receipt, ReconnectReason, Welcome},
+    client::{IsTyping, Message, Receipt, ReconnectReason, UserPresence, Welcome},
     id::{DeviceId, UserId},
 };
 use uuid::Uuid;
@@ -24,6 +24,10 @@ pub enum Event {
     /// Somebody is typing. Show it for `expires_in` milliseconds (0: they have stopped), unless another one of
     /// that user in that conversation comes before, or a message.
     Typing(IsTyping),
+    /// Whether a user is online whom this client watches ([`Client::watch`](crate::Client::watch)): as it is
+    /// now, told at first, when it has changed, and on each connection. An application that is behind gets
+    /// the last of each user.
+    Presence(UserPresence),
     /// The session or the attempt to open one ended; the client tries again by itself.
     Disconnected {
         /// Why.

@@ -33,7 +33,7 @@
 //!
 //! Every queue is bounded: the outbox ([`Config::outbox`]; [`Client::send`] waits), the events
 //! (reading stops, the gateway keeps the rest in the inbox), the requests for history
-//! ([`QueryError::Full`]).
+//! ([`QueryError::Full`]) and for the setting ([`PrivacyError::Full`]).
 
 mod client;
 mod config;
@@ -50,7 +50,7 @@ pub use self::{
     client::{Client, Events, SendTicket},
     config::{Acks, Config, TokenSource, Trust},
     core::Backoff,
-    error::{ConfigError, QueryError, SendError},
+    error::{ConfigError, PrivacyError, QueryError, SendError, TooManyWatched},
     event::{Cause, Event, Fatal, Session},
     history::HistoryQuery,
     resume::Resume,

@@ -12,8 +12,8 @@ use std::{
 
 use chatcluster_client::protocol::{
     client::{
-        ClientFrame, Error, ErrorCode, Expiring, HistoryPage, IsTyping, Receipt, ReceiptKind,
-        ServerFrame,
+        ClientFrame, Error, ErrorCode, Expiring, HistoryPage, IsTyping, Presences, Receipt,
+        ReceiptKind, ServerFrame, UserPresence,
     },
     id::ConversationId,
 };
@@ -370,6 +370,12 @@ async fn a_conversation_from_a_pipe_shows_its_ticks() {
     let mut stdin = child.stdin.take().unwrap();
     let (mut conn, _) = cluster.peer.session().await;
     line_with(&mut lines, "-- connected to wss://").await;
+
+    let ClientFrame::Presence(watch) = conn.read().await else { panic!("nobody is watched") };
+    assert_eq!(watch.users, [user("bob")]);
+    let users = vec![UserPresence { user: user("bob"), online: true, last_seen: None }];
+    conn.write(&ServerFrame::Presence(Presences { id: Some(watch.id), users })).await;
+    assert_eq!(line_with(&mut lines, "online").await, "-- bob is online");
 
     stdin.write_all(b"hello bob\n").await.unwrap();
     let send = conn.read_send().await;

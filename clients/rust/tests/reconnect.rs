@@ -9,13 +9,14 @@ use std::{
 };
 
 use chatcluster_client::{
-    Acks, Cause, Config, Event, HistoryQuery, SendError, TokenSource,
+    Acks, Cause, Config, Event, HistoryQuery, PrivacyError, SendError, TokenSource,
     protocol::client::{
         ClientFrame, Content, Error, ErrorCode, Expiring, HistoryPage, Recipient, Reconnect,
         ReconnectReason, Refreshed, ServerFrame,
     },
 };
 use peer::{Ca, Peer, config, connect, event, id, message, next_text, user, within};
+use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_tungstenite::tungstenite;
 
@@ -358,6 +359,24 @@ async fn history_comes_back_to_whoever_asked() {
         HistoryPage { id: asked.id, messages: vec![], next: Some(id(3, "x")), stable_up_to: 9 };
     conn.write(&ServerFrame::History(page.clone())).await;
     assert_eq!(within("a page", asking).await.unwrap(), Ok(page));
+}
+
+#[tokio::test]
+async fn an_answer_that_only_newer_clients_can_read_is_told_over_the_same_connection() {
+    let ca = Ca::new();
+    let peer = Peer::new(&ca).await;
+    let (client, _events) = connect(config(&ca, &[&peer]));
+    let (mut conn, _) = peer.session().await;
+    let asking = tokio::spawn({
+        let client = client.clone();
+        async move { client.privacy(None).await }
+    });
+    let ClientFrame::Privacy(asked) = conn.read().await else { panic!("no privacy") };
+    let odd = json!({"type": "privacy", "id": asked.id, "presence_to": "friends"});
+    conn.write_raw(tungstenite::Message::text(odd.to_string())).await;
+    assert_eq!(within("an answer", asking).await.unwrap(), Err(PrivacyError::Odd));
+    let ticket = client.send(to_bob(), text("still here")).await;
+    assert_eq!(conn.read_send().await.reference, *ticket.reference());
 }
 
 #[tokio::test]

@@ -83,7 +83,7 @@ pub(crate) async fn receive(user: usize, partner: usize, mut events: Events, boo
             },
             Event::Disconnected { cause, .. } => oracle.disconnected(cause.to_string()),
             Event::Fatal(fatal) => oracle.stopped(user, fatal.to_string()),
-            Event::Receipt(_) | Event::Typing(_) | Event::Expiring { .. } => {}
+            Event::Receipt(_) | Event::Typing(_) | Event::Presence(_) | Event::Expiring { .. } => {}
         });
     }
 }

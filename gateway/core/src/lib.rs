@@ -14,14 +14,16 @@
 //! | | `WriteIfIdle` | the same, or drop it where more than a few wait | |
 //! | | `Verify` | verify the JWT | `Verified` |
 //! | | `Register` | the message service | `Revoked` first, where anything is revoked of the device; `Registered` |
-//! | | `ReadInbox`, `Append`, `History`, `ReadGroup` | the message service | `Inbox`, or the input of that name without `Read` |
+//! | | `ReadInbox`, `Append`, `History`, `ReadGroup`, `Privacy` | the message service | `Inbox`, or the input of that name without `Read` |
 //! | | `Acknowledge`, `MarkRead` | the message service; each receipt it stores goes to [`Router::route`] as [`Push::receipt`] | `Acknowledged`, `Marked` |
 //! | | `Claim`, `Reclaim`, `Touch` | the manager, with the present incarnation's lease | `Claimed`, `Reclaimed`, `Touched` |
 //! | | `Release` | the manager | |
-//! | | `Hold`, `Unhold` | [`Locals::hold`], [`Locals::remove`] | |
+//! | | `Hold`, `Unhold` | [`Locals::hold`]; [`Locals::remove`] and [`Presence::unwatch`] | |
 //! | | `Displace` | [`Evictions::displace`] | |
 //! | | `Route` | [`Router::route`] | |
 //! | | `Typing` | [`Router::typing`] | |
+//! | | `Watch` | [`Presence::watch`] | |
+//! | | `WritePresence` | the connection's writer, or where more than a few wait [`Presence::missed`] | |
 //! | | `TypingDropped`, `RateLimited` | count it | |
 //! | [`Router`] | `Local` | [`Session::deliver`], after the router's lock is free | [`Router::outcome`] |
 //! | | `Remote`, `ProbeAll` | the link to that gateway, opened where there is none | [`Router::outcome`] for each target, [`Machines::link_lost`], or [`Machines::gateway_gone`] |
@@ -42,6 +44,10 @@
 //! | [`Revocations`] | `Read` | the message service | [`Revocations::read`] |
 //! | | `Revoke` | `Input::Revoked` to all sessions of those devices | |
 //! | | `CheckAll` | [`Registrar::check_all`] | |
+//! | [`Presence`] | `LookUp` | the manager | [`Presence::looked_up`] |
+//! | | `ReadSettings`, `ReadContacts` | the message service | [`Presence::settings`], [`Presence::contacts`] |
+//! | | `Tell` | [`Session::show_presence`] | [`Presence::missed`], where that is not handed on |
+//! | | `Refuse` | [`Session::refuse_presence`] | |
 //! | [`Evictions`] | `Local` | `Input::Evict` to that session | |
 //! | | `Remote` | the link to that gateway | [`Evictions::evicted`], [`Machines::link_lost`], or [`Machines::gateway_gone`] |
 //! | | `ReadAgain` | `Input::ReadAgain` to that session | |
@@ -71,6 +77,7 @@ pub mod evictions;
 pub mod lease;
 mod locals;
 mod machines;
+pub mod presence;
 pub mod prober;
 mod push;
 pub mod rates;
@@ -89,6 +96,7 @@ pub use evictions::Evictions;
 pub use lease::LeaseKeeper;
 pub use locals::{Local, Locals};
 pub use machines::{Effects, Machines};
+pub use presence::Presence;
 pub use prober::Prober;
 pub use push::Push;
 pub use rates::{Door, Rate, Rates};

@@ -6,10 +6,10 @@ use std::time::Duration;
 use rand::Rng;
 
 use crate::{
-    Drainer, Evictions, Gateway, Incarnation, LeaseKeeper, Locals, Now, Prober, Registrar,
-    Revocations, Router,
+    Drainer, Evictions, Gateway, Incarnation, LeaseKeeper, Locals, Now, Presence, Prober,
+    Registrar, Revocations, Router,
     drainer::{self, DrainSettings},
-    evictions, lease, prober, registrar, revocations, router,
+    evictions, lease, presence, prober, registrar, revocations, router,
 };
 
 /// The machines.
@@ -27,6 +27,8 @@ pub struct Machines {
     pub registrar: Registrar,
     /// Whose tokens are revoked.
     pub revocations: Revocations,
+    /// Who is online.
+    pub presence: Presence,
     /// Sessions that devices have left behind.
     pub evictions: Evictions,
     /// How the gateway stops.
@@ -46,6 +48,8 @@ pub struct Effects {
     pub registrar: Vec<registrar::Effect>,
     /// By the revocations.
     pub revocations: Vec<revocations::Effect>,
+    /// By presence.
+    pub presence: Vec<presence::Effect>,
     /// By the evictions.
     pub evictions: Vec<evictions::Effect>,
     /// By the drainer.
@@ -62,6 +66,7 @@ impl Machines {
             prober: Prober::new(now),
             registrar: Registrar::new(now),
             revocations: Revocations::new(now),
+            presence: Presence::default(),
             evictions: Evictions::default(),
             drainer: Drainer::new(drain),
         };
@@ -82,6 +87,7 @@ impl Machines {
         }
         self.registrar.tick(now, &self.locals, &mut effects.registrar);
         self.revocations.tick(&mut effects.revocations);
+        self.presence.tick(now, &self.locals, &mut effects.presence);
         self.evictions.tick(now, &mut effects.evictions);
         let pending = || self.router.pending();
         self.drainer.tick(now, open, pending, &self.locals, rng, &mut effects.drainer);

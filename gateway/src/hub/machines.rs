@@ -28,7 +28,7 @@ impl<M: Manager> Hub<M> {
         self.carry_out(out);
     }
 
-    fn carry_out(&self, out: Effects) {
+    pub(super) fn carry_out(&self, out: Effects) {
         for effect in out.lease {
             self.lease_effect(effect);
         }
@@ -46,6 +46,9 @@ impl<M: Manager> Hub<M> {
         }
         for effect in out.revocations {
             self.revocations_effect(effect);
+        }
+        for effect in out.presence {
+            self.presence_effect(effect);
         }
         for effect in out.drainer {
             self.drainer_effect(effect);

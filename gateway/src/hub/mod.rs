@@ -14,6 +14,7 @@ mod fleet;
 mod limits;
 mod machines;
 mod peers;
+mod presence;
 mod registry;
 mod sessions;
 mod submissions;

@@ -4,9 +4,9 @@ use std::sync::{Arc, PoisonError};
 
 use bytes::Bytes;
 use chatcluster_manager::{self as manager, Claim, Manager, Touched};
-use chatcluster_protocol::id::UserId;
+use chatcluster_protocol::{client::UserPresence, id::UserId};
 use gateway_core::{
-    Away, ConnectionId, Device, Local, Push, Route, Session,
+    Away, ConnectionId, Device, Effects, Local, Push, Route, Session,
     session::{Claimed, Effect, Env, Input, Reclaimed, Touched as Found, Verdict},
 };
 use uuid::Uuid;
@@ -27,6 +27,8 @@ enum Later {
     Route(Push, Vec<Device>),
     Typing(UserId, Bytes),
     Displace(Device, Route),
+    Machines(Effects),
+    MissedPresence(Vec<UserPresence>),
 }
 
 impl<M: Manager> Hub<M> {
@@ -107,6 +109,10 @@ impl<M: Manager> Hub<M> {
                 }
                 Later::Route(push, devices) => self.route_all(vec![(push, devices)]),
                 Later::Typing(to, frame) => self.typing(&to, frame),
+                Later::Machines(out) => self.carry_out(out),
+                Later::MissedPresence(missed) => {
+                    self.missed_presence(cell.connection(), &missed);
+                }
                 Later::Displace(device, previous) => self.tell(|machines, now, out| {
                     let (connection, to) = (cell.connection(), &mut out.evictions);
                     machines.evictions.displace(now, connection, device, previous, to);
@@ -130,6 +136,16 @@ impl<M: Manager> Hub<M> {
                 count(&self.metrics.typing, if idle { "shown" } else { "busy" });
                 queue.frames.extend(idle.then_some(frame));
             }
+            Effect::WritePresence(frame, users) if queue.frames.len() < BEHIND => {
+                count(&self.metrics.presence, "told");
+                self.metrics.presence_users.inc_by(users.len() as u64);
+                queue.frames.push_back(frame);
+            }
+            Effect::WritePresence(_, users) => later.push(Later::MissedPresence(users)),
+            Effect::Watch { user, request, users } => {
+                let out = self.watch(cell.connection(), &user, (request, users));
+                later.push(Later::Machines(out));
+            }
             Effect::Ping => queue.ping = true,
             Effect::Close(code) => queue.close = Some(code),
             Effect::Verify { token } => later.push(Later::Verify(token)),
@@ -142,9 +158,7 @@ impl<M: Manager> Hub<M> {
                 let local = Local { connection: cell.connection(), epoch, claimed };
                 self.locals(|locals| locals.hold(device, local));
             }
-            Effect::Unhold(device) => {
-                self.locals(|locals| locals.remove(&device, cell.connection()));
-            }
+            Effect::Unhold(device) => self.unhold(cell.connection(), &device),
             Effect::Release { device, epoch } => self.beside(async move |hub| {
                 // Not answered: a route that stays is worth nothing once its session is gone.
                 let _ = hub.asked(hub.manager.release(&device.user, &device.device, epoch)).await;
@@ -196,6 +210,10 @@ impl<M: Manager> Hub<M> {
             Effect::Acknowledge { device, messages, receipts, stamp } => {
                 let call = self.messages.acknowledge(&device, &messages, &receipts, stamp);
                 Input::Acknowledged(Box::pin(call).await)
+            }
+            Effect::Privacy { user, request, presence_to, stamp } => {
+                let call = self.messages.privacy(&user, presence_to, stamp);
+                Input::Privacy(request, Box::pin(call).await)
             }
             Effect::MarkRead { device, request, stamp } => {
                 let marked = Box::pin(self.messages.mark_read(&device, &request, stamp)).await;

@@ -5,8 +5,8 @@ use std::{future::Future, time::Duration};
 use chatcluster_messages_api::v1;
 use chatcluster_protocol::{
     Millis,
-    client::{GroupRequest, GroupState, History, HistoryPage, Read},
-    id::MessageId,
+    client::{GroupRequest, GroupState, History, HistoryPage, PresenceTo, Read},
+    id::{MessageId, UserId},
     limits::ACK_IDS,
 };
 use gateway_core::{
@@ -192,6 +192,53 @@ impl Messages {
         let mut client = self.service.client();
         let answer = self.call("probe", async move { client.probe(request).await }).await;
         answer.map(|answer| answer.waiting).map_err(|_| Away)
+    }
+
+    /// Who may see when a user is online, after that was set where there is something to set.
+    pub async fn privacy(
+        &self,
+        user: &UserId,
+        presence_to: Option<PresenceTo>,
+        stamp: MessageId,
+    ) -> Result<PresenceTo, Away> {
+        let request = v1::PrivacyRequest {
+            user: user.to_string(),
+            presence_to: convert::presence_to(presence_to).into(),
+            stamp: convert::bytes(stamp),
+        };
+        let mut client = self.service.client();
+        let answer = self.call("privacy", async move { client.privacy(request).await }).await;
+        let is = answer.map_err(|_| Away)?.presence_to();
+        convert::presence_is(is).map_err(|error| nonsense(&error))
+    }
+
+    /// Who may see when each of these users is online, in the order asked.
+    pub async fn settings(&self, users: &[UserId]) -> Result<Vec<PresenceTo>, Away> {
+        let users = users.iter().map(ToString::to_string).collect();
+        let request = v1::ReadPrivacyRequest { users };
+        let mut client = self.service.client();
+        let answer = self.call("read_privacy", async move { client.read_privacy(request).await });
+        let answer = answer.await.map_err(|_| Away)?;
+        let settings = answer.presence_to().map(convert::presence_is).collect::<Result<_, _>>();
+        settings.map_err(|error| nonsense(&error))
+    }
+
+    /// Whether each watcher, the first of a pair, was written to by the other one.
+    pub async fn contacts(&self, pairs: &[(UserId, UserId)]) -> Result<Vec<bool>, Away> {
+        let contact = |(watcher, user): &(UserId, UserId)| v1::Contact {
+            user: user.to_string(),
+            to: watcher.to_string(),
+        };
+        let request = v1::ReadContactsRequest { contacts: pairs.iter().map(contact).collect() };
+        let mut client = self.service.client();
+        let answer = self.call("read_contacts", async move { client.read_contacts(request).await });
+        let mut contacts = vec![false; pairs.len()];
+        for position in answer.await.map_err(|_| Away)?.contacts {
+            if let Some(one) = contacts.get_mut(position as usize) {
+                *one = true;
+            }
+        }
+        Ok(contacts)
     }
 
     /// Reads a page of history for the user of `asker`.

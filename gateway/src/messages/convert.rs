@@ -6,7 +6,7 @@ use chatcluster_messages_api::v1;
 use chatcluster_protocol::{
     client::{
         Body, Content, ContentType, GroupMember, GroupName, GroupRequest, GroupState, History,
-        HistoryPage, Message, Receipt, ReceiptKind, Recipient, Role,
+        HistoryPage, Message, PresenceTo, Receipt, ReceiptKind, Recipient, Role,
     },
     id::{ConversationId, DeviceId, GroupId, MessageId, UserId},
 };
@@ -168,6 +168,24 @@ pub(super) fn marked(
         Ok(Refusal::NoMessage) => Err(MarkFailure::NoMessage),
         Err(_) => return Err(Invalid("refusal of a mark")),
     })
+}
+
+pub(super) fn presence_to(to: Option<PresenceTo>) -> v1::PresenceTo {
+    match to {
+        None => v1::PresenceTo::Unspecified,
+        Some(PresenceTo::Nobody) => v1::PresenceTo::Nobody,
+        Some(PresenceTo::Contacts) => v1::PresenceTo::Contacts,
+        Some(PresenceTo::Everybody) => v1::PresenceTo::Everybody,
+    }
+}
+
+pub(super) fn presence_is(to: v1::PresenceTo) -> Result<PresenceTo, Invalid> {
+    match to {
+        v1::PresenceTo::Nobody => Ok(PresenceTo::Nobody),
+        v1::PresenceTo::Contacts => Ok(PresenceTo::Contacts),
+        v1::PresenceTo::Everybody => Ok(PresenceTo::Everybody),
+        v1::PresenceTo::Unspecified => Err(Invalid("privacy")),
+    }
 }
 
 fn message(stored: v1::StoredMessage) -> Result<Message, Invalid> {

@@ -12,6 +12,7 @@ mod groups;
 mod hostile;
 mod limits;
 mod people;
+mod presence;
 mod process;
 mod programs;
 mod slow;

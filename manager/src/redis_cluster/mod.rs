@@ -2,7 +2,7 @@
 //!
 //! | key | what |
 //! |---|---|
-//! | `route:{user}` | hash of device to route; expires when neither claimed nor touched |
+//! | `route:{user}` | hash of device to route; expires when neither claimed, touched nor released. What it has left of its lifetime says when its user was seen |
 //! | `lease:{incarnation}` | a gateway's lease; expires when not renewed |
 //! | `leases` | sorted set of incarnations by the end of their leases: who to look for |
 //! | `drain` | the drain budget |
@@ -18,6 +18,7 @@ mod scripts;
 mod shards;
 
 use std::{
+    collections::BTreeSet,
     sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -27,8 +28,8 @@ use connection::Connection;
 use leases::Lives;
 
 use crate::{
-    Claim, Claimed, Incarnation, Lease, Manager, ManagerError, ROUTE_LIFETIME, Reclaimed, Renewal,
-    Route, ShardMap, Touched,
+    Claim, Claimed, Incarnation, Lease, Manager, ManagerError, Presence, ROUTE_LIFETIME, Reclaimed,
+    Renewal, Route, ShardMap, Touched,
 };
 
 /// Keys looked up at the same time by one call. Enough to fill a round trip, and a bound on what a
@@ -108,6 +109,25 @@ impl RedisManager {
     fn memory(&self) -> MutexGuard<'_, Memory> {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Those of the incarnations whose leases are alive.
+    async fn alive(
+        &self,
+        all: impl Iterator<Item = Incarnation>,
+    ) -> redis::RedisResult<BTreeSet<Incarnation>> {
+        let asked = Instant::now();
+        let (mut believed, doubtful) = {
+            let memory = self.memory();
+            leases::split(all, |incarnation| memory.alive.contains(incarnation, asked))
+        };
+        let living = leases::living(self.connection.get(), doubtful).await?;
+        let mut memory = self.memory();
+        for (incarnation, left) in living {
+            memory.alive.insert(incarnation, left, asked);
+            believed.insert(incarnation);
+        }
+        Ok(believed)
+    }
 }
 
 impl std::fmt::Debug for RedisManager {
@@ -172,33 +192,35 @@ impl Manager for RedisManager {
         epoch: u64,
     ) -> Result<bool, ManagerError> {
         let mut redis = self.connection.get();
-        let work = routes::release(&mut redis, user, device, epoch);
+        let work = routes::release(&mut redis, user, device, epoch, self.route_lifetime);
         self.connection.within("releasing a route", work).await
     }
 
     async fn routes(&self, users: &[UserId]) -> Result<Vec<Vec<(DeviceId, Route)>>, ManagerError> {
         let work = async {
             let mut found = routes::read(self.connection.get(), users).await?;
-            let asked = Instant::now();
             let all = found.iter().flatten().map(|(_, route)| route.incarnation);
-            let (believed, doubtful) = {
-                let memory = self.memory();
-                leases::split(all, |incarnation| memory.alive.contains(incarnation, asked))
-            };
-            let living = leases::living(self.connection.get(), doubtful).await?;
-            let alive = |incarnation| {
-                believed.contains(&incarnation) || living.iter().any(|(i, _)| *i == incarnation)
-            };
+            let alive = self.alive(all).await?;
             for routes in &mut found {
-                routes.retain(|(_, route)| alive(route.incarnation));
-            }
-            let mut memory = self.memory();
-            for (incarnation, left) in living {
-                memory.alive.insert(incarnation, left, asked);
+                routes.retain(|(_, route)| alive.contains(&route.incarnation));
             }
             Ok(found)
         };
         self.connection.within("reading routes", work).await
+    }
+
+    async fn presence(&self, users: &[UserId]) -> Result<Vec<Presence>, ManagerError> {
+        let work = async {
+            let redis = self.connection.get();
+            let found = routes::presence(redis, users, self.route_lifetime).await?;
+            let alive = self.alive(found.iter().flat_map(|(holders, _)| holders.clone())).await?;
+            let presence = |(holders, seen): (Vec<Incarnation>, _)| {
+                let online = holders.iter().any(|holder| alive.contains(holder));
+                Presence { online, seen }
+            };
+            Ok(found.into_iter().map(presence).collect())
+        };
+        self.connection.within("reading who is online", work).await
     }
 
     async fn shards(&self) -> Result<ShardMap, ManagerError> {

@@ -8,7 +8,7 @@ use redis::{AsyncCommands, ErrorKind, RedisError, RedisResult, cluster_async::Cl
 
 use super::{AT_ONCE, scripts};
 use crate::{
-    Claim, Claimed, Lease, ROUTES_PER_USER, Reclaimed, Route, Touched,
+    Claim, Claimed, Incarnation, Lease, ROUTES_PER_USER, Reclaimed, Route, Touched,
     encoding::{Undecodable, decode_route, encode_route},
     epoch,
 };
@@ -85,8 +85,9 @@ pub(super) async fn release(
     user: &UserId,
     device: &DeviceId,
     epoch: u64,
+    lifetime: Duration,
 ) -> RedisResult<bool> {
-    let arguments = [device.as_str(), &epoch.to_string()];
+    let arguments = [device.as_str(), &epoch.to_string(), &lifetime.as_millis().to_string()];
     scripts::RELEASE.run(redis, &key(user), &arguments).await
 }
 
@@ -110,6 +111,34 @@ pub(super) async fn read(
                     .collect();
                 routes.sort_by(|(one, _), (other, _)| one.cmp(other));
                 Ok(routes)
+            }
+        })
+        .buffered(AT_ONCE)
+        .try_collect()
+        .await
+}
+
+/// Whose routes a user has, whatever became of their leases, and how long ago they were seen; in the order
+/// asked.
+pub(super) async fn presence(
+    redis: ClusterConnection,
+    users: &[UserId],
+    lifetime: Duration,
+) -> RedisResult<Vec<(Vec<Incarnation>, Option<Duration>)>> {
+    let users: Vec<UserId> = users.to_vec();
+    stream::iter(users)
+        .map(|user| {
+            let mut redis = redis.clone();
+            async move {
+                let nothing: [&str; 0] = [];
+                let (left, values): (i64, Vec<String>) =
+                    scripts::PRESENCE.run(&mut redis, &key(&user), &nothing).await?;
+                // An empty one only says that the user was here.
+                let routes = values.iter().filter(|value| !value.is_empty());
+                let holders = routes.filter_map(|route| readable(&user, route));
+                let left = u64::try_from(left).ok().map(Duration::from_millis);
+                let seen = left.map(|left| lifetime.saturating_sub(left));
+                Ok((holders.map(|route| route.incarnation).collect(), seen))
             }
         })
         .buffered(AT_ONCE)

@@ -18,6 +18,7 @@ scripts! {
     CLAIM = "claim.lua";
     TOUCH = "touch.lua";
     RELEASE = "release.lua";
+    PRESENCE = "presence.lua";
     RENEW = "renew.lua";
     LIST = "list.lua";
     DRAIN = "drain.lua";

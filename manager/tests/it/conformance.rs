@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use chatcluster_manager::{
-    Claim, Claimed, Lease, Manager, ROUTES_PER_USER, Reclaimed, Renewal, Touched,
+    Claim, Claimed, Lease, Manager, Presence, ROUTES_PER_USER, Reclaimed, Renewal, Touched,
 };
 use futures_util::future::join_all;
 
@@ -45,6 +45,9 @@ on_both_homes! {
     an_ended_lease_is_noticed_by_others_within_a_second,
     routes_expire_unless_they_are_touched,
     routes_come_in_the_order_asked,
+    a_user_is_online_by_any_route_whose_lease_lives,
+    when_a_user_was_seen_is_known_for_the_lifetime_of_a_route,
+    having_left_takes_no_place_among_a_users_routes,
     a_user_has_a_bounded_number_of_routes,
     the_drain_budget_is_one_for_all_and_refills,
     every_slot_has_a_master,
@@ -246,6 +249,61 @@ async fn routes_come_in_the_order_asked(home: &impl Home) {
         assert_eq!(pair, [known.to_vec(), vec![]]);
     }
     assert!(home.manager().routes(&[]).await.unwrap().is_empty());
+}
+
+async fn a_user_is_online_by_any_route_whose_lease_lives(home: &impl Home) {
+    let (a, b) = (live(home, "a").await, live(home, "b").await);
+    let online = async |name: &str| {
+        let all = home.other().presence(&[user("nobody"), user(name)]).await.unwrap();
+        assert_eq!(all[0], Presence::default(), "of a stranger nothing is known");
+        all[1].online
+    };
+    assert!(!online("mia").await);
+    let phone = home.manager().claim(&a, &claim("mia", "phone", 1)).await.unwrap().epoch;
+    home.manager().claim(&b, &claim("mia", "tv", 2)).await.unwrap();
+    assert!(online("mia").await);
+    home.other().end(b.incarnation).await.unwrap();
+    assert!(online("mia").await, "the phone is there");
+    assert!(home.manager().release(&user("mia"), &device("phone"), phone).await.unwrap());
+    assert!(!online("mia").await, "the tv is worth as much as its lease");
+    home.other().renew(&b, LONG).await.unwrap();
+    assert!(online("mia").await);
+}
+
+async fn when_a_user_was_seen_is_known_for_the_lifetime_of_a_route(home: &impl Home) {
+    let (a, manager) = (live(home, "a").await, home.short_lived());
+    let (ned, phone) = (user("ned"), device("phone"));
+    let seen = async || manager.presence(std::slice::from_ref(&ned)).await.unwrap()[0];
+    let about = |presence: Presence, part: u32| {
+        let (seen, then) = (presence.seen.unwrap(), ROUTE_LIFETIME * part / 10);
+        assert!(seen >= then && seen < then + ROUTE_LIFETIME * 3 / 10, "{seen:?}, not {then:?}");
+    };
+    let epoch = manager.claim(&a, &claim("ned", "phone", 1)).await.unwrap().epoch;
+    home.pass(ROUTE_LIFETIME * 5 / 10).await;
+    about(seen().await, 5);
+    assert_eq!(manager.touch(&ned, &phone, epoch).await.unwrap(), Touched::Held);
+    about(seen().await, 0);
+    home.pass(ROUTE_LIFETIME * 4 / 10).await;
+    assert!(!manager.release(&ned, &phone, epoch + 1).await.unwrap());
+    about(seen().await, 4);
+    assert!(manager.release(&ned, &phone, epoch).await.unwrap());
+    let left = seen().await;
+    assert!(!left.online);
+    about(left, 0);
+    home.pass(ROUTE_LIFETIME * 11 / 10).await;
+    assert_eq!(seen().await, Presence::default());
+}
+
+async fn having_left_takes_no_place_among_a_users_routes(home: &impl Home) {
+    let a = live(home, "a").await;
+    let first = home.manager().claim(&a, &claim("oda", "first", 0)).await.unwrap().epoch;
+    assert!(home.manager().release(&user("oda"), &device("first"), first).await.unwrap());
+    for n in 0..ROUTES_PER_USER as u64 {
+        let claim = Claim { now: NOW + n, ..claim("oda", &format!("device-{n}"), n) };
+        home.manager().claim(&a, &claim).await.unwrap();
+    }
+    let routes = home.manager().routes(&[user("oda")]).await.unwrap();
+    assert_eq!(routes[0].len(), ROUTES_PER_USER);
 }
 
 async fn a_user_has_a_bounded_number_of_routes(home: &impl Home) {

@@ -43,6 +43,7 @@ pub(crate) enum Op {
         off_by: u64,
     },
     Routes(Vec<usize>),
+    Presence(Vec<usize>),
     Leases,
 }
 
@@ -63,6 +64,8 @@ pub(crate) enum Answer {
     Touched(Touched),
     Released(bool),
     Routes(Vec<Vec<(DeviceId, Route)>>),
+    /// Whether each is online, and whether anything is known of them.
+    Presence(Vec<(bool, bool)>),
     Leases(Vec<Lease>),
 }
 
@@ -70,6 +73,8 @@ pub(crate) enum Answer {
 pub(crate) struct Model {
     alive: Vec<Incarnation>,
     routes: Vec<(UserId, DeviceId, Route)>,
+    /// Who has ever had a route.
+    met: Vec<UserId>,
 }
 
 impl Model {
@@ -114,6 +119,11 @@ impl Model {
             Op::Routes(users) => Answer::Routes(
                 users.iter().map(|user| self.living_routes(&cast.users[*user])).collect(),
             ),
+            Op::Presence(users) => {
+                let of =
+                    |user: &UserId| (!self.living_routes(user).is_empty(), self.met.contains(user));
+                Answer::Presence(users.iter().map(|user| of(&cast.users[*user])).collect())
+            }
             Op::Leases => {
                 let mut leases = cast.gateways.clone();
                 leases.retain(|lease| self.alive.contains(&lease.incarnation));
@@ -135,6 +145,7 @@ impl Model {
         let epoch = old.max(last_epoch.map_or(0, |last| last + 1)).max(now);
         let Lease { incarnation, gateway, host, port } = cast.gateways[gateway].clone();
         let route = Route { gateway, host, port, connection: now, incarnation, epoch };
+        self.met.push(cast.users[user].clone());
         self.routes.push((cast.users[user].clone(), cast.devices[device].clone(), route));
         Claimed { epoch, previous }
     }
@@ -207,6 +218,12 @@ pub(crate) async fn ask<H: Home>(home: &H, cast: &Cast, model: &Model, op: &Op) 
         Op::Routes(users) => {
             let users: Vec<_> = users.iter().map(|user| cast.users[*user].clone()).collect();
             Answer::Routes(manager.routes(&users).await.unwrap())
+        }
+        Op::Presence(users) => {
+            let users: Vec<_> = users.iter().map(|user| cast.users[*user].clone()).collect();
+            let presence = manager.presence(&users).await.unwrap();
+            let known = presence.iter().map(|one| (one.online, one.seen.is_some()));
+            Answer::Presence(known.collect())
         }
         Op::Leases => {
             let mut leases = manager.leases().await.unwrap();

@@ -39,7 +39,8 @@ fn op() -> impl Strategy<Value = Op> {
         ),
         2 => one.clone().prop_map(|(user, device, off_by)| Op::Touch { user, device, off_by }),
         2 => one.prop_map(|(user, device, off_by)| Op::Release { user, device, off_by }),
-        4 => prop::collection::vec(user, 0..4).prop_map(Op::Routes),
+        4 => prop::collection::vec(user.clone(), 0..4).prop_map(Op::Routes),
+        4 => prop::collection::vec(user, 0..4).prop_map(Op::Presence),
         1 => Just(Op::Leases),
     ]
 }

@@ -50,10 +50,12 @@ pub enum Table {
     ReadMark = 15,
     /// (group) to [`crate::group::Group`].
     Group = 16,
+    /// (user) to [`crate::record::Privacy`].
+    Privacy = 17,
 }
 
 impl Table {
-    const ALL: [Self; 16] = [
+    const ALL: [Self; 17] = [
         Self::Archive,
         Self::Index,
         Self::Participation,
@@ -70,6 +72,7 @@ impl Table {
         Self::RevocationFeed,
         Self::ReadMark,
         Self::Group,
+        Self::Privacy,
     ];
 
     /// The table of a key.
@@ -229,6 +232,11 @@ pub fn delivered_to(receiver: &UserId) -> Key {
 /// How far a user has read a conversation.
 pub fn read_mark(user: &UserId, conversation: ConversationId) -> Key {
     key(Table::ReadMark, &[user.as_str()], &[conversation.to_bytes()])
+}
+
+/// Who may see what of a user.
+pub fn privacy(user: &UserId) -> Key {
+    key(Table::Privacy, &[user.as_str()], &[])
 }
 
 /// Who takes part in a group, named by its conversation. Of one of two users there is no such record.

@@ -13,7 +13,8 @@ use crate::{
     group::Group,
     key::{Key, Table},
     record::{
-        self, Corrupt, Delivered, Id, ReferenceRecord, ReferenceState, Registry, Revoked, Told,
+        self, Corrupt, Delivered, Id, Privacy, ReferenceRecord, ReferenceState, Registry, Revoked,
+        Told,
     },
     view::Rows,
 };
@@ -83,6 +84,7 @@ fn newer(key: &[u8], a: &[u8], b: &[u8]) -> Result<Vec<u8>, Corrupt> {
         Some(Table::ReadMark) => both(key, a, b, Told::further),
         Some(Table::Group) => both(key, a, b, Group::joined),
         Some(Table::Revocation) => both(key, a, b, Revoked::max),
+        Some(Table::Privacy) => both(key, a, b, Privacy::max),
         // Written once: the values are equal, or one of them is damaged. Any rule will do that
         // does not depend on the order.
         _ => Ok(a.max(b).to_vec()),

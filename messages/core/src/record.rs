@@ -8,7 +8,7 @@ use std::{borrow::Cow, collections::BTreeMap};
 
 use chatcluster_protocol::{
     Millis,
-    client::{Body, Content, ContentType, Message, ReceiptKind, Recipient},
+    client::{Body, Content, ContentType, Message, PresenceTo, ReceiptKind, Recipient},
     id::{ConversationId, DeviceId, GroupId, MessageId, Reference, UserId},
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -339,6 +339,48 @@ impl Told {
     }
 }
 
+/// Who may see what of a user: a register of which the last write counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Privacy {
+    /// When it was set, by the hybrid clock of a gateway. First, as the order of two goes by it.
+    at: Id,
+    presence_to: SeenBy,
+}
+
+/// [`PresenceTo`], as it is stored: by its position. Of two that are set at once the later one here stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+enum SeenBy {
+    Everybody,
+    Contacts,
+    Nobody,
+}
+
+impl Privacy {
+    /// Set at that time.
+    pub fn new(at: MessageId, presence_to: PresenceTo) -> Self {
+        let presence_to = match presence_to {
+            PresenceTo::Everybody => SeenBy::Everybody,
+            PresenceTo::Contacts => SeenBy::Contacts,
+            PresenceTo::Nobody => SeenBy::Nobody,
+        };
+        Self { at: Id(at), presence_to }
+    }
+
+    /// When it was set, by the hybrid clock of a gateway.
+    pub const fn at(self) -> MessageId {
+        self.at.0
+    }
+
+    /// Who may see when the user is online.
+    pub const fn presence_to(self) -> PresenceTo {
+        match self.presence_to {
+            SeenBy::Everybody => PresenceTo::Everybody,
+            SeenBy::Contacts => PresenceTo::Contacts,
+            SeenBy::Nobody => PresenceTo::Nobody,
+        }
+    }
+}
+
 /// A message id as a value of its own: 16 bytes instead of the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Id(#[serde(with = "id_bytes")] pub MessageId);
@@ -386,6 +428,24 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn who_may_see_a_user_is_stored_by_numbers_that_stay() {
+        for (presence_to, number) in
+            [(PresenceTo::Everybody, 0), (PresenceTo::Contacts, 1), (PresenceTo::Nobody, 2)]
+        {
+            let privacy = Privacy::new(MessageId::floor(7), presence_to);
+            assert_eq!(privacy.presence_to(), presence_to);
+            assert_eq!(encode(privacy).last(), Some(&number));
+        }
+    }
+
+    #[test]
+    fn of_two_settings_at_once_the_closer_one_stands() {
+        let set = |at, to| Privacy::new(MessageId::floor(at), to);
+        let open = set(7, PresenceTo::Everybody);
+        assert!(set(7, PresenceTo::Nobody) > open && open > set(6, PresenceTo::Nobody));
+    }
     use crate::key;
 
     fn said(to: &str, body: &str) -> Archived {

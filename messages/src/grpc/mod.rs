@@ -8,10 +8,11 @@ use std::{error::Error, future::Future, io, sync::Arc, time::Duration};
 
 use chatcluster_messages_api::v1::{
     AcknowledgeRequest, AcknowledgeResponse, AppendRequest, AppendResponse, HistoryRequest,
-    HistoryResponse, MarkReadRequest, MarkReadResponse, ProbeRequest, ProbeResponse,
-    ReadGroupRequest, ReadGroupResponse, ReadInboxRequest, ReadInboxResponse, RegisterRequest,
-    RegisterResponse, RevocationsRequest, RevocationsResponse, RevokedDevice, SeenRequest,
-    SeenResponse,
+    HistoryResponse, MarkReadRequest, MarkReadResponse, PrivacyRequest, PrivacyResponse,
+    ProbeRequest, ProbeResponse, ReadContactsRequest, ReadContactsResponse, ReadGroupRequest,
+    ReadGroupResponse, ReadInboxRequest, ReadInboxResponse, ReadPrivacyRequest,
+    ReadPrivacyResponse, RegisterRequest, RegisterResponse, RevocationsRequest,
+    RevocationsResponse, RevokedDevice, SeenRequest, SeenResponse,
     messages_server::{Messages, MessagesServer},
 };
 use chatcluster_protocol::id::MessageId;
@@ -179,6 +180,37 @@ impl<R: Repository> GrpcService<R> {
         Ok(MarkReadResponse { results: marked.into_iter().map(write::marked).collect() })
     }
 
+    async fn privacy(&self, request: PrivacyRequest) -> Result<PrivacyResponse, Status> {
+        let read::Privacy { user, set } = read::privacy(request)?;
+        let is = match set {
+            Some((presence_to, stamp)) => {
+                self.repository.set_privacy(user, presence_to, stamp).await
+            }
+            None => self.repository.privacy(user).await,
+        };
+        Ok(PrivacyResponse { presence_to: write::presence_to(is.map_err(status)?).into() })
+    }
+
+    async fn read_privacy(
+        &self,
+        request: ReadPrivacyRequest,
+    ) -> Result<ReadPrivacyResponse, Status> {
+        let users = read::users(request.users)?;
+        let privacies = self.repository.privacies(users).await.map_err(status)?;
+        let presence_to = privacies.into_iter().map(|to| write::presence_to(to).into()).collect();
+        Ok(ReadPrivacyResponse { presence_to })
+    }
+
+    async fn read_contacts(
+        &self,
+        request: ReadContactsRequest,
+    ) -> Result<ReadContactsResponse, Status> {
+        let pairs = read::contacts(request.contacts)?;
+        let contacts = self.repository.contacts(pairs).await.map_err(status)?;
+        let positions = (0u32..).zip(contacts).filter_map(|(at, is)| is.then_some(at));
+        Ok(ReadContactsResponse { contacts: positions.collect() })
+    }
+
     async fn probe(&self, request: ProbeRequest) -> Result<ProbeResponse, Status> {
         let devices = read::devices(request.devices)?;
         let before = MessageId::floor((self.clock)().saturating_sub(request.older_than));
@@ -306,6 +338,30 @@ impl<R: Repository> Messages for GrpcService<R> {
     ) -> Result<Response<MarkReadResponse>, Status> {
         let outcome = Self::mark_read(self, request.into_inner()).await;
         self.count("MarkRead", outcome)
+    }
+
+    async fn privacy(
+        &self,
+        request: Request<PrivacyRequest>,
+    ) -> Result<Response<PrivacyResponse>, Status> {
+        let outcome = Self::privacy(self, request.into_inner()).await;
+        self.count("Privacy", outcome)
+    }
+
+    async fn read_privacy(
+        &self,
+        request: Request<ReadPrivacyRequest>,
+    ) -> Result<Response<ReadPrivacyResponse>, Status> {
+        let outcome = Self::read_privacy(self, request.into_inner()).await;
+        self.count("ReadPrivacy", outcome)
+    }
+
+    async fn read_contacts(
+        &self,
+        request: Request<ReadContactsRequest>,
+    ) -> Result<Response<ReadContactsResponse>, Status> {
+        let outcome = Self::read_contacts(self, request.into_inner()).await;
+        self.count("ReadContacts", outcome)
     }
 
     async fn probe(

@@ -4,8 +4,8 @@ use std::{collections::BTreeSet, fmt::Display};
 
 use chatcluster_messages_api::v1;
 use chatcluster_protocol::{
-    client::{Body, ContentType, GroupChange, MediaRange},
-    id::{ConversationId, DeviceId, GroupId, Identity, MessageId, Reference, UserId},
+    client::{Body, ContentType, GroupChange, MediaRange, PresenceTo},
+    id::{ConversationId, DeviceId, GroupId, Identity, MessageId, Reference, Stamp, UserId},
     limits::{ACK_IDS, HISTORY_DEFAULT, TIME},
 };
 use messages_core::{
@@ -20,6 +20,9 @@ const BATCH: usize = 256;
 
 /// Devices in a probe, or seen in one call.
 const PROBE: usize = 1000;
+
+/// Users, or pairs of them, in a call that asks who may see whom.
+const ASKED: usize = 1000;
 
 type Read<T> = Result<T, Status>;
 
@@ -110,6 +113,47 @@ fn mark(one: v1::ReadMark, at: &str) -> Read<MarkRead> {
     let up_to = message_id(&one.up_to, format!("{at}.up_to"))?;
     let stamp = message_id(&one.stamp, format!("{at}.stamp"))?.stamp();
     Ok(MarkRead { user, device, conversation, up_to, stamp })
+}
+
+/// A checked `PrivacyRequest`.
+#[derive(Debug)]
+pub(super) struct Privacy {
+    pub(super) user: UserId,
+    /// What to set, and as of when.
+    pub(super) set: Option<(PresenceTo, Stamp)>,
+}
+
+pub(super) fn privacy(request: v1::PrivacyRequest) -> Read<Privacy> {
+    let user = UserId::new(&request.user).map_err(|error| invalid("user", error))?;
+    let presence_to = match v1::PresenceTo::try_from(request.presence_to) {
+        Ok(v1::PresenceTo::Unspecified) => return Ok(Privacy { user, set: None }),
+        Ok(v1::PresenceTo::Nobody) => PresenceTo::Nobody,
+        Ok(v1::PresenceTo::Contacts) => PresenceTo::Contacts,
+        Ok(v1::PresenceTo::Everybody) => PresenceTo::Everybody,
+        Err(error) => return Err(invalid("presence_to", error)),
+    };
+    let stamp = message_id(&request.stamp, "stamp")?.stamp();
+    Ok(Privacy { user, set: Some((presence_to, stamp)) })
+}
+
+pub(super) fn users(users: Vec<String>) -> Read<Vec<UserId>> {
+    at_most(users.len(), ASKED, "users")?;
+    let users = users.into_iter().enumerate();
+    users.map(|(at, user)| name(user, format!("users[{at}]"))).collect()
+}
+
+/// Who may have written, and to whom.
+pub(super) fn contacts(contacts: Vec<v1::Contact>) -> Read<Vec<(UserId, UserId)>> {
+    at_most(contacts.len(), ASKED, "contacts")?;
+    let contacts = contacts.into_iter().enumerate();
+    let pair = |(at, v1::Contact { user, to })| {
+        Ok((name(user, format!("contacts[{at}].user"))?, name(to, format!("contacts[{at}].to"))?))
+    };
+    contacts.map(pair).collect()
+}
+
+fn name(name: String, at: String) -> Read<UserId> {
+    UserId::new(name).map_err(|error| invalid(at, error))
 }
 
 fn ids(ids: &[impl AsRef<[u8]>], at: String) -> Read<BTreeSet<MessageId>> {

@@ -3,7 +3,7 @@
 use chatcluster_messages_api::v1;
 use chatcluster_protocol::{
     Millis,
-    client::{Message, Recipient, Role},
+    client::{Message, PresenceTo, Recipient, Role},
     id::{DeviceId, MessageId, UserId},
 };
 use messages_core::{
@@ -83,6 +83,14 @@ pub(super) fn marked(marked: Result<Marked, Unmarked>) -> v1::MarkReadResult {
         },
         Err(Unmarked::NoPart) => refused(Refusal::NoPart),
         Err(Unmarked::NoMessage) => refused(Refusal::NoMessage),
+    }
+}
+
+pub(super) fn presence_to(presence_to: PresenceTo) -> v1::PresenceTo {
+    match presence_to {
+        PresenceTo::Nobody => v1::PresenceTo::Nobody,
+        PresenceTo::Contacts => v1::PresenceTo::Contacts,
+        PresenceTo::Everybody => v1::PresenceTo::Everybody,
     }
 }
 

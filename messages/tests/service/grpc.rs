@@ -207,6 +207,65 @@ async fn marks_are_answered_one_by_one_with_whom_to_tell() {
 }
 
 #[tokio::test]
+async fn who_may_see_whom_is_answered_by_position() {
+    let service = Service::start().await;
+    let mut gateway = service.gateway().await;
+    let privacy = |presence_to: v1::PresenceTo, stamp: u64| v1::PrivacyRequest {
+        user: "bob".into(),
+        presence_to: presence_to.into(),
+        stamp: bytes(MessageId::floor(stamp)),
+    };
+    let read = |users: &[&str]| v1::ReadPrivacyRequest {
+        users: users.iter().map(ToString::to_string).collect(),
+    };
+    use v1::PresenceTo::{Contacts, Everybody, Nobody, Unspecified};
+    for (set, is) in [
+        (Unspecified, Contacts),
+        (Everybody, Everybody),
+        (Unspecified, Everybody),
+        (Nobody, Nobody),
+    ] {
+        let answer = gateway.privacy(privacy(set, NOW)).await.unwrap().into_inner();
+        assert_eq!(answer.presence_to(), is);
+        let answer = gateway.read_privacy(read(&["alice", "bob"])).await.unwrap().into_inner();
+        assert_eq!(answer.presence_to().collect::<Vec<_>>(), [Contacts, is], "{set:?}");
+    }
+    let unknown = v1::PrivacyRequest { presence_to: 9, ..privacy(Nobody, NOW) };
+    let unstamped = v1::PrivacyRequest { stamp: Bytes::new(), ..privacy(Nobody, NOW) };
+    for (wrong, field) in [(unknown, "presence_to: "), (unstamped, "stamp: ")] {
+        let status = gateway.privacy(wrong).await.unwrap_err();
+        assert!(status.message().starts_with(field), "{status}");
+    }
+    let status = gateway.read_privacy(read(&["bob", "no one"])).await.unwrap_err();
+    assert!(status.message().starts_with("users[1]: "), "{status}");
+}
+
+#[tokio::test]
+async fn contacts_are_those_to_whom_something_has_come() {
+    let service = Service::start().await;
+    let mut gateway = service.gateway().await;
+    register(&mut gateway, "alice", "phone").await;
+    let hi = append("bob", "alice", "r-1", NOW, "hi");
+    store(&mut gateway, vec![hi.clone()]).await;
+    let acknowledgement = v1::Acknowledgement {
+        device: device("alice", "phone"),
+        messages: vec![hi.id],
+        stamp: bytes(MessageId::floor(NOW + 1)),
+        ..Default::default()
+    };
+    let request = v1::AcknowledgeRequest { acknowledgements: vec![acknowledgement] };
+    gateway.acknowledge(request).await.unwrap();
+    let contact = |user: &str, to: &str| v1::Contact { user: user.into(), to: to.into() };
+    let contacts = vec![contact("bob", "eve"), contact("bob", "alice"), contact("alice", "bob")];
+    let request = v1::ReadContactsRequest { contacts };
+    let answer = gateway.read_contacts(request).await.unwrap().into_inner();
+    assert_eq!(answer.contacts, [1]);
+    let contacts = vec![contact("alice", "bob"), contact("alice", "no one")];
+    let status = gateway.read_contacts(v1::ReadContactsRequest { contacts }).await.unwrap_err();
+    assert!(status.message().starts_with("contacts[1].to: "), "{status}");
+}
+
+#[tokio::test]
 async fn history_is_for_those_who_take_part() {
     let service = Service::start().await;
     let mut gateway = service.gateway().await;

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     id::{InvalidConversationId, Reference},
-    limits::{ACK_IDS, HISTORY_PAGE, TIME, TOKEN},
+    limits::{ACK_IDS, HISTORY_PAGE, TIME, TOKEN, WATCHED},
 };
 
 /// Why a frame was refused: the `error` to answer with.
@@ -37,9 +37,12 @@ pub fn decode(text: &str) -> Result<ClientFrame, Refusal> {
         "group" => parsed(text).map(ClientFrame::Group),
         "refresh" => parsed(text).map(ClientFrame::Refresh),
         "typing" => parsed_to(text, TYPED_TO).map(ClientFrame::Typing),
+        "presence" => parsed(text).map(ClientFrame::Presence),
+        "privacy" => parsed(text).map(ClientFrame::Privacy),
         "ping" => parsed(text).map(ClientFrame::Ping),
         other => {
-            let known = "hello, send, ack, read, history, group, refresh, typing or ping";
+            let known = "hello, send, ack, read, history, group, refresh, typing, presence, \
+                privacy or ping";
             let shown: String = other.chars().take(64).collect();
             let text = format!("there is no frame of type {shown:?}; it must be {known}");
             Err(Error::new(ErrorCode::UnknownType, text))
@@ -149,6 +152,9 @@ fn within_limits(frame: ClientFrame) -> Result<ClientFrame, Error> {
         }
         ClientFrame::History(history) if history.until.is_some_and(|at| at > TIME) => {
             Some(bad_field("until", format!("must be at most {TIME}, in milliseconds")))
+        }
+        ClientFrame::Presence(presence) if presence.users.len() > WATCHED => {
+            Some(bad_field("users", format!("must be at most {WATCHED} users")))
         }
         _ => None,
     };

@@ -84,7 +84,7 @@ pub enum ErrorCode {
     /// A service behind the gateway did not answer. A `send` has an unknown outcome: send the same
     /// reference again. Temporary.
     Unavailable,
-    /// The gateway takes no more work now. Temporary. No gateway of this version says so.
+    /// The gateway watches as many users as it can: `presence` is refused, and nothing has changed. Temporary.
     Overloaded,
     /// A code of a newer gateway.
     #[serde(other)]

@@ -11,6 +11,7 @@ mod error;
 mod group;
 mod history;
 mod media_range;
+mod presence;
 mod reading;
 mod refresh;
 mod request;
@@ -29,6 +30,7 @@ pub use group::{
 };
 pub use history::{History, HistoryPage};
 pub use media_range::{InvalidMediaRange, MediaRange};
+pub use presence::{Presence, PresenceTo, Presences, Privacy, PrivacyIs, UserPresence};
 pub use reading::{Marked, Read};
 pub use refresh::{Expiring, Refresh, Refreshed};
 pub use request::{InvalidRequestId, RequestId};
@@ -59,6 +61,10 @@ pub enum ClientFrame {
     Refresh(Refresh),
     /// The user is typing, or has stopped.
     Typing(Typing),
+    /// Whom the client watches: who of them is online.
+    Presence(Presence),
+    /// Who may see when the user is online.
+    Privacy(Privacy),
     /// Is the gateway still there?
     Ping(Ping),
 }
@@ -81,6 +87,10 @@ pub enum ServerFrame {
     Marked(Marked),
     /// Push: somebody is typing, or has stopped.
     Typing(IsTyping),
+    /// Answers `presence`; or, without `id`, a push: who is online.
+    Presence(Presences),
+    /// Answers `privacy`.
+    Privacy(PrivacyIs),
     /// Answers `history`.
     History(HistoryPage),
     /// Answers `group`.
@@ -126,6 +136,8 @@ impl ClientFrame {
             Self::Group(group) => Some(group.id),
             Self::Refresh(refresh) => Some(refresh.id),
             Self::Typing(typing) => typing.id,
+            Self::Presence(presence) => Some(presence.id),
+            Self::Privacy(privacy) => Some(privacy.id),
             Self::Ping(ping) => Some(ping.id),
         }
     }

@@ -10,7 +10,7 @@ use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
 /// Request, the frames that answer it, and what it is for.
-const REQUESTS: [(&str, &[&str], &str); 9] = [
+const REQUESTS: [(&str, &[&str], &str); 11] = [
     ("hello", &["welcome", "error"], "Open the session. The inbox follows, then `caught_up`."),
     ("send", &["sent", "error"], "Send a message."),
     ("ack", &["error"], "Remove what the device has kept from its inbox. Success has no answer."),
@@ -19,15 +19,18 @@ const REQUESTS: [(&str, &[&str], &str); 9] = [
     ("group", &["group_state", "error"], "Read who takes part in a group."),
     ("refresh", &["refreshed", "error"], "Let the session go on with a fresh token."),
     ("typing", &["error"], "Say that the user is typing, or has stopped. Success has no answer."),
+    ("presence", &["presences", "error"], "Watch who of these users is online."),
+    ("privacy", &["privacy_is", "error"], "Set who may see when the user is online, or ask."),
     ("ping", &["pong"], "Ask whether the gateway is still there."),
 ];
 
 /// Frames that come without a request.
-const PUSHES: [(&str, &str); 7] = [
+const PUSHES: [(&str, &str); 8] = [
     ("caught_up", "Everything that waited in the inbox has been pushed."),
     ("message", "A message for this device."),
     ("receipt", "How far somebody has received or read a conversation."),
     ("is_typing", "Somebody is typing, or has stopped."),
+    ("presences", "Who is online of those who are watched, where it has changed."),
     ("expiring", "The session's token expires soon: a `refresh` is wanted."),
     ("reconnect", "The gateway will close the connection soon."),
     ("error", "Why the connection ends."),
@@ -92,13 +95,15 @@ fn generator() -> SchemaGenerator {
         .into_generator()
 }
 
-/// The answers to `history` and `group` have the types of their requests, and so has the push of `typing`;
-/// within the document they need names of their own.
+/// The answers to `history`, `group`, `presence` and `privacy` have the types of their requests, and so has the
+/// push of `typing`; within the document they need names of their own.
 fn server_name(kind: &str) -> String {
     match kind {
         "history" => "history_page".into(),
         "group" => "group_state".into(),
         "typing" => "is_typing".into(),
+        "presence" => "presences".into(),
+        "privacy" => "privacy_is".into(),
         other => other.into(),
     }
 }

@@ -60,6 +60,7 @@ impl World {
         self.later(Node::Device(device), wait, move |world| world.client_ticks(device));
         self.later(Node::Device(device), wait, move |world| world.look_back(device));
         self.later(Node::Device(device), wait, move |world| world.type_on(device));
+        self.later(Node::Device(device), wait, move |world| world.watch_on(device));
     }
 
     /// The device wants to be connected.
@@ -118,6 +119,7 @@ impl World {
         self.client_ticks(device);
         self.look_back(device);
         self.type_on(device);
+        self.watch_on(device);
     }
 
     /// What arrives is read only after a while.
@@ -219,6 +221,7 @@ impl World {
         }
         self.send_again(device);
         self.send_marks(device);
+        self.watch_again(device);
     }
 
     /// Says something over the connection in use.

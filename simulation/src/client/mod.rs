@@ -9,6 +9,7 @@ mod reading;
 pub(crate) mod sending;
 mod token;
 mod typing;
+mod watching;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -21,6 +22,7 @@ use connection::Link;
 use gateway_core::Device;
 use history::Look;
 use marks::Mark;
+use watching::Watching;
 
 use crate::{
     clock::Time,
@@ -63,6 +65,7 @@ pub(crate) struct Client {
     unread: VecDeque<(StreamId, Wire)>,
     pub(crate) look: Option<Look>,
     pub(crate) marks: BTreeMap<ConversationId, Mark>,
+    pub(crate) watching: Watching,
 }
 
 /// A message that was written and has no answer.
@@ -122,6 +125,7 @@ impl Client {
             unread: VecDeque::new(),
             look: None,
             marks: BTreeMap::new(),
+            watching: Watching::default(),
         }
     }
 

@@ -113,6 +113,8 @@ impl World {
                 self.sent(device, &sent);
             }
             ServerFrame::Marked(marked) => self.marked(device, &marked),
+            ServerFrame::Presence(presences) => self.sees(device, presences),
+            ServerFrame::Privacy(answer) => self.privacy_is(device, &answer),
             ServerFrame::History(page) => self.history_page(device, page),
             ServerFrame::Expiring(_) => self.expiring(device),
             ServerFrame::Refreshed(refreshed) => self.refreshed(device, &refreshed),
@@ -150,6 +152,8 @@ impl World {
                     Some(reference) => self.send_failed(device, reference, &error),
                     None if self.refused_refresh(device, &error) => {}
                     None if self.mark_failed(device, error.id) => {}
+                    None if self.watch_failed(device, error.id) => {}
+                    None if self.privacy_failed(device, error.id) => {}
                     None => self.look_failed(device, &error),
                 }
             }

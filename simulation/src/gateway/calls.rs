@@ -33,7 +33,7 @@ use crate::{
 };
 
 /// How long a call may take: `WITHIN` of the gateway's message client.
-const WITHIN: Time = 5 * S;
+pub(super) const WITHIN: Time = 5 * S;
 
 /// Revocations in an answer.
 const REVOCATIONS: usize = 1000;
@@ -74,6 +74,7 @@ impl World {
             }
             Effect::Append { conversation, appends } => {
                 let appends: Vec<_> = appends.into_iter().map(convert::append).collect();
+                self.oracle.writes_to(&appends);
                 self.batch_append(at, AppendJob { connection, conversation, appends });
             }
             Effect::Acknowledge { device, messages, receipts, stamp } => {
@@ -86,6 +87,9 @@ impl World {
             }
             Effect::MarkRead { device, request, stamp } => {
                 self.mark_read(at, connection, &device, request, stamp);
+            }
+            Effect::Privacy { user, request, presence_to, stamp } => {
+                self.privacy(at, connection, (user, request), presence_to, stamp);
             }
             Effect::History { device, request } => self.history(at, connection, device, request),
             // The others are carried out by whoever gave this one here.

@@ -38,7 +38,7 @@ impl World {
         self.carry_out(at, out);
     }
 
-    fn carry_out(&mut self, at: usize, out: Effects) {
+    pub(super) fn carry_out(&mut self, at: usize, out: Effects) {
         for effect in out.lease {
             self.lease_effect(at, effect);
         }
@@ -56,6 +56,9 @@ impl World {
         }
         for effect in out.revocations {
             self.revocations_effect(at, effect);
+        }
+        for effect in out.presence {
+            self.presence_effect(at, effect);
         }
         for effect in out.drainer {
             self.drainer_effect(at, effect);

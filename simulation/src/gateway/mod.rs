@@ -9,6 +9,7 @@ mod fleet;
 mod links;
 mod machines;
 mod peers;
+mod presence;
 mod routing;
 mod sessions;
 mod typing;

@@ -2,9 +2,13 @@
 
 use bytes::Bytes;
 use chatcluster_manager::Manager;
-use chatcluster_protocol::{Millis, client::CloseCode, id::UserId};
+use chatcluster_protocol::{
+    Millis,
+    client::{CloseCode, UserPresence},
+    id::UserId,
+};
 use gateway_core::{
-    ConnectionId, Device, Local, Push, Route, Session,
+    ConnectionId, Device, Effects, Local, Push, Route, Session,
     session::{Effect, Env, Input, RateLimited, Verdict},
 };
 
@@ -23,6 +27,8 @@ enum Later {
     Route(Push, Vec<Device>),
     Typing(UserId, Bytes),
     Displace(Device, Route),
+    Machines(Effects),
+    MissedPresence(Vec<UserPresence>),
 }
 
 /// Where a token was taken.
@@ -97,6 +103,8 @@ impl World {
                 }
                 Later::Route(push, devices) => self.route_all(at, vec![(push, devices)]),
                 Later::Typing(to, frame) => self.typing(at, &to, frame),
+                Later::Machines(out) => self.carry_out(at, out),
+                Later::MissedPresence(missed) => self.missed_presence(at, connection, &missed),
                 Later::Displace(device, previous) => {
                     hit("claim: displaced another");
                     self.tell(at, |machines, now, out| {
@@ -127,6 +135,19 @@ impl World {
                 self.send(stream, 1, Wire::Text(frame));
             }
             Effect::WriteIfIdle(frame) => self.write_typing(at, connection, stream, frame),
+            Effect::WritePresence(frame, users) => {
+                if !self.write_presence(at, stream, frame) {
+                    later.push(Later::MissedPresence(users));
+                }
+            }
+            Effect::Watch { user, request, users } => {
+                let gateway = &mut self.gateways[at];
+                let (machines, now) = (&mut gateway.machines, gateway.clock.now(self.now));
+                let mut out = Effects::default();
+                let (request, locals) = ((request, users), &machines.locals);
+                machines.presence.watch(now, connection, &user, request, locals, &mut out.presence);
+                later.push(Later::Machines(out));
+            }
             Effect::Ping => self.send(stream, 1, Wire::Ping),
             Effect::Close(code) => self.close_connection(at, connection, code),
             Effect::Verify { token } => later.push(Later::Verify(token)),
@@ -141,7 +162,9 @@ impl World {
                 self.gateways[at].machines.locals.hold(device, local);
             }
             Effect::Unhold(device) => {
-                self.gateways[at].machines.locals.remove(&device, connection);
+                let machines = &mut self.gateways[at].machines;
+                machines.locals.remove(&device, connection);
+                machines.presence.unwatch(connection);
             }
             Effect::Release { device, epoch } => {
                 trace!(self, Node::Gateway(at), "releases {device:?} of {connection:?} at {epoch}");

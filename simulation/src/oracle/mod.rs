@@ -7,6 +7,7 @@
 //! - [`leaving`]: removed devices and revoked tokens
 //! - [`marks`]: what users have read, and who is told
 //! - [`typing`]: who is shown that somebody is typing, and when
+//! - [`presence`]: who is told that somebody is online, and that everybody knows it in the end
 //! - [`prompt`]: in worlds in which little goes wrong, that nothing waits for minutes
 //! - [`finals`]: routes and fresh messages once all is healed; and in the end everything
 
@@ -16,6 +17,7 @@ mod groups;
 mod heard;
 mod leaving;
 mod marks;
+mod presence;
 mod prompt;
 mod stored;
 mod typing;
@@ -31,6 +33,7 @@ use chatcluster_protocol::{
 };
 use gateway_core::Device;
 use marks::Reading;
+pub(crate) use presence::KNOWN;
 
 use crate::{clock::Time, world::World};
 
@@ -81,6 +84,7 @@ pub(crate) struct Oracle {
     /// What backends have asked for and not given up.
     pub(crate) orders: usize,
     leaving: leaving::Leaving,
+    presence: presence::Presence,
     group: groups::Group,
 }
 

@@ -85,6 +85,7 @@ impl World {
         let Some((device, id)) = parsed(key) else { return };
         trace!(self, Node::Replica(replica), "removes {id} from the inbox of {device:?}");
         self.oracle.removed.insert((replica, key.clone()));
+        self.oracle.arrives(self.now, &device.user, id);
         let Some(client) = self.client_of(&device) else { return };
         let cleared = matches!(change, Change::Cleared(_)) && self.oracle.was_removed(&device);
         if !cleared && !self.oracle.has_acknowledged(client, id.identity()) {

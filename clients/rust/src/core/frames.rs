@@ -6,12 +6,19 @@ use chatcluster_protocol::{
     client::{Error, ErrorCode, Message, Receipt, RequestId, Sent, ServerFrame},
     id::Reference,
 };
+use serde::Deserialize;
 
 use super::{
     Answer, Core, EVENTS, Effect, Event,
     link::{ASKED_AT_MOST, Link},
 };
 use crate::error::{QueryError, SendError};
+
+/// Of an answer, which request it is for.
+#[derive(Deserialize)]
+struct Answering {
+    id: Option<RequestId>,
+}
 
 impl Core {
     /// A frame came.
@@ -30,6 +37,8 @@ impl Core {
                 self.tell(Event::Typing(typing));
             }
             (ServerFrame::Typing(_), _) => {}
+            (ServerFrame::Presence(presences), _) => self.presences(presences),
+            (ServerFrame::Privacy(answer), _) => self.privacy_is(&answer),
             (ServerFrame::History(page), _) => {
                 if let Some(highest) = page.messages.iter().map(|message| message.message).max() {
                     self.saw(highest);
@@ -45,6 +54,18 @@ impl Core {
             (ServerFrame::Reconnect(ask), _) => self.asked_to_leave(now, ask.after, ask.reason),
             (ServerFrame::Pong(_) | ServerFrame::Unknown, _) => {}
         }
+    }
+
+    /// A frame came that this client cannot read, such as one with a value that only newer clients know. Asked again,
+    /// the gateway would say the same, so whoever waits for it is told.
+    pub(crate) fn unreadable(&mut self, now: Duration, text: &str) {
+        self.heard(now);
+        let answer = serde_json::from_str::<Answering>(text);
+        let Some(id) = answer.ok().and_then(|answer| answer.id) else { return };
+        if let Some(ticket) = self.queries.answered(id) {
+            self.effects.push_back(Effect::Told(ticket, Err(QueryError::Odd)));
+        }
+        self.odd_watch(id);
     }
 
     fn answered(&mut self, id: RequestId, answer: Answer) {
@@ -89,6 +110,7 @@ impl Core {
             self.effects.push_back(Effect::Told(ticket, Err(error)));
         } else if !self.typing.refused(error.id)
             && !self.failed_mark(now, &error, retry_after)
+            && !self.failed_watch(now, &error, retry_after)
             && !self.refused_refresh(now, &error, retry_after)
         {
             self.last_words(error.text, retry_after);
@@ -113,7 +135,7 @@ impl Core {
 
     /// How long to wait before a request is made again that has failed so often before. A rate limit is no
     /// failure: who says when there is room again need not be asked less and less often.
-    fn wait_after(
+    pub(super) fn wait_after(
         &mut self,
         error: &Error,
         failures: u32,

@@ -96,6 +96,7 @@ impl Core {
         }
         self.token_worked = true;
         self.typing = Typing::default();
+        self.watching.connected();
         self.epoch = Some(welcome.epoch);
         self.resume_changed = true;
         self.tell(Event::Connected(Session::new(welcome, self.gateway())));
@@ -209,6 +210,7 @@ impl Core {
                     live.leave.map(|(at, _)| at),
                     self.outbox.deadline(now),
                     self.marks.deadline(now),
+                    self.watching.deadline(now),
                     self.queries.deadline(now),
                     live.renewal.deadline(),
                     self.oldest_request().map(|since| since + ANSWER_WITHIN),
@@ -289,7 +291,8 @@ impl Core {
             Link::Live(live) => live.renewal.asked(),
             _ => None,
         };
-        let queries = [self.marks.oldest_asked(), self.queries.oldest_asked()];
+        let queries =
+            [self.marks.oldest_asked(), self.watching.oldest_asked(), self.queries.oldest_asked()];
         [self.outbox.oldest_in_flight(), refresh].into_iter().chain(queries).flatten().min()
     }
 

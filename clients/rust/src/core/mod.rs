@@ -3,8 +3,8 @@
 //! events in and carries the effects out.
 //!
 //! - inputs: [`Core::opened`], [`Core::ended`], [`Core::frame`], [`Core::heard`], [`Core::renewed`],
-//!   [`Core::tick`], and the application's [`Core::send`], [`Core::read`], [`Core::typing`], [`Core::ask`],
-//!   [`Core::take`], [`Core::close`]
+//!   [`Core::tick`], and the application's [`Core::send`], [`Core::read`], [`Core::typing`], [`Core::watch`],
+//!   [`Core::privacy`], [`Core::ask`], [`Core::take`], [`Core::close`]
 //! - outputs: [`Core::poll_effect`], [`Core::poll_event`], [`Core::deadline`]
 //!
 //! Times are durations since the client began, of a clock that never goes back.
@@ -22,13 +22,14 @@ mod renewal;
 #[cfg(test)]
 mod tests;
 mod typing;
+mod watching;
 
 use std::{collections::VecDeque, time::Duration};
 
 pub use backoff::Backoff;
 use backoff::Jitter;
 use chatcluster_protocol::{
-    client::{Ack, ClientFrame, Content, Recipient, RequestId, Send, Sent},
+    client::{Ack, ClientFrame, Content, PresenceTo, Recipient, RequestId, Send, Sent},
     id::{ConversationId, DeviceId, MessageId, Reference},
 };
 use inbox::Inbox;
@@ -38,9 +39,10 @@ use outbox::{Entry, Outbox, Rejected};
 pub(crate) use queries::{Answer, Question};
 use queries::{Queries, Ticket};
 use typing::Typing;
+use watching::Watching;
 
 use crate::{
-    error::{QueryError, SendError},
+    error::{PrivacyError, QueryError, SendError},
     event::{Cause, Event, Fatal},
     resume::Resume,
 };
@@ -81,6 +83,8 @@ pub(crate) enum Effect {
     Answered(Reference, Result<Sent, SendError>),
     /// A question has its answer.
     Told(Ticket, Result<Answer, QueryError>),
+    /// A question or a wish about who may see the user has its answer.
+    Privacy(Ticket, Result<PresenceTo, PrivacyError>),
 }
 
 /// The client's state, across connections.
@@ -100,6 +104,7 @@ pub(crate) struct Core {
     marks: Marks,
     queries: Queries,
     typing: Typing,
+    watching: Watching,
     requests: u64,
     highest: Option<MessageId>,
     epoch: Option<u64>,
@@ -139,6 +144,7 @@ impl Core {
             marks: Marks::default(),
             queries: Queries::default(),
             typing: Typing::default(),
+            watching: Watching::default(),
             requests: 0,
             highest: options.resume.highest,
             epoch: options.resume.epoch,
@@ -283,6 +289,9 @@ impl Core {
         if let Some(read) = self.next_mark(now, limits.reads_in_flight) {
             return Some(read);
         }
+        if let Some(frame) = self.watching.next(now, id) {
+            return Some(Effect::Write(frame.encode()));
+        }
         Some(Effect::Write(self.queries.next(now, id)?.encode()))
     }
 
@@ -335,6 +344,10 @@ impl Core {
         for ticket in self.queries.drain().collect::<Vec<_>>() {
             let error = QueryError::stopped(fatal.as_ref());
             self.effects.push_back(Effect::Told(ticket, Err(error)));
+        }
+        for ticket in self.watching.drain() {
+            let error = PrivacyError::stopped(fatal.as_ref());
+            self.effects.push_back(Effect::Privacy(ticket, Err(error)));
         }
         if let Some(fatal) = &fatal {
             self.tell(Event::Fatal(fatal.clone()));

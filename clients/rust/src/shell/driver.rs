@@ -1,15 +1,15 @@
 //! The task of one client: brings what happens to the core and carries out what it says.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     future::pending,
     sync::{Arc, OnceLock},
     time::Duration,
 };
 
 use chatcluster_protocol::{
-    client::{Recipient, Sent, ServerFrame},
-    id::{ConversationId, MessageId, Reference},
+    client::{PresenceTo, Recipient, Sent, ServerFrame},
+    id::{ConversationId, MessageId, Reference, UserId},
 };
 use futures_util::future::BoxFuture;
 use tokio::{
@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     core::{Answer, Core, Effect, Outgoing, Question, Taken},
-    error::{QueryError, SendError},
+    error::{PrivacyError, QueryError, SendError},
     event::{Event, Fatal},
     resume::Resume,
 };
@@ -45,6 +45,8 @@ pub(crate) enum Command {
     Take(Taken),
     Read(ConversationId, MessageId),
     Typing(Recipient, bool),
+    Watch(BTreeSet<UserId>),
+    Privacy(Option<PresenceTo>, oneshot::Sender<Result<PresenceTo, PrivacyError>>),
     Ask(Question, oneshot::Sender<Result<Answer, QueryError>>),
     Close,
 }
@@ -71,6 +73,7 @@ pub(crate) struct Driver {
     goodbye: bool,
     sends: HashMap<Reference, oneshot::Sender<Result<Sent, SendError>>>,
     questions: HashMap<u64, oneshot::Sender<Result<Answer, QueryError>>>,
+    settings: HashMap<u64, oneshot::Sender<Result<PresenceTo, PrivacyError>>>,
     tickets: u64,
     published: Option<Instant>,
 }
@@ -100,6 +103,7 @@ impl Driver {
             goodbye: false,
             sends: HashMap::new(),
             questions: HashMap::new(),
+            settings: HashMap::new(),
             tickets: 0,
             published: None,
         }
@@ -144,6 +148,11 @@ impl Driver {
                 // Whoever dropped the ticket does not want the answer.
                 Effect::Answered(reference, result) => {
                     if let Some(answer) = self.sends.remove(&reference) {
+                        let _ = answer.send(result);
+                    }
+                }
+                Effect::Privacy(ticket, result) => {
+                    if let Some(answer) = self.settings.remove(&ticket) {
                         let _ = answer.send(result);
                     }
                 }
@@ -207,6 +216,14 @@ impl Driver {
                     let now = self.now();
                     self.core.typing(now, to, active);
                 }
+                Command::Watch(users) => self.core.watch(users),
+                Command::Privacy(to, answer) => {
+                    self.tickets += 1;
+                    match self.core.privacy(self.tickets, to) {
+                        Ok(()) => drop(self.settings.insert(self.tickets, answer)),
+                        Err(error) => drop(answer.send(Err(error))),
+                    }
+                }
                 Command::Close => self.core.close(self.now()),
                 Command::Ask(question, answer) => {
                     self.tickets += 1;
@@ -242,7 +259,7 @@ impl Driver {
                     Err(error) => {
                         // It stays unacknowledged, so nothing is lost by going on.
                         tracing::warn!(%error, "ignored a frame that could not be read");
-                        self.core.heard(now);
+                        self.core.unreadable(now, &text);
                     }
                 }
             }

@@ -30,7 +30,7 @@ impl Default for Rates {
 
 impl Rates {
     /// Nobody has used up anything. `sends` are messages, `requests` the other frames that ask a service for
-    /// something: `history`, `group`, `read` and `refresh`.
+    /// something: `history`, `group`, `read`, `refresh`, `presence` and `privacy`.
     pub fn new(sends: Rate, requests: Rate) -> Self {
         Self { sends: Meter::new(sends), requests: Meter::new(requests) }
     }

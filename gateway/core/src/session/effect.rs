@@ -5,7 +5,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use chatcluster_protocol::{
     Millis,
-    client::{CloseCode, Content, GroupRequest, History, Message, Read, Recipient},
+    client::{
+        CloseCode, Content, GroupRequest, History, Message, PresenceTo, Read, Recipient, RequestId,
+        UserPresence,
+    },
     id::{ConversationId, HybridClock, Identity, MessageId, Reference, UserId},
 };
 
@@ -21,6 +24,8 @@ pub enum Effect {
     /// Write a text frame to the client, or drop it if more than a few wait to be written: this client does
     /// not read as fast as it is written to, and the frame is worth less than what waits.
     WriteIfIdle(Bytes),
+    /// The same, and where it is dropped say so with these: [`crate::Presence::missed`].
+    WritePresence(Bytes, Vec<UserPresence>),
     /// Write a WebSocket ping to the client.
     Ping,
     /// Write what is queued, then a close frame; wait for the client's a little, then drop the socket
@@ -75,7 +80,8 @@ pub enum Effect {
         /// The manager has the route. Where not, senders do not find it and probes do the work.
         claimed: bool,
     },
-    /// This session holds the device no more: [`crate::Locals::remove`]. Not answered.
+    /// This session holds the device no more: [`crate::Locals::remove`], and [`crate::Presence::unwatch`]. Not
+    /// answered.
     Unhold(Device),
     /// Another connection held the device before: [`crate::Evictions::displace`]. Not answered.
     Displace {
@@ -120,6 +126,27 @@ pub enum Effect {
         device: Device,
         /// What.
         request: Read,
+        /// As in `Acknowledge`.
+        stamp: MessageId,
+    },
+    /// From now on the session watches these users: [`crate::Presence::watch`], which answers the request. It
+    /// ends with `Unhold`.
+    Watch {
+        /// Who watches.
+        user: UserId,
+        /// The client's request.
+        request: RequestId,
+        /// Whom.
+        users: Vec<UserId>,
+    },
+    /// Who may see when the user is online? Answered by `Privacy`.
+    Privacy {
+        /// Whose setting.
+        user: UserId,
+        /// The client's request.
+        request: RequestId,
+        /// What to set first.
+        presence_to: Option<PresenceTo>,
         /// As in `Acknowledge`.
         stamp: MessageId,
     },

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use chatcluster_protocol::{
     Millis,
-    client::{ClientFrame, GroupState, HistoryPage, Read, Refusal, RequestId},
+    client::{ClientFrame, GroupState, HistoryPage, PresenceTo, Read, Refusal, RequestId},
     id::{ConversationId, MessageId, UserId},
 };
 
@@ -39,6 +39,8 @@ pub enum Input {
     Acknowledged(Result<(), Away>),
     /// Answers [`super::Effect::MarkRead`]: where the mark is now.
     Marked(Read, Result<MessageId, MarkFailure>),
+    /// Answers `Privacy` with the request: who may see when the user is online.
+    Privacy(RequestId, Result<PresenceTo, Away>),
     /// Answers [`super::Effect::History`]. The page's `id` is that of the request.
     History(RequestId, Result<HistoryPage, HistoryFailure>),
     /// Answers [`super::Effect::ReadGroup`]. Its `id` is that of the request.

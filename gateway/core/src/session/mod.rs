@@ -13,6 +13,7 @@ mod input;
 mod opening;
 mod outbox;
 mod owed;
+mod presence;
 mod push;
 mod rated;
 mod reading;
@@ -51,7 +52,7 @@ use typing::Typing;
 use uuid::Uuid;
 use window::Window;
 
-use crate::{ConnectionId, Device, Incarnation, Now, Push, Rates, Route};
+use crate::{ConnectionId, Device, Incarnation, Now, Push, Rates, Route, presence::Tell};
 
 /// What a session works with for the length of one call.
 #[derive(Debug)]
@@ -105,6 +106,10 @@ pub struct Session {
     histories: u8,
     /// Marks without an answer.
     reads: u8,
+    /// A `privacy` has no answer.
+    privacy: bool,
+    /// The highest number of a [`Tell`] that was handed on.
+    presence_told: u64,
     /// When the client was last heard, and when it was asked since.
     heard: Duration,
     pinged: Option<Duration>,
@@ -152,6 +157,8 @@ impl Session {
             socket_gone: false,
             histories: 0,
             reads: 0,
+            privacy: false,
+            presence_told: 0,
             heard: now.monotonic,
             pinged: None,
             token: None,
@@ -188,6 +195,7 @@ impl Session {
             Input::Appended(conversation, results) => self.appended(conversation, results, env),
             Input::Acknowledged(result) => self.acknowledged(result, env),
             Input::Marked(request, result) => self.marked(request, result, env),
+            Input::Privacy(id, result) => self.privacy_is(id, result, env),
             Input::History(id, result) => self.history_read(id, result, env),
             Input::Group(id, result) => self.group_read(id, result, env),
             Input::ReadAgain => self.read_again(env),
@@ -215,6 +223,16 @@ impl Session {
     /// `frame` is the push.
     pub fn show_typing(&mut self, epoch: u64, frame: Bytes, env: &mut Env<'_>) -> Shown {
         self.shows_typing(epoch, frame, env)
+    }
+
+    /// Tells the client who is online, if it has room for it; an answer to its request it always has.
+    pub fn show_presence(&mut self, tell: &Tell, env: &mut Env<'_>) -> Shown {
+        self.shows_presence(tell, env)
+    }
+
+    /// Refuses a request of the client to watch, for now.
+    pub fn refuse_presence(&mut self, request: RequestId, env: &mut Env<'_>) {
+        self.presence_refused(request, env);
     }
 
     /// When the next [`Input::Tick`] is due at the latest, in monotonic time; `None` once it is closing.

@@ -14,6 +14,8 @@ pub(super) fn rated(frame: &ClientFrame) -> Option<RequestId> {
         ClientFrame::Group(group) => Some(group.id),
         ClientFrame::Read(read) => Some(read.id),
         ClientFrame::Refresh(refresh) => Some(refresh.id),
+        ClientFrame::Presence(presence) => Some(presence.id),
+        ClientFrame::Privacy(privacy) => Some(privacy.id),
         _ => None,
     }
 }

@@ -47,6 +47,8 @@ impl Session {
             ClientFrame::Group(request) => self.group(request, env),
             ClientFrame::Refresh(refresh) => self.refresh(refresh, env),
             ClientFrame::Typing(typing) => self.types(&typing, env),
+            ClientFrame::Presence(presence) => self.watches(presence, env),
+            ClientFrame::Privacy(privacy) => self.privacy(privacy, env),
             ClientFrame::Ping(ping) => {
                 self.write(&ServerFrame::Pong(Pong { id: ping.id, time: env.now.wall }), env);
             }

@@ -15,12 +15,13 @@ use super::{Effect, Env, Opening, Session, State, window};
 const EVERY: Duration = Duration::from_millis(TYPING_EVERY);
 const LIFETIME: Duration = Duration::from_millis(TYPING_LIFETIME);
 
-/// What became of a `typing` that was to be shown to the client.
+/// What became of what was to be shown to the client: that somebody types, or is online.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shown {
-    /// [`Effect::WriteIfIdle`] says the rest.
+    /// [`Effect::WriteIfIdle`] or [`Effect::WritePresence`] says the rest.
     Handed,
-    /// The session catches up, or its client is behind, or silent: dropped.
+    /// Not now: the session catches up, or its client is behind, or silent. Typing is dropped then; presence is
+    /// told again, also where it came too late ([`crate::Presence::missed`]).
     Busy,
     /// It is not the session that was meant, or it ends.
     NotHere,

@@ -8,6 +8,7 @@
 //!   not accepted any more
 //! - [`acknowledge`]: removal, and the receipts that follow from it; [`reading`]: how far users have read;
 //!   [`mark`]: receipts in inboxes
+//! - [`privacy`]: what users let others see
 
 mod acknowledge;
 mod group;
@@ -15,6 +16,7 @@ mod home;
 mod inbox;
 mod mark;
 mod part;
+mod privacy;
 mod reading;
 mod registry;
 mod removal;
@@ -120,6 +122,7 @@ fn apply_part(view: &mut impl ViewMut, part: &Part, now: Millis) -> Applied {
             acknowledge::apply(view, acknowledge, there.as_ref(), now)
         }
         Part::MarkRead { mark, others, known } => reading::mark(view, mark, others, *known, now),
+        Part::SetPrivacy { user, privacy } => privacy::set(view, user, *privacy),
     }
 }
 

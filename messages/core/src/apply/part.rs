@@ -10,7 +10,7 @@ use chatcluster_protocol::{
 use crate::{
     group::Group,
     key::Key,
-    record::{Archived, InboxEntry, MarkKind, Registry, Told},
+    record::{Archived, InboxEntry, MarkKind, Privacy, Registry, Told},
     repository::{Acknowledge, MarkRead},
 };
 
@@ -137,6 +137,13 @@ pub enum Part {
         /// How far it was before, as a majority knows; a replica that has missed that learns it.
         known: Option<Told>,
     },
+    /// A user sets what others may see. A later setting that is there already stays.
+    SetPrivacy {
+        /// The user.
+        user: UserId,
+        /// The setting.
+        privacy: Privacy,
+    },
 }
 
 /// The group that a message was allowed for, and that its recipients were read of.
@@ -186,6 +193,7 @@ impl Batch {
             | Part::Register { .. }
             | Part::Learn { .. }
             | Part::MarkRead { .. }
+            | Part::SetPrivacy { .. }
             | Part::Unregister { .. } => PART,
         };
         self.0.iter().flat_map(|unit| &unit.0).map(part).sum()

@@ -7,6 +7,7 @@ mod devices;
 mod fan_out;
 mod groups;
 mod inbox;
+mod privacy;
 mod query;
 mod quorum;
 mod reading;
@@ -21,8 +22,8 @@ use std::{collections::BTreeMap, future::Future};
 
 use chatcluster_protocol::{
     Millis,
-    client::Message,
-    id::{ConversationId, DeviceId, GroupId, MessageId, UserId},
+    client::{Message, PresenceTo},
+    id::{ConversationId, DeviceId, GroupId, MessageId, Stamp, UserId},
 };
 pub use query::stable_up_to;
 pub use quorum::Quorum;
@@ -143,6 +144,35 @@ pub trait Repository: Send + Sync + 'static {
         &self,
         marks: Vec<MarkRead>,
     ) -> impl Future<Output = Result<Vec<Result<Marked, Unmarked>>, RepositoryError>> + Send;
+
+    /// Who may see when each of these users is online, in the order asked.
+    fn privacies(
+        &self,
+        users: Vec<UserId>,
+    ) -> impl Future<Output = Result<Vec<PresenceTo>, RepositoryError>> + Send;
+
+    /// Who may see when a user is online.
+    fn privacy(
+        &self,
+        user: UserId,
+    ) -> impl Future<Output = Result<PresenceTo, RepositoryError>> + Send {
+        let privacy = self.privacies(vec![user]);
+        async { Ok(privacy.await?.first().copied().unwrap_or_default()) }
+    }
+
+    /// Sets that, as of `stamp` or later, and says what is set then.
+    fn set_privacy(
+        &self,
+        user: UserId,
+        presence_to: PresenceTo,
+        stamp: Stamp,
+    ) -> impl Future<Output = Result<PresenceTo, RepositoryError>> + Send;
+
+    /// Whether each user, the first of a pair, has written to the other one, and that has arrived.
+    fn contacts(
+        &self,
+        pairs: Vec<(UserId, UserId)>,
+    ) -> impl Future<Output = Result<Vec<bool>, RepositoryError>> + Send;
 
     /// Which of these devices have something waiting that is older than `before`? It may say yes for
     /// a device whose last entry has just gone, never no for one that has something.

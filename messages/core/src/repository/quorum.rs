@@ -10,15 +10,15 @@ use std::{
 
 use chatcluster_protocol::{
     Millis,
-    client::Message,
-    id::{ConversationId, DeviceId, GroupId, MessageId, UserId},
+    client::{Message, PresenceTo},
+    id::{ConversationId, DeviceId, GroupId, MessageId, Stamp, UserId},
 };
 use serde::de::DeserializeOwned;
 
 use super::{
     Acknowledge, Append, InboxCursor, InboxPage, MarkPlaced, MarkRead, Marked, MessagePage, Query,
     Refused, Registered, Registration, Repository, RepositoryError, RevocationPage, Seen, Stored,
-    Unmarked, append, devices, fan_out, groups, inbox, query, reading, registry, removal,
+    Unmarked, append, devices, fan_out, groups, inbox, privacy, query, reading, registry, removal,
     revocation,
 };
 use crate::{
@@ -233,6 +233,23 @@ impl<R: Replica> Repository for Quorum<R> {
         marks: Vec<MarkRead>,
     ) -> impl Future<Output = Result<Vec<Result<Marked, Unmarked>>, RepositoryError>> + Send {
         reading::mark(self, marks)
+    }
+
+    async fn privacies(&self, users: Vec<UserId>) -> Result<Vec<PresenceTo>, RepositoryError> {
+        privacy::settings(self, &users).await
+    }
+
+    fn set_privacy(
+        &self,
+        user: UserId,
+        presence_to: PresenceTo,
+        stamp: Stamp,
+    ) -> impl Future<Output = Result<PresenceTo, RepositoryError>> + Send {
+        privacy::set(self, user, presence_to, stamp)
+    }
+
+    async fn contacts(&self, pairs: Vec<(UserId, UserId)>) -> Result<Vec<bool>, RepositoryError> {
+        privacy::contacts(self, &pairs).await
     }
 
     fn waiting(

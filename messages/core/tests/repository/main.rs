@@ -6,6 +6,7 @@
 mod groups;
 mod harness;
 mod inboxes;
+mod privacy;
 mod queries;
 mod reading;
 mod removals;

@@ -198,12 +198,12 @@ fn template(cluster: &Cluster, config_map: &str) -> PodTemplateSpec {
 
 /// What a gateway of this many connections needs. A session over TLS takes 5.7 KB (docs/benchmarks.md),
 /// the kernel's sockets and frames under way about as much; the limit leaves room for all clients coming
-/// at once.
+/// at once, and watching as many users as a gateway takes (100,000, up to 900 bytes each).
 fn resources(connections: u32) -> k8s_openapi::api::core::v1::ResourceRequirements {
     let mebibytes =
         |base: u32, kibibytes: u32| format!("{}Mi", base + connections * kibibytes / 1024);
     let millicores = 100 + connections / 100;
-    pods::resources(&format!("{millicores}m"), &mebibytes(48, 16), &mebibytes(128, 48))
+    pods::resources(&format!("{millicores}m"), &mebibytes(48, 16), &mebibytes(216, 48))
 }
 
 fn configuration(cluster: &Cluster) -> String {

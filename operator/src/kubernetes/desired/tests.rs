@@ -82,8 +82,8 @@ fn what_a_gateway_needs_follows_from_its_connections() {
         let resources = at(&set, &format!("{POD}/containers/0/resources"));
         (resources["requests"]["memory"].clone(), resources["limits"]["memory"].clone())
     };
-    assert_eq!(memory(10_000), (json!("204Mi"), json!("596Mi")));
-    assert_eq!(memory(100_000), (json!("1610Mi"), json!("4815Mi")));
+    assert_eq!(memory(10_000), (json!("204Mi"), json!("684Mi")));
+    assert_eq!(memory(100_000), (json!("1610Mi"), json!("4903Mi")));
 }
 
 #[test]

@@ -24,7 +24,8 @@ use crate::{
 use row::{CloseRow, ErrorRow};
 
 /// Errors that no test can provoke, and why.
-const ERRORS: [(&str, &str); 1] = [("overloaded", "no gateway of this version says so")];
+const ERRORS: [(&str, &str); 1] =
+    [("overloaded", "100,000 users have to be watched; gateway-core tests it")];
 
 /// Limits that no test can break, and why.
 const LIMITS: [(&str, &str); 1] =

@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind};
 use chatcluster_client::{
     Event, Fatal,
     protocol::{
-        client::{Expiring, ServerFrame},
+        client::{Expiring, Presences, ServerFrame},
         id::UserId,
     },
 };
@@ -84,6 +84,9 @@ fn json(event: Event) -> Option<String> {
         Event::Message(message) => ServerFrame::Message(message).encode(),
         Event::Receipt(receipt) => ServerFrame::Receipt(receipt).encode(),
         Event::Typing(typing) => ServerFrame::Typing(typing).encode(),
+        Event::Presence(presence) => {
+            ServerFrame::Presence(Presences { id: None, users: vec![presence] }).encode()
+        }
         Event::CaughtUp => ServerFrame::CaughtUp.encode(),
         Event::Connected(session) => json!({
             "type": "connected",
@@ -123,6 +126,10 @@ fn words(event: &Event, user: &UserId, clock: Clock, paint: Paint) -> Option<Str
             text::complain(&text::expiring(clock, *expires));
             None
         }
-        Event::Receipt(_) | Event::Typing(_) | Event::CaughtUp | Event::Fatal(_) => None,
+        Event::Receipt(_)
+        | Event::Typing(_)
+        | Event::Presence(_)
+        | Event::CaughtUp
+        | Event::Fatal(_) => None,
     }
 }

@@ -4,6 +4,7 @@ mod bench;
 mod connection;
 mod limited;
 mod renewal;
+mod watching;
 mod world;
 
 use chatcluster_protocol::{

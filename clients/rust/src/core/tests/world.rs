@@ -194,6 +194,9 @@ impl World {
                 !acked
             }),
             ClientFrame::Typing(typing) => panic!("nobody types {typing:?}"),
+            ClientFrame::Presence(_) | ClientFrame::Privacy(_) => {
+                panic!("nobody watches {frame:?}")
+            }
             ClientFrame::Ping(_)
             | ClientFrame::History(_)
             | ClientFrame::Group(_)

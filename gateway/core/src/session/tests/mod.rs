@@ -5,6 +5,7 @@ mod inbox;
 mod model;
 mod opening;
 mod order;
+mod presence;
 mod rated;
 mod reading;
 mod requests;

@@ -103,6 +103,9 @@ fn requests_have_a_rate_of_their_own() {
         r#"{"type":"history","id":4,"user":"alice"}"#,
         r#"{"type":"read","id":4,"conversation":"884a4521-52d3-8f04-8cc0-51df8f708aff","up_to":"019a1b2c-3d4e-7000-9c3f-6a7b8c9d0e1f"}"#,
         r#"{"type":"refresh","id":4,"token":"t"}"#,
+        r#"{"type":"group","id":4,"group":"0f0f0f0f-1e1e-4d2d-8c3c-4b4b4b4b4b4b"}"#,
+        r#"{"type":"presence","id":4,"users":["alice"]}"#,
+        r#"{"type":"privacy","id":4}"#,
     ] {
         bob.sends(request);
         let effects = bob.effects();

@@ -68,7 +68,7 @@ impl Mistakes<'_> {
         let answer = match one_more["type"].as_str() {
             Some("send") => "sent",
             Some("read") => "marked",
-            _ => "history",
+            of_the_same_name => of_the_same_name.unwrap_or_default(),
         };
         for _ in 0..most {
             client.expect(answer).await?;
@@ -159,6 +159,34 @@ impl Mistakes<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Each is told of, as of one who does not exist; one more is not taken, and those before stay watched.
+    pub(super) async fn watched_users(&self, limit: &Limit) -> Result<(), String> {
+        let most = limit.number(0)?;
+        let mut client = self.world.session(0, "watches-many", "phone").await?;
+        let request = |count: u64| {
+            let mut request = self.request("presence");
+            request["users"] = (0..count).map(|n| format!("nobody-{n}")).collect();
+            request
+        };
+        client.send(&request(most)).await?;
+        let answer = client.expect("presence").await?;
+        let users = answer["users"].as_array().ok_or("no users came")?;
+        let unknown = users.iter().filter(|user| user["online"] == false);
+        if unknown.count() as u64 != most {
+            return Err(format!("{answer} came"));
+        }
+        self.beyond(&mut client, limit, &request(most + 1), Some("users")).await
+    }
+
+    pub(super) async fn privacy_in_flight(&self, limit: &Limit) -> Result<(), String> {
+        let request = |number: u64| {
+            let mut privacy = self.request("privacy");
+            privacy["id"] = (100 + number).into();
+            privacy
+        };
+        self.in_flight("privacies", limit, request).await
     }
 
     fn typing(&self, to: &str) -> Value {

@@ -49,6 +49,8 @@ async fn one(mistakes: &Mistakes<'_>, limit: &Limit, what: &str) -> Result<(), S
         "other requests of one user" => mistakes.requests_per_second(limit).await,
         "typing to one user" => mistakes.typing_to_one(limit).await,
         "users typed to at a time" => mistakes.typing_to_many(limit).await,
+        "users in one presence" => mistakes.watched_users(limit).await,
+        "privacy without an answer" => mistakes.privacy_in_flight(limit).await,
         "members of a group" => mistakes.members_of_a_group(limit).await,
         "users in one change of a group" => mistakes.users_in_one_change(limit).await,
         "name of a group" => mistakes.name_of_a_group(limit).await,

@@ -2,6 +2,7 @@
 
 mod command;
 mod input;
+mod presence;
 mod ticks;
 
 use std::{
@@ -11,15 +12,16 @@ use std::{
 };
 
 use chatcluster_client::{
-    Event, HistoryQuery, QueryError, SendError,
+    Event, HistoryQuery, PrivacyError, QueryError, SendError,
     protocol::{
-        client::{Content, HistoryPage, IsTyping, Message, Receipt, Recipient, Sent},
+        client::{Content, HistoryPage, IsTyping, Message, PresenceTo, Receipt, Recipient, Sent},
         id::{Reference, UserId},
     },
 };
 use command::{Command, HELP};
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use input::{Input, Screen};
+use presence::Sight;
 use ticks::{News, Ticks};
 use tokio::{
     sync::mpsc,
@@ -63,6 +65,7 @@ pub(crate) async fn run(
         screen,
         ticks: Ticks::default(),
         typist: None,
+        sight: Sight::default(),
         waiting: FuturesUnordered::new(),
         clock,
         paint: Paint::detect(),
@@ -82,6 +85,8 @@ struct Talk {
     ticks: Ticks,
     /// Who is shown as typing, and how long.
     typist: Option<(UserId, Instant)>,
+    /// What was shown of the other one's being there.
+    sight: Sight,
     waiting: FuturesUnordered<Pin<Box<dyn Future<Output = Answer> + Send>>>,
     clock: Clock,
     paint: Paint,
@@ -91,11 +96,13 @@ struct Talk {
 enum Answer {
     Sent(Reference, Result<Sent, SendError>),
     History(Result<HistoryPage, QueryError>),
+    Privacy(Result<PresenceTo, PrivacyError>),
 }
 
 impl Talk {
     async fn run(&mut self, mut commands: mpsc::Receiver<Command>) -> Result<(), Failure> {
         self.show(self.paint.dim("type a line to send it; /help shows what else there is")).await?;
+        self.watch().await;
         let mut soon = interval(SOON);
         soon.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -119,6 +126,7 @@ impl Talk {
             Command::Say(said) => self.say(said).await,
             Command::To(to) => {
                 self.to = to;
+                self.watch().await;
                 Ok(())
             }
             Command::History(limit) => {
@@ -127,6 +135,12 @@ impl Talk {
                 query.limit = Some(limit);
                 let history = async move { Answer::History(client.history(query).await) };
                 self.waiting.push(Box::pin(history));
+                Ok(())
+            }
+            Command::Privacy(to) => {
+                let client = self.connection.client.clone();
+                let privacy = async move { Answer::Privacy(client.privacy(to).await) };
+                self.waiting.push(Box::pin(privacy));
                 Ok(())
             }
             Command::Help => self.show(HELP.into()).await,
@@ -171,6 +185,8 @@ impl Talk {
                 }
                 Ok(())
             }
+            Answer::Privacy(Ok(to)) => self.show(self.paint.dim(presence::privacy(to))).await,
+            Answer::Privacy(Err(error)) => self.show(self.paint.bad(&error.to_string())).await,
             Answer::History(Err(error)) => self.show(self.paint.bad(&error.to_string())).await,
         }
     }
@@ -189,6 +205,10 @@ impl Talk {
             }
             Event::Receipt(receipt) => self.receipt(&receipt).await,
             Event::Typing(typing) => self.typing(typing).await,
+            Event::Presence(presence) => match self.sight.shows(&presence, text::now()) {
+                Some(text) => self.show(self.paint.dim(&text)).await,
+                None => Ok(()),
+            },
             Event::Connected(session) => {
                 let text = format!("-- connected to {} as {}", session.gateway, session.user);
                 self.show(self.paint.good(&text)).await
@@ -205,6 +225,12 @@ impl Talk {
             Event::CaughtUp => Ok(()),
             Event::Fatal(fatal) => Err(fatal.into()),
         }
+    }
+
+    /// Of one user, which is within what may be watched.
+    async fn watch(&mut self) {
+        self.sight = Sight::default();
+        let _ = self.connection.client.watch([self.to.clone()]).await;
     }
 
     /// A line that has scrolled away cannot be taken back, so it is shown where the typing begins.
