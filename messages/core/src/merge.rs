@@ -5,7 +5,7 @@
 //! Rule 17: a merged page ends at the smallest last key of any truncated page, since behind that key
 //! one of the replicas has not been heard.
 
-use std::{cmp::Ordering, collections::BTreeMap};
+use std::cmp::Ordering;
 
 use chatcluster_protocol::planted::{Bug, planted};
 
@@ -52,19 +52,20 @@ pub fn merge(pages: Vec<Rows>, reverse: bool) -> Result<Page, Corrupt> {
         .min_by(smallest);
     let inside =
         |key: &Key| ended_at.as_ref().is_none_or(|end| order(key, end) != Ordering::Greater);
-    let mut merged: BTreeMap<Key, Vec<u8>> = BTreeMap::new();
-    for (key, value) in pages.into_iter().flat_map(|page| page.rows) {
-        if !inside(&key) {
-            continue;
+    let mut all: Vec<_> = pages.into_iter().flat_map(|page| page.rows).collect();
+    all.retain(|(key, _)| inside(key));
+    // Each page is in order, which a stable sort makes use of.
+    all.sort_by(|(a, _), (b, _)| order(a, b));
+    let mut rows: Vec<(Key, Vec<u8>)> = Vec::with_capacity(all.len());
+    for (key, value) in all {
+        match rows.last_mut().filter(|(last, _)| *last == key) {
+            // Most replicas say the same.
+            Some((_, other)) if *other == value => {}
+            Some((_, other)) => *other = newer(&key, other, &value)?,
+            None => rows.push((key, value)),
         }
-        let value = match merged.get(&key) {
-            Some(other) => newer(&key, other, &value)?,
-            None => value,
-        };
-        merged.insert(key, value);
     }
-    let live = merged.into_iter().filter(|(_, value)| !record::is_tombstone(value));
-    let rows = if reverse { live.rev().collect() } else { live.collect() };
+    rows.retain(|(_, value)| !record::is_tombstone(value));
     Ok(Page { rows, ended_at })
 }
 
@@ -160,6 +161,8 @@ fn delivered(mut a: Delivered, b: Delivered) -> Delivered {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use proptest::prelude::*;
 
     use super::*;
