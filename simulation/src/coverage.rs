@@ -5,17 +5,26 @@ use std::{cell::RefCell, collections::BTreeMap};
 use crate::faults::Kind;
 
 thread_local! {
-    static HITS: RefCell<BTreeMap<&'static str, u64>> = const { RefCell::new(BTreeMap::new()) };
+    static HITS: RefCell<BTreeMap<Place, (&'static str, u64)>> =
+        const { RefCell::new(BTreeMap::new()) };
 }
+
+/// Where a name is in memory, which is compared faster than what it says. A name may be in several places.
+type Place = (*const u8, usize);
 
 /// Counts a branch.
 pub(crate) fn hit(what: &'static str) {
-    HITS.with_borrow_mut(|hits| *hits.entry(what).or_default() += 1);
+    let place = (what.as_ptr(), what.len());
+    HITS.with_borrow_mut(|hits| hits.entry(place).or_insert((what, 0)).1 += 1);
 }
 
 /// What was counted in this thread since the last time.
 pub fn take() -> BTreeMap<&'static str, u64> {
-    HITS.take()
+    let mut all = BTreeMap::new();
+    for (what, count) in HITS.take().into_values() {
+        *all.entry(what).or_default() += count;
+    }
+    all
 }
 
 /// What a run of many seeds has not reached of what it has to.
