@@ -18,6 +18,7 @@ use gateway_core::Away;
 use crate::{
     clock::{MS, S, START, Time},
     coverage::hit,
+    faults::Kind,
     network::Node,
     trace::trace,
     world::World,
@@ -61,12 +62,16 @@ impl Directory {
 type Answer<T> = Rc<RefCell<Option<Box<dyn FnOnce(&mut World, Result<T, Away>)>>>>;
 
 impl World {
-    /// The manager is copied from time to time, while something can go wrong with it.
+    /// The manager is copied from time to time, while something can go wrong with it; nobody needs the copies
+    /// of one that will not fail over.
     pub(crate) fn plan_manager_copies(&mut self) {
         if self.now > self.shape.trouble {
             return;
         }
-        self.directory.copies.push_back(self.directory.manager.snapshot());
+        let mut faults = self.shape.faults.iter().filter(|fault| fault.at >= self.now);
+        if faults.any(|fault| matches!(fault.kind, Kind::FailOver(_))) {
+            self.directory.copies.push_back(self.directory.manager.snapshot());
+        }
         if self.directory.copies.len() > COPIES {
             self.directory.copies.pop_front();
         }
