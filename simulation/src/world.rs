@@ -10,7 +10,7 @@ use crate::{
     network::{Network, Node},
     oracle::{KNOWN, Oracle, Violation},
     processes::Processes,
-    queue::{Happening, Queue},
+    queue::Queue,
     shape::Shape,
     storage::{Pod, Replica, Wires},
     trace::Trace,
@@ -76,10 +76,16 @@ impl World {
         world.trace.kept = keep_trace;
         world.start();
         while !world.over && world.oracle.violation.is_none() {
-            let Some((at, what)) = world.queue.pop() else { break };
+            let Some((at, to, what)) = world.queue.pop() else { break };
             world.now = at;
             world.events += 1;
-            what(&mut world);
+            let what = match to {
+                Some((node, life)) => world.processes.take_in(node, life, what),
+                None => Some(what),
+            };
+            if let Some(what) = what {
+                what(&mut world);
+            }
             world.run_tasks();
         }
         Outcome {
@@ -167,7 +173,7 @@ impl World {
 
     /// Something happens to nobody in particular.
     pub(crate) fn at(&mut self, at: Time, what: impl FnOnce(&mut Self) + 'static) {
-        self.queue.push(at, Box::new(what));
+        self.queue.push(at, None, Box::new(what));
     }
 
     /// Something happens to a node, unless it dies before; a node that pauses has it when it goes on.
@@ -189,20 +195,13 @@ impl World {
         delay: Time,
         what: impl FnOnce(&mut Self) + 'static,
     ) {
-        let what: Happening = Box::new(what);
-        self.at(self.now + delay, move |world| world.happens(node, life, what));
-    }
-
-    fn happens(&mut self, node: Node, life: u64, what: Happening) {
-        if let Some(what) = self.processes.take_in(node, life, what) {
-            what(self);
-        }
+        self.queue.push(self.now + delay, Some((node, life)), Box::new(what));
     }
 
     /// A node that paused goes on with what has come in the meantime.
     pub(crate) fn resume(&mut self, node: Node) {
         for (life, what) in self.processes.resume(node) {
-            self.later_in(node, life, 1, what);
+            self.queue.push(self.now + 1, Some((node, life)), what);
         }
     }
 
