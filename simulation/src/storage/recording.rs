@@ -29,9 +29,16 @@ pub(crate) enum Change {
 pub(super) struct Recording<'a> {
     pub(super) view: &'a mut MemoryView,
     pub(super) changes: Vec<Change>,
+    /// The last device that was looked for in its registry, as keys of its inbox begin, and whether it was
+    /// there. Most removals are of one device.
+    known: Option<(Key, bool)>,
 }
 
-impl Recording<'_> {
+impl<'a> Recording<'a> {
+    pub(super) fn new(view: &'a mut MemoryView) -> Self {
+        Self { view, changes: Vec::new(), known: None }
+    }
+
     fn registry(&self, user: &UserId) -> Result<Registry, ViewError> {
         let key = key::registry(user);
         let value = self.view.get(&key)?;
@@ -50,9 +57,15 @@ impl Recording<'_> {
     }
 
     /// Whether the device of an inbox's key is registered here.
-    fn knows_device_of(&self, key: &[u8]) -> Result<bool, ViewError> {
+    fn knows_device_of(&mut self, key: &[u8]) -> Result<bool, ViewError> {
+        let inbox = &key[..key.len().saturating_sub(16)];
+        if let Some((_, known)) = self.known.as_ref().filter(|(last, _)| last == inbox) {
+            return Ok(*known);
+        }
         let Some((user, device)) = key::device_of(key) else { return Ok(false) };
-        Ok(self.registry(&user)?.devices.contains_key(&device))
+        let known = self.registry(&user)?.devices.contains_key(&device);
+        self.known = Some((inbox.to_vec(), known));
+        Ok(known)
     }
 }
 
@@ -69,6 +82,7 @@ impl View for Recording<'_> {
 impl ViewMut for Recording<'_> {
     fn put(&mut self, key: Key, value: Vec<u8>) -> Result<(), ViewError> {
         if Table::of(&key) == Some(Table::Registry) {
+            self.known = None;
             self.registry_changes(&key, &value)?;
         }
         let change = match Table::of(&key) {

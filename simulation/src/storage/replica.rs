@@ -117,7 +117,7 @@ impl World {
         let mut answers = Vec::new();
         let mut changes = Vec::new();
         for Writing { pod, batches, slot } in std::mem::take(&mut replica.writing) {
-            let mut recording = Recording { view: &mut replica.view, changes: Vec::new() };
+            let mut recording = Recording::new(&mut replica.view);
             let applied: Applied = if replica.failing {
                 Err(ReplicaError::Unavailable("the disk is full".into()))
             } else {
