@@ -100,6 +100,7 @@ impl World {
     fn new(shape: Shape) -> Self {
         let seed = shape.seed;
         let mut chance = Chance::new(seed, 2);
+        let clients = Client::all(&shape);
         Self {
             now: 0,
             queue: Queue::default(),
@@ -111,8 +112,8 @@ impl World {
             pods: Vec::new(),
             replicas: (0..shape.replicas).map(|_| Replica::new(&shape, &mut chance)).collect(),
             directory: Directory::new(),
-            clients: Client::all(&shape),
-            oracle: Oracle::default(),
+            oracle: Oracle::new(clients.iter().map(|client| &client.home), shape.replicas),
+            clients,
             trace: Trace::default(),
             events: 0,
             over: false,

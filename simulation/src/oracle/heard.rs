@@ -154,7 +154,7 @@ impl World {
             // A message of another device may be stored later than that, under a lower id.
             .filter(|(_, m)| m.stored.is_some_and(|stored| stored < placed))
             .filter(|(_, m)| m.to == to && m.id.is_some_and(|id| id <= *up_to))
-            .map(|(number, m)| (number, m.owed.clone()))
+            .map(|(number, m)| (number, &m.owed))
             .collect();
         let has_all = |client: usize, device: &gateway_core::Device| {
             let mut owed = about.iter().filter(|(_, owed)| owed.contains(device));

@@ -2,6 +2,7 @@
 //!
 //! - [`stored`]: P1 when a message is stored, P4 whenever an entry leaves an inbox
 //! - [`audit`]: now and then, what a read of an inbox gives against what replicas have
+//! - [`inboxes`]: what is in each inbox, as replicas have it
 //! - [`groups`]: who certainly takes part in the group, and who certainly does not
 //! - [`heard`]: P2, P3 and what clients are told, as they are told
 //! - [`leaving`]: removed devices and revoked tokens
@@ -15,6 +16,7 @@ mod audit;
 mod finals;
 mod groups;
 mod heard;
+mod inboxes;
 mod leaving;
 mod marks;
 mod presence;
@@ -73,14 +75,17 @@ pub(crate) struct Oracle {
     reading: BTreeMap<(UserId, ConversationId), Reading>,
     /// How far each device was told that somebody has read.
     told_read: BTreeMap<(usize, ConversationId, UserId), MessageId>,
-    /// What each replica has removed from inboxes.
-    removed: BTreeSet<(usize, Vec<u8>)>,
+    inboxes: inboxes::Inboxes,
+    /// The number of each device.
+    numbers: BTreeMap<Device, usize>,
     /// When each receipt was placed.
     placed: BTreeMap<MessageId, Time>,
     /// When a gateway was last told who types to whom.
     typed: BTreeMap<(UserId, UserId), Time>,
     /// Messages that were sent when all was healed.
     fresh: Vec<usize>,
+    /// Those that a gateway was told to be stored, in the order in which it was.
+    stored: Vec<usize>,
     /// What backends have asked for and not given up.
     pub(crate) orders: usize,
     leaving: leaving::Leaving,
@@ -109,6 +114,7 @@ struct Written {
     /// What it says, where that is a change of the group.
     change: Option<Content>,
     reference: Reference,
+    identity: Identity,
     conversation: ConversationId,
     /// The devices that were registered when it came to a first replica (when it was written, until
     /// then): of the recipient, and others of the sender.
@@ -126,6 +132,12 @@ struct Written {
 }
 
 impl Oracle {
+    /// Nothing has happened yet to these devices and replicas.
+    pub(crate) fn new<'a>(devices: impl Iterator<Item = &'a Device>, replicas: usize) -> Self {
+        let numbers = devices.cloned().zip(0..).collect();
+        Self { numbers, inboxes: inboxes::Inboxes::new(replicas), ..Self::default() }
+    }
+
     /// How many messages were written.
     pub(crate) fn sends(&self) -> u64 {
         self.messages.len() as u64
@@ -148,7 +160,8 @@ impl Oracle {
         let conversation = to.conversation(&from.user);
         let owed = self.registered_for(from, to);
         self.by_reference.insert((by, reference.clone()), number);
-        self.by_identity.insert(Identity::of(&from.user, &from.device, reference), number);
+        let identity = Identity::of(&from.user, &from.device, reference);
+        self.by_identity.insert(identity, number);
         self.order.entry((by, conversation)).or_default().push(number);
         self.messages.push(Written {
             by,
@@ -157,6 +170,7 @@ impl Oracle {
             at: now,
             change,
             reference: reference.clone(),
+            identity,
             conversation,
             owed,
             archived: false,
@@ -204,8 +218,7 @@ impl Oracle {
     }
 
     fn identity(&self, number: usize) -> Identity {
-        let Written { from, reference, .. } = &self.messages[number];
-        Identity::of(&from.user, &from.device, reference)
+        self.messages[number].identity
     }
 }
 
@@ -222,6 +235,6 @@ impl World {
     }
 
     fn client_of(&self, device: &Device) -> Option<usize> {
-        self.clients.iter().position(|client| client.home == *device)
+        self.oracle.numbers.get(device).copied()
     }
 }

@@ -17,17 +17,21 @@ impl World {
         let until = self.now.saturating_sub(within);
         // What is older has been looked at, unless the device came later.
         let lately = |at: Time| at + 2 * EVERY > until;
+        let oracle = &self.oracle;
+        let stored_at = |number: &usize| oracle.messages[*number].stored.unwrap_or(Time::MAX);
+        let by_then = oracle.stored.partition_point(|number| stored_at(number) <= until);
+        let before = oracle.stored.partition_point(|number| !lately(stored_at(number)));
         for client in &self.clients {
             let welcomed = client.link.as_ref().and_then(|link| link.welcomed_at);
             // One that did not read begins anew.
             let welcomed = welcomed.map(|at| at.max(client.reads_from));
             let Some(welcomed) = welcomed.filter(|at| *at <= until) else { continue };
-            let late = self.oracle.messages.iter().enumerate().find(|(number, message)| {
-                message.stored.is_some_and(|at| at <= until && (lately(at) || lately(welcomed)))
-                    && message.owed.contains(&client.home)
-                    && !client.shown.contains_key(&self.oracle.identity(*number))
+            let first = if lately(welcomed) { 0 } else { before };
+            let late = oracle.stored[first..by_then.max(first)].iter().find(|number| {
+                let message = &oracle.messages[**number];
+                message.owed.contains(&client.home) && !client.shown.contains_key(&message.identity)
             });
-            if let Some((number, _)) = late {
+            if let Some(number) = late {
                 let what =
                     format!("m{number} does not reach {:?}, which is connected", client.home);
                 return self.violated("P5", what);

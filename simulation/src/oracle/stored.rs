@@ -3,7 +3,7 @@
 use chatcluster_protocol::id::{DeviceId, Identity, MessageId, UserId};
 use gateway_core::Device;
 use messages_core::{
-    key::{self, Table},
+    key::{self, Key, Table},
     record::{Archived, is_tombstone},
 };
 
@@ -16,7 +16,10 @@ impl World {
         let identity = Identity::of(&message.from, &message.device, &message.reference);
         let Some(number) = self.oracle.by_identity.get(&identity).copied() else { return };
         let now = self.now;
-        self.oracle.messages[number].stored.get_or_insert(now);
+        if self.oracle.messages[number].stored.is_none() {
+            self.oracle.messages[number].stored = Some(now);
+            self.oracle.stored.push(number);
+        }
         let owed = self.oracle.messages[number].owed.clone();
         if self.on_a_quorum(&key::fan_out(id)) {
             return;
@@ -65,7 +68,8 @@ impl World {
             Change::Added(key) => {
                 if let Some((device, id)) = parsed(key) {
                     trace!(self, Node::Replica(replica), "puts {id} into the inbox of {device:?}");
-                    if self.oracle.removed.contains(&(replica, key.clone())) {
+                    let Some(client) = self.client_of(&device) else { return };
+                    if self.oracle.inboxes.added(client, replica, id) {
                         let what = format!("{id} comes back into the inbox of {device:?}");
                         self.violated("P4", what);
                     }
@@ -84,9 +88,9 @@ impl World {
         };
         let Some((device, id)) = parsed(key) else { return };
         trace!(self, Node::Replica(replica), "removes {id} from the inbox of {device:?}");
-        self.oracle.removed.insert((replica, key.clone()));
         self.oracle.arrives(self.now, &device.user, id);
         let Some(client) = self.client_of(&device) else { return };
+        self.oracle.inboxes.removed(self.now, client, replica, id);
         let cleared = matches!(change, Change::Cleared(_)) && self.oracle.was_removed(&device);
         if !cleared && !self.oracle.has_acknowledged(client, id.identity()) {
             let what = format!("{id} left the inbox of {device:?}, which has not acknowledged it");
@@ -96,30 +100,28 @@ impl World {
 
     /// What is in a device's inbox, as a majority has it.
     pub(super) fn inbox_of(&self, device: &Device) -> Vec<MessageId> {
-        self.on_most(key::inboxes(&device.user, &device.device))
+        let client = self.client_of(device).into_iter();
+        client.flat_map(|client| self.oracle.inboxes.waiting(client)).collect()
     }
 
     /// The messages whose fan-out is pending, as a majority has it.
     pub(super) fn fan_outs(&self) -> Vec<MessageId> {
-        self.on_most(vec![Table::FanOut as u8])
+        let pending = self.keys_on_most(Table::FanOut);
+        pending.iter().filter_map(|key| key::id_of(key)).collect()
     }
 
     /// How many records of a table most replicas have and none has removed.
     pub(super) fn count_on_most(&self, table: Table) -> usize {
-        self.keys_on_most(vec![table as u8]).len()
+        self.keys_on_most(table).len()
     }
 
-    /// The ids of what most replicas have under a prefix and none has removed.
-    fn on_most(&self, prefix: Vec<u8>) -> Vec<MessageId> {
-        self.keys_on_most(prefix).iter().filter_map(|key| key::id_of(key)).collect()
-    }
-
-    fn keys_on_most(&self, prefix: Vec<u8>) -> Vec<Vec<u8>> {
+    fn keys_on_most(&self, table: Table) -> Vec<&Key> {
+        let prefix = vec![table as u8];
         let end = key::end_of(&prefix);
         let mut found = std::collections::BTreeMap::new();
         for replica in &self.replicas {
             for (key, value) in replica.view.map().range(prefix.clone()..end.clone()) {
-                let entry = found.entry(key.clone()).or_insert((0, false));
+                let entry = found.entry(key).or_insert((0, false));
                 entry.0 += 1;
                 entry.1 |= is_tombstone(value);
             }
