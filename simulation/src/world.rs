@@ -51,6 +51,8 @@ pub struct World {
     pub(crate) oracle: Oracle,
     pub(crate) trace: Trace,
     pub(crate) events: u64,
+    /// Everything has arrived, and inboxes stay as they are.
+    pub(crate) settled: bool,
     pub(crate) over: bool,
 }
 
@@ -116,6 +118,7 @@ impl World {
             clients,
             trace: Trace::default(),
             events: 0,
+            settled: false,
             over: false,
             chance,
             typing: Chance::new(seed, 7),
@@ -165,6 +168,7 @@ impl World {
     fn look_whether_settled(&mut self) {
         if self.is_settled() || self.now >= self.shape.trouble + SETTLED {
             self.check_everything();
+            self.settled = true;
             // Who has begun to watch, or to hide, just now is not known yet.
             self.at(self.now + KNOWN, Self::check_sights);
         } else {

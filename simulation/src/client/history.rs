@@ -1,5 +1,5 @@
-//! Looking back: a device goes forward through one of its conversations, page by page, for as long as the
-//! world lasts; every second one looks only for pictures, and from when it began. In the end it must have
+//! Looking back: a device goes forward through one of its conversations, page by page, for as long as things
+//! go wrong or are new; every second one looks only for pictures, and from when it began. In the end it must have
 //! seen all that is stable.
 
 use std::collections::BTreeSet;
@@ -59,8 +59,16 @@ impl World {
             seen: BTreeSet::new(),
             complete: 0,
         });
-        self.next_page(device);
+        if !self.has_seen_all(device) {
+            self.next_page(device);
+        }
         self.later(Node::Device(device), EVERY, move |world| world.look_back(device));
+    }
+
+    /// All is healed, and there is nothing that the device has not come by.
+    fn has_seen_all(&self, device: usize) -> bool {
+        let look = self.clients[device].look.as_ref();
+        self.now > self.shape.trouble && look.is_some_and(|look| look.complete >= self.stable())
     }
 
     fn next_page(&mut self, device: usize) {

@@ -17,8 +17,11 @@ use crate::{
 const EVERY: Time = 700 * MS;
 
 impl World {
-    /// Reads some inbox, and does so again after a while.
+    /// Reads some inbox, and does so again after a while, until all is settled and inboxes stay as they are.
     pub(crate) fn audit(&mut self) {
+        if self.settled {
+            return;
+        }
         self.at(self.now + EVERY, Self::audit);
         let at = self.chance.index(self.clients.len());
         let pod = self.chance.index(self.shape.pods);

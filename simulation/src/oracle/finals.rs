@@ -2,6 +2,7 @@
 
 use chatcluster_manager::Manager;
 use chatcluster_protocol::{
+    Millis,
     client::Recipient,
     id::{ConversationId, MessageId},
 };
@@ -151,9 +152,8 @@ impl World {
     }
 
     /// Up to when histories have to be complete: the fresh messages included.
-    fn stable(&self) -> u64 {
-        let written = self.oracle.messages.iter().filter(|message| message.id.is_some());
-        written.filter_map(|message| message.id).map(|id| id.millis()).max().unwrap_or(0) + 1
+    pub(crate) fn stable(&self) -> Millis {
+        self.oracle.latest + 1
     }
 
     /// The end: everything has arrived, once, in order, and nothing waits.

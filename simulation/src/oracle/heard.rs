@@ -43,6 +43,7 @@ impl World {
             return self.violated("P2", what);
         }
         message.id = Some(id);
+        self.oracle.latest = self.oracle.latest.max(id.millis());
         let change = message.change.clone();
         let (seen, conversation) = (message.seen, message.conversation);
         if let Some(seen) = seen.filter(|seen| *seen >= id && self.clocks_are_close()) {

@@ -30,6 +30,7 @@ use std::{
 };
 
 use chatcluster_protocol::{
+    Millis,
     client::{Content, Recipient},
     id::{ConversationId, Identity, MessageId, Reference, UserId},
 };
@@ -86,6 +87,8 @@ pub(crate) struct Oracle {
     fresh: Vec<usize>,
     /// Those that a gateway was told to be stored, in the order in which it was.
     stored: Vec<usize>,
+    /// The time in the highest id that a client was told.
+    latest: Millis,
     /// What backends have asked for and not given up.
     pub(crate) orders: usize,
     leaving: leaving::Leaving,
