@@ -128,8 +128,10 @@ impl World {
         self.say(device, ClientFrame::Send(send));
     }
 
-    /// All that has no answer goes again over a new connection, in the order written.
+    /// All that has no answer goes again over a new connection, in the order written. (Who would have gone on after
+    /// a limit may have restarted since.)
     pub(super) fn send_again(&mut self, device: usize) {
+        self.clients[device].limited_until = 0;
         for draft in &mut self.clients[device].outbox {
             draft.state = State::Fresh;
         }
