@@ -4,10 +4,7 @@ use std::{collections::BTreeMap, ops::Bound};
 
 use chatcluster_protocol::Millis;
 
-use crate::{
-    key::Key,
-    record::{Corrupt, is_tombstone},
-};
+use crate::{key::Key, record::Corrupt};
 
 /// Why a view could not answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -27,13 +24,6 @@ pub trait View {
 
     /// A range of the map.
     fn scan(&self, scan: &Scan) -> Result<Rows, ViewError>;
-
-    /// The same without what was removed, which only those want who merge.
-    fn live(&self, scan: &Scan) -> Result<Rows, ViewError> {
-        let mut page = self.scan(scan)?;
-        page.rows.retain(|(_, value)| !is_tombstone(value));
-        Ok(page)
-    }
 }
 
 /// Changing the map, inside of a transaction that the caller commits.
@@ -121,16 +111,6 @@ impl MemoryView {
     pub fn map(&self) -> &BTreeMap<Key, Vec<u8>> {
         &self.map
     }
-
-    fn page(&self, scan: &Scan, wanted: impl Fn(&[u8]) -> bool) -> Result<Rows, ViewError> {
-        if scan.from >= scan.to {
-            return Ok(Rows::default());
-        }
-        let range = (Bound::Included(&scan.from), Bound::Excluded(&scan.to));
-        let rows = self.map.range::<Key, _>(range).filter(|(_, value)| wanted(value));
-        let rows = rows.map(|(key, value)| Ok((key.clone(), value.clone())));
-        if scan.reverse { Rows::take(scan, rows.rev()) } else { Rows::take(scan, rows) }
-    }
 }
 
 impl View for MemoryView {
@@ -139,11 +119,12 @@ impl View for MemoryView {
     }
 
     fn scan(&self, scan: &Scan) -> Result<Rows, ViewError> {
-        self.page(scan, |_| true)
-    }
-
-    fn live(&self, scan: &Scan) -> Result<Rows, ViewError> {
-        self.page(scan, |value| !is_tombstone(value))
+        if scan.from >= scan.to {
+            return Ok(Rows::default());
+        }
+        let range = (Bound::Included(&scan.from), Bound::Excluded(&scan.to));
+        let rows = self.map.range::<Key, _>(range).map(|(k, v)| Ok((k.clone(), v.clone())));
+        if scan.reverse { Rows::take(scan, rows.rev()) } else { Rows::take(scan, rows) }
     }
 }
 

@@ -77,10 +77,6 @@ impl View for Recording<'_> {
     fn scan(&self, scan: &Scan) -> Result<Rows, ViewError> {
         self.view.scan(scan)
     }
-
-    fn live(&self, scan: &Scan) -> Result<Rows, ViewError> {
-        self.view.live(scan)
-    }
 }
 
 impl ViewMut for Recording<'_> {

@@ -156,7 +156,7 @@ fn left_below(
         rows: LOOK_BACK,
         bytes: usize::MAX,
     };
-    let rows = view.live(&scan)?;
+    let rows = view.scan(&scan)?;
     for (key, value) in &rows.rows {
         let Some(entry) = record::decode::<InboxEntry>(key, value)? else { continue };
         let id = key::id_of(key).ok_or_else(|| record::Corrupt::new(key, "its key has no id"))?;
