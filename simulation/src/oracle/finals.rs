@@ -213,7 +213,8 @@ impl World {
             let shown = |number: &usize| {
                 let id = client.shown.get(&self.oracle.identity(*number))?;
                 // A replica that had missed it took the repeat as new, for a device that came in between.
-                let copy = self.oracle.messages[*number].id.is_some_and(|told| told != *id);
+                let message = &self.oracle.messages[*number];
+                let copy = message.id.is_some_and(|told| told != *id) || message.refused;
                 (!copy || self.replicas.len() == 1).then_some((*number, *id))
             };
             let shown: Vec<_> = order.iter().filter_map(shown).collect();

@@ -238,6 +238,10 @@ impl World {
 
     /// A request was refused for good: so it was one that had to be.
     pub(crate) fn check_refused(&mut self, device: usize, reference: &Reference, forged: bool) {
+        let number = self.oracle.by_reference.get(&(device, reference.clone())).copied();
+        if let Some(message) = number.and_then(|number| self.oracle.messages.get_mut(number)) {
+            message.refused |= !forged;
+        }
         if !forged && !self.may_be_forbidden(device, reference) {
             let home = &self.clients[device].home;
             self.violated("P1", format!("a send of {home:?} was refused for good"));

@@ -124,6 +124,8 @@ struct Written {
     owed: Vec<Device>,
     /// It has come to a first replica.
     archived: bool,
+    /// It was refused for good: what an earlier attempt has left on a single replica has no place among others.
+    refused: bool,
     /// The highest id that the writing device had seen.
     seen: Option<MessageId>,
     /// Since when it is stored, as far as a gateway was told.
@@ -177,6 +179,7 @@ impl Oracle {
             conversation,
             owed,
             archived: false,
+            refused: false,
             seen,
             stored: None,
             id: None,
