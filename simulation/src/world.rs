@@ -170,7 +170,7 @@ impl World {
             self.check_everything();
             self.settled = true;
             // Who has begun to watch, or to hide, just now is not known yet.
-            self.at(self.now + KNOWN, Self::check_sights);
+            self.at(self.now + KNOWN, Self::check_sights_soon);
         } else {
             self.at(self.now + 5 * S, Self::look_whether_settled);
         }

@@ -17,6 +17,7 @@ use messages_core::{
 
 use super::Oracle;
 use crate::{
+    client::Client,
     clock::{S, Time},
     coverage::hit,
     faults::Kind,
@@ -28,6 +29,9 @@ use crate::{
 /// How long it may take until everybody knows who is online and who hides: gateways check once in a minute, and
 /// again after 10 s where there was no answer.
 pub(crate) const KNOWN: Time = 80 * S;
+
+/// How long it may take until everybody knows who has come or gone: two periods of lookups, and an answer.
+const NOTICED: Time = 15 * S;
 
 /// How long a user may look online without a session: a lease, a period of lookups, and two answers of the
 /// manager.
@@ -46,6 +50,8 @@ pub(super) struct Presence {
     arrived: BTreeMap<(UserId, UserId), Time>,
     /// When each user last had a session.
     here: BTreeMap<UserId, Time>,
+    /// Who was online a little before the end.
+    online: BTreeSet<UserId>,
 }
 
 impl Oracle {
@@ -142,10 +148,16 @@ impl World {
             && !self.here().contains(user)
     }
 
+    /// Whoever comes or goes from now on need not have been noticed when sights are checked.
+    pub(crate) fn check_sights_soon(&mut self) {
+        self.oracle.presence.online = self.online();
+        self.at(self.now + NOTICED, Self::check_sights);
+    }
+
     /// Everybody has watched everybody for long enough: each sees what there is to see, and no more. Then
     /// the last promise: a gateway dies just when all devices of one of its users go without a word, and once its
     /// lease is over nobody takes them for online.
-    pub(crate) fn check_sights(&mut self) {
+    fn check_sights(&mut self) {
         if let Some(what) = self.sight_lacks(&BTreeSet::new()) {
             self.violated("presence", what);
         }
@@ -180,11 +192,12 @@ impl World {
     /// What somebody sees that is not so. `gone`: users of whom nothing is there any more.
     fn sight_lacks(&self, gone: &BTreeSet<UserId>) -> Option<String> {
         let truth = self.online();
+        let mut news: BTreeSet<&UserId> =
+            truth.symmetric_difference(&self.oracle.presence.online).collect();
+        news.extend(self.clients.iter().filter(|one| self.is_new(one)).map(|one| &one.home.user));
         for client in self.clients.iter() {
-            let link = client.link.as_ref();
-            let since =
-                link.and_then(|link| link.welcomed_at).filter(|_| client.reads_from <= self.now);
-            if since.is_none_or(|at| at + 15 * S > self.now) {
+            let link = client.link.as_ref().filter(|link| link.is_welcomed());
+            if link.is_none() || self.is_new(client) || client.reads_from > self.now {
                 continue;
             }
             let watcher = &client.home.user;
@@ -197,6 +210,7 @@ impl World {
                 let online = truth.contains(user) && !gone.contains(user);
                 let may = match self.may_see(watcher, user) {
                     _ if !gone.is_empty() && !gone.contains(user) => continue,
+                    _ if gone.is_empty() && news.contains(user) => continue,
                     // Not all replicas have the same: it depends on who is asked.
                     None => continue,
                     Some(may) => may,
@@ -211,6 +225,12 @@ impl World {
             }
         }
         None
+    }
+
+    /// It came just now.
+    fn is_new(&self, client: &Client) -> bool {
+        let since = client.link.as_ref().and_then(|link| link.welcomed_at);
+        since.is_some_and(|at| at + NOTICED > self.now)
     }
 
     /// Who has a route that lives.
