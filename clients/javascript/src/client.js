@@ -201,19 +201,26 @@ export class ChatClient {
     return this.#ask({ type: 'group', group });
   }
 
+  /** @param {any} query */
+  #ask(query) {
+    return this.#answered(this.#questions, (core, ticket) => core.ask(ticket, query));
+  }
+
   /**
-   * @param {any} query
+   * What comes of something that the core is asked under a ticket.
+   * @param {Map<number, { resolve: (answer: any) => void, reject: (error: Error) => void }>} waiting
+   * @param {(core: Core, ticket: number) => void} ask
    * @returns {Promise<any>}
    */
-  async #ask(query) {
+  async #answered(waiting, ask) {
     await this.#started();
     this.#tickets += 1;
     const ticket = this.#tickets;
     return new Promise((resolve, reject) => {
       this.#run((core) => {
         try {
-          core.ask(ticket, query);
-          this.#questions.set(ticket, { resolve, reject });
+          ask(core, ticket);
+          waiting.set(ticket, { resolve, reject });
         } catch (error) {
           reject(error);
         }
@@ -263,19 +270,7 @@ export class ChatClient {
    * @returns {Promise<import('./protocol.js').PresenceTo>}
    */
   async privacy(to) {
-    await this.#started();
-    this.#tickets += 1;
-    const ticket = this.#tickets;
-    return new Promise((resolve, reject) => {
-      this.#run((core) => {
-        try {
-          core.privacy(ticket, to);
-          this.#settings.set(ticket, { resolve, reject });
-        } catch (error) {
-          reject(error);
-        }
-      });
-    });
+    return this.#answered(this.#settings, (core, ticket) => core.privacy(ticket, to));
   }
 
   /** Writes the acks and marks that are due, closes the connection, saves, and ends the client. */

@@ -101,7 +101,7 @@ export class Core {
    * @param {{ type: 'history' | 'group', [field: string]: unknown }} query
    */
   ask(ticket, query) {
-    if (this.link.is === 'stopped') throw stoppedQuery(this.link.error);
+    if (this.link.is === 'stopped') throw stopped(QueryError, this.link.error);
     this.#queries.push(ticket, query);
   }
 
@@ -143,7 +143,7 @@ export class Core {
    * @param {import('./protocol.js').PresenceTo} [to]
    */
   privacy(ticket, to) {
-    if (this.link.is === 'stopped') throw stoppedPrivacy(this.link.error);
+    if (this.link.is === 'stopped') throw stopped(PrivacyError, this.link.error);
     this.#watching.privacy(ticket, to);
   }
 
@@ -541,10 +541,10 @@ export class Core {
       this.#effects.push({ do: 'sent', ref, result: stoppedSend(error) });
     }
     for (const ticket of this.#queries.drain()) {
-      this.#effects.push({ do: 'answer', ticket, result: stoppedQuery(error) });
+      this.#effects.push({ do: 'answer', ticket, result: stopped(QueryError, error) });
     }
     for (const ticket of this.#watching.drain()) {
-      this.#effects.push({ do: 'privacy', ticket, result: stoppedPrivacy(error) });
+      this.#effects.push({ do: 'privacy', ticket, result: stopped(PrivacyError, error) });
     }
     this.link = { is: 'stopped', error };
     if (error) this.#tell({ name: 'fatal', value: error });
@@ -567,12 +567,11 @@ function stoppedSend(error) {
   return new SendError('closed', 'the client was closed before an answer came; the outcome is unknown');
 }
 
-/** @param {FatalError | undefined} error */
-function stoppedPrivacy(error) {
-  return error ? new PrivacyError('fatal', error.message) : new PrivacyError('closed', 'the client was closed');
-}
-
-/** @param {FatalError | undefined} error */
-function stoppedQuery(error) {
-  return error ? new QueryError('fatal', error.message) : new QueryError('closed', 'the client was closed');
+/**
+ * @template {typeof QueryError | typeof PrivacyError} Kind
+ * @param {Kind} Kind
+ * @param {FatalError | undefined} error
+ */
+function stopped(Kind, error) {
+  return error ? new Kind('fatal', error.message) : new Kind('closed', 'the client was closed');
 }

@@ -20,12 +20,15 @@ impl<M: Manager> Hub<M> {
         tell: impl FnOnce(&mut Machines, Now, &mut StdRng, &mut Effects),
     ) {
         let mut out = Effects::default();
-        {
-            let mut guard = self.machines.lock().unwrap_or_else(PoisonError::into_inner);
-            let (machines, rng) = &mut *guard;
-            tell(machines, self.clock.now(), rng, &mut out);
-        }
+        self.with_machines(|machines, rng| tell(machines, self.clock.now(), rng, &mut out));
         self.carry_out(out);
+    }
+
+    /// Changes the machines under their lock, where nothing is to be carried out, or only later.
+    pub(super) fn with_machines(&self, change: impl FnOnce(&mut Machines, &mut StdRng)) {
+        let mut guard = self.machines.lock().unwrap_or_else(PoisonError::into_inner);
+        let (machines, rng) = &mut *guard;
+        change(machines, rng);
     }
 
     pub(super) fn carry_out(&self, out: Effects) {

@@ -1,7 +1,5 @@
 //! Who is online: what the machine asks of the services, and what it tells sessions.
 
-use std::sync::PoisonError;
-
 use chatcluster_manager::Manager;
 use chatcluster_protocol::{
     client::{RequestId, UserPresence},
@@ -26,18 +24,19 @@ impl<M: Manager> Hub<M> {
         request: (RequestId, Vec<UserId>),
     ) -> Effects {
         let mut out = Effects::default();
-        let mut guard = self.machines.lock().unwrap_or_else(PoisonError::into_inner);
-        let (machines, now) = (&mut guard.0, self.clock.now());
-        let (locals, to) = (&machines.locals, &mut out.presence);
-        machines.presence.watch(now, connection, user, request, locals, to);
+        self.with_machines(|machines, _| {
+            let (now, locals, to) = (self.clock.now(), &machines.locals, &mut out.presence);
+            machines.presence.watch(now, connection, user, request, locals, to);
+        });
         out
     }
 
     /// A session holds nothing more.
     pub(super) fn unhold(&self, connection: ConnectionId, device: &Device) {
-        let mut guard = self.machines.lock().unwrap_or_else(PoisonError::into_inner);
-        guard.0.locals.remove(device, connection);
-        guard.0.presence.unwatch(connection);
+        self.with_machines(|machines, _| {
+            machines.locals.remove(device, connection);
+            machines.presence.unwatch(connection);
+        });
     }
 
     pub(super) fn missed_presence(&self, connection: ConnectionId, missed: &[UserPresence]) {

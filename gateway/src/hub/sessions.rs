@@ -282,8 +282,7 @@ impl<M: Manager> Hub<M> {
     }
 
     fn locals(&self, change: impl FnOnce(&mut gateway_core::Locals)) {
-        let mut guard = self.machines.lock().unwrap_or_else(PoisonError::into_inner);
-        change(&mut guard.0.locals);
+        self.with_machines(|machines, _| change(&mut machines.locals));
     }
 }
 

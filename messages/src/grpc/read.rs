@@ -50,9 +50,7 @@ fn append(append: v1::Append, at: &str) -> Read<Append> {
         ));
     }
     let to = match append.to {
-        Some(v1::append::To::User(to)) => {
-            To::User(UserId::new(to).map_err(|error| invalid(field("to.user"), error))?)
-        }
+        Some(v1::append::To::User(to)) => To::User(name(&to, format_args!("{at}.to.user"))?),
         Some(v1::append::To::Group(to)) => To::Group(group_id(&to, field("to.group"))?),
         None => return Err(invalid(field("to"), "a message must have a recipient")),
     };
@@ -72,7 +70,7 @@ fn append(append: v1::Append, at: &str) -> Read<Append> {
 
 pub(super) fn device(device: Option<v1::Device>, at: &str) -> Read<(UserId, DeviceId)> {
     let device = device.ok_or_else(|| invalid(at, "is missing"))?;
-    let user = UserId::new(device.user).map_err(|error| invalid(format!("{at}.user"), error))?;
+    let user = name(&device.user, format_args!("{at}.user"))?;
     let device =
         DeviceId::new(device.device).map_err(|error| invalid(format!("{at}.device"), error))?;
     Ok((user, device))
@@ -124,7 +122,7 @@ pub(super) struct Privacy {
 }
 
 pub(super) fn privacy(request: v1::PrivacyRequest) -> Read<Privacy> {
-    let user = UserId::new(&request.user).map_err(|error| invalid("user", error))?;
+    let user = name(&request.user, "user")?;
     let presence_to = match v1::PresenceTo::try_from(request.presence_to) {
         Ok(v1::PresenceTo::Unspecified) => return Ok(Privacy { user, set: None }),
         Ok(v1::PresenceTo::Nobody) => PresenceTo::Nobody,
@@ -139,7 +137,7 @@ pub(super) fn privacy(request: v1::PrivacyRequest) -> Read<Privacy> {
 pub(super) fn users(users: Vec<String>) -> Read<Vec<UserId>> {
     at_most(users.len(), ASKED, "users")?;
     let users = users.into_iter().enumerate();
-    users.map(|(at, user)| name(user, format!("users[{at}]"))).collect()
+    users.map(|(at, user)| name(&user, format_args!("users[{at}]"))).collect()
 }
 
 /// Who may have written, and to whom.
@@ -147,12 +145,14 @@ pub(super) fn contacts(contacts: Vec<v1::Contact>) -> Read<Vec<(UserId, UserId)>
     at_most(contacts.len(), ASKED, "contacts")?;
     let contacts = contacts.into_iter().enumerate();
     let pair = |(at, v1::Contact { user, to })| {
-        Ok((name(user, format!("contacts[{at}].user"))?, name(to, format!("contacts[{at}].to"))?))
+        let user = name(&user, format_args!("contacts[{at}].user"))?;
+        Ok((user, name(&to, format_args!("contacts[{at}].to"))?))
     };
     contacts.map(pair).collect()
 }
 
-fn name(name: String, at: String) -> Read<UserId> {
+/// The name of a user.
+fn name(name: &str, at: impl Display) -> Read<UserId> {
     UserId::new(name).map_err(|error| invalid(at, error))
 }
 
@@ -205,13 +205,13 @@ pub(super) struct History {
 }
 
 pub(super) fn history(request: v1::HistoryRequest) -> Read<History> {
-    let user = UserId::new(&request.user).map_err(|error| invalid("user", error))?;
+    let user = name(&request.user, "user")?;
     let (conversation, of_peer) = match &request.of {
         Some(v1::history_request::Of::Conversation(bytes)) => {
             (conversation_id(bytes, "conversation")?, false)
         }
         Some(v1::history_request::Of::Peer(peer)) => {
-            let peer = UserId::new(peer).map_err(|error| invalid("peer", error))?;
+            let peer = name(peer, "peer")?;
             (ConversationId::between(&user, &peer), true)
         }
         None => return Err(invalid("conversation", "name either a conversation or a peer")),
@@ -233,7 +233,7 @@ pub(super) fn history(request: v1::HistoryRequest) -> Read<History> {
     let forward = bounds.after.is_some();
     let sender = match request.sender.is_empty() {
         true => None,
-        false => Some(UserId::new(&request.sender).map_err(|error| invalid("sender", error))?),
+        false => Some(name(&request.sender, "sender")?),
     };
     let content_type = match request.content_type.is_empty() {
         true => None,
@@ -263,7 +263,7 @@ pub(super) fn limit(asked: u32, default: usize, most: usize) -> Read<usize> {
 }
 
 pub(super) fn group(request: &v1::ReadGroupRequest) -> Read<(UserId, GroupId)> {
-    let user = UserId::new(&request.user).map_err(|error| invalid("user", error))?;
+    let user = name(&request.user, "user")?;
     Ok((user, group_id(&request.group, "group")?))
 }
 
