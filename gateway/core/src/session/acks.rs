@@ -2,8 +2,8 @@
 //!
 //! One call at a time goes to the message service; what comes meanwhile joins the next. A call that
 //! fails is repeated with back-off for as long as the session lives. Should more than [`WAITING`] ids
-//! pile up, further ones stay in the inbox: a later pass pushes them again, and the client, which
-//! knows them, acknowledges them again.
+//! pile up, further ones stay in the inbox: the pass that follows the next confirmed call pushes them
+//! again, and the client, which knows them, acknowledges them again.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -32,6 +32,8 @@ pub(super) struct Acks {
     calling: BTreeSet<(Kind, MessageId)>,
     backoff: Backoff,
     retry: Option<Duration>,
+    /// Acknowledged ids had no room here, and are still in the inbox.
+    turned_away: bool,
     young: BTreeSet<Key>,
     old: BTreeSet<Key>,
     turn: Duration,
@@ -57,16 +59,18 @@ impl Acks {
             calling: BTreeSet::new(),
             backoff: BACKOFF,
             retry: None,
+            turned_away: false,
             young: BTreeSet::new(),
             old: BTreeSet::new(),
             turn: now + GENERATION,
         }
     }
 
-    /// Takes ids of one message or receipt. `false` when there is no room: they stay in the inbox.
-    pub(super) fn add(&mut self, key: Key, ids: &[MessageId]) -> bool {
+    /// Takes ids of one message or receipt. When there is no room, they stay in the inbox.
+    pub(super) fn add(&mut self, key: Key, ids: &[MessageId]) {
         if self.waiting.len() + ids.len() > WAITING {
-            return false;
+            self.turned_away = true;
+            return;
         }
         let kind = match key {
             Key::Message(_) => Kind::Message,
@@ -79,7 +83,6 @@ impl Acks {
             self.old = std::mem::take(&mut self.young);
         }
         self.young.insert(key);
-        true
     }
 
     /// Whether it was acknowledged a short while ago.
@@ -101,10 +104,11 @@ impl Acks {
         Some(Call { messages: ids(Kind::Message), receipts: ids(Kind::Receipt) })
     }
 
-    /// The service has confirmed the call.
-    pub(super) fn confirmed(&mut self) {
+    /// The service has confirmed the call. Says whether the inbox has more that the client acknowledged.
+    pub(super) fn confirmed(&mut self) -> bool {
         self.calling.clear();
         self.backoff = BACKOFF;
+        std::mem::take(&mut self.turned_away)
     }
 
     /// The call failed: its ids wait again. [`WAITING`] may be passed by them, once.

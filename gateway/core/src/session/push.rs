@@ -86,14 +86,18 @@ impl Session {
 
     pub(super) fn acknowledged(&mut self, result: Result<(), Away>, env: &mut Env<'_>) {
         let Some(acks) = &mut self.acks else { return };
+        let mut turned_away = false;
         match result {
-            Ok(()) => acks.confirmed(),
+            Ok(()) => turned_away = acks.confirmed(),
             // They stay in the inbox; a later session pushes them again.
             Err(Away) if matches!(self.state, State::Closing) => self.acks = None,
-            Err(Away) if planted(Bug::FailedAckForgotten) => acks.confirmed(),
+            Err(Away) if planted(Bug::FailedAckForgotten) => turned_away = acks.confirmed(),
             Err(Away) => acks.failed(env.now.monotonic),
         }
         self.call_acks(env);
+        if turned_away {
+            self.read_again(env);
+        }
     }
 
     /// Sends what waits to the message service, if no call is under way.

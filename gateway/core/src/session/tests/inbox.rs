@@ -4,7 +4,10 @@ use chatcluster_protocol::{
 };
 
 use super::*;
-use crate::testing::{id, message};
+use crate::{
+    session::acks::WAITING,
+    testing::{id, message},
+};
 
 fn many(numbers: std::ops::Range<u64>) -> Vec<Push> {
     numbers.map(nth).collect()
@@ -174,6 +177,37 @@ fn acks_that_the_service_lost_are_repeated_and_not_pushed_again() {
     assert!(
         matches!(&effects[..], [Effect::Acknowledge { messages, .. }] if *messages == [nth(1).id])
     );
+}
+
+#[test]
+fn acks_that_had_no_room_are_fetched_from_the_inbox_once_there_is_room() {
+    let mut bob = Bob::live();
+    let first = 1 + WAITING as u64;
+    // One in a call that has no answer, four windows that wait, and one more.
+    for push in many(0..first + 1) {
+        assert_eq!(bob.deliver(&push), Outcome::Queued);
+        bob.acks(&[push]);
+    }
+    bob.effects();
+    bob.handle(Input::Acknowledged(Err(Away)));
+    bob.wait_seconds(1);
+    let effects = bob.effects();
+    let acked = effects.iter().map(|effect| match effect {
+        Effect::Acknowledge { messages, .. } => messages.len(),
+        other => panic!("{other:?}"),
+    });
+    assert_eq!(acked.collect::<Vec<_>>(), [1 + WAITING]);
+    bob.handle(Input::Acknowledged(Ok(())));
+    assert_eq!(bob.effects(), [read(None)]);
+    bob.page(&[nth(first)], None);
+    assert_eq!(bob.pushed(), [nth(first).id]);
+    bob.acks(&[nth(first)]);
+    assert!(matches!(
+        &bob.effects()[..],
+        [Effect::Acknowledge { messages, .. }] if *messages == [nth(first).id]
+    ));
+    bob.handle(Input::Acknowledged(Ok(())));
+    assert!(bob.effects().is_empty());
 }
 
 #[test]
