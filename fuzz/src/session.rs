@@ -12,8 +12,8 @@ use std::{
 
 use chatcluster_protocol::{
     client::{
-        self, Content, GroupMember, GroupName, GroupRequest, GroupState, HistoryPage, Message,
-        Recipient, Role, ServerFrame,
+        self, Content, GroupMember, GroupName, GroupRequest, GroupState, HistoryPage,
+        MemberReceipt, Message, Receipts, Recipient, Role, ServerFrame,
     },
     id::{ConversationId, DeviceId, HybridClock, Identity, MessageId, Reference, Stamp, UserId},
     limits::{HISTORIES_IN_FLIGHT, READS_IN_FLIGHT, SENDS_IN_FLIGHT, SERVER_FRAME},
@@ -271,6 +271,11 @@ impl World {
                 let Ok(name) = GroupName::new("Lunch") else { return None };
                 Told::Group(id, Ok(GroupState { id, group, name, members }))
             }
+            Effect::ReadReceipts { request, .. } => {
+                let (user, delivered) = (device("alice").user, input.below(2) == 1);
+                let members = vec![MemberReceipt { user, delivered, read: false }];
+                Told::Receipts(request.id, Ok(Receipts::of(&request, members)))
+            }
             _ => return None,
         })
     }
@@ -382,6 +387,9 @@ fn away(asked: Effect) -> Option<Told> {
         Effect::ReadGroup { request, .. } => {
             Told::Group(request.id, Err(HistoryFailure::Unavailable))
         }
+        Effect::ReadReceipts { request, .. } => {
+            Told::Receipts(request.id, Err(HistoryFailure::Unavailable))
+        }
         _ => return None,
     })
 }
@@ -392,7 +400,7 @@ const GROUP: &str = "0f0f0f0f-1e1e-4d2d-8c3c-4b4b4b4b4b4b";
 fn template(input: &mut Input<'_>) -> String {
     let n = input.below(100);
     let to = ["alice", "bob", "carol", "d e"][input.below(4)];
-    match input.below(9) {
+    match input.below(10) {
         0 | 1 => format!(
             r#"{{"type":"send","id":{n},"ref":"r{n}","to":{{"user":"{to}"}},"content":{{"body":"hi"}}}}"#
         ),
@@ -410,6 +418,9 @@ fn template(input: &mut Input<'_>) -> String {
             n.is_multiple_of(2)
         ),
         7 => format!(r#"{{"type":"group","id":{n},"group":"{GROUP}"}}"#),
+        9 => {
+            format!(r#"{{"type":"receipts","id":{n},"message":"{}","members":true}}"#, id(n as u64))
+        }
         8 => format!(
             r#"{{"type":"send","id":{n},"ref":"r{n}","to":{{"group":"{GROUP}"}},"content":{{"body":"hi"}}}}"#
         ),

@@ -111,6 +111,8 @@ bugs! {
     OneReplicaReads = 13,
     /// A lower mark of how far a user has read takes the place of a higher one.
     LowerMarkTaken = 13,
+    /// Whoever has received or read anything is told to have all of it.
+    AnyMarkReaches = 13,
     /// A removal loses against a value.
     RemovalLoses = 13,
     /// A message is put into an inbox again after its removal.

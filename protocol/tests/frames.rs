@@ -36,6 +36,8 @@ fn valid_frames() -> Vec<Value> {
         json!({ "type": "send", "id": 2, "ref": "r-1", "to": { "group": GROUP },
                 "content": { "type": CHANGE, "body": r#"{"add":["bob"]}"# } }),
         json!({ "type": "group", "id": 4, "group": GROUP }),
+        json!({ "type": "receipts", "id": 4, "message": ID }),
+        json!({ "type": "receipts", "id": 4, "message": ID, "members": true }),
         json!({ "type": "refresh", "id": 5, "token": "a.b.c" }),
         json!({ "type": "typing", "to": { "user": "bob" } }),
         json!({ "type": "typing", "id": 6, "to": { "user": "bob" }, "active": false }),
@@ -65,7 +67,7 @@ fn wrong_frames() -> Vec<(Value, ErrorCode, Option<&'static str>, &'static str)>
             json!({ "type": "shout", "id": 1 }),
             UnknownType,
             None,
-            "hello, send, ack, read, history, group, refresh, typing, presence, privacy or ping",
+            "hello, send, ack, read, history, group, receipts, refresh, typing, presence, privacy or ping",
         ),
         (
             json!({ "type": "presence", "id": 1, "users": vec!["bob"; 101] }),
@@ -139,6 +141,13 @@ fn wrong_frames() -> Vec<(Value, ErrorCode, Option<&'static str>, &'static str)>
             BadField,
             Some("group"),
             "version 4",
+        ),
+        (json!({ "type": "receipts", "id": 4 }), BadField, Some("message"), "missing field"),
+        (
+            json!({ "type": "receipts", "id": 4, "message": ID, "members": "all" }),
+            BadField,
+            Some("members"),
+            "expected a boolean",
         ),
         (send("to", json!({})), BadField, Some("to"), "expected `user` or `group` and nothing"),
         (

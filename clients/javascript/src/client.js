@@ -201,6 +201,18 @@ export class ChatClient {
     return this.#ask({ type: 'group', group });
   }
 
+  /**
+   * How many have received and read a message of this user's, as of now; who of them, with `members`. In a
+   * conversation of two `receipt` says so by itself; in a group nobody sends receipts, so ask while it is shown.
+   * Asked again by itself when the connection is lost. Rejects with a QueryError.
+   * @param {string} message
+   * @param {{ members?: boolean }} [options]
+   * @returns {Promise<import('./protocol.js').Receipts>}
+   */
+  async receipts(message, { members = false } = {}) {
+    return this.#ask({ type: 'receipts', message, members });
+  }
+
   /** @param {any} query */
   #ask(query) {
     return this.#answered(this.#questions, (core, ticket) => core.ask(ticket, query));

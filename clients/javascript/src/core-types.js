@@ -12,13 +12,18 @@
  */
 
 /**
+ * What the gateway answers to a question.
+ * @typedef {import('./protocol.js').HistoryPage | import('./protocol.js').GroupState
+ *   | import('./protocol.js').Receipts} Answer
+ */
+
+/**
  * What the shell is to do.
  * @typedef {{ do: 'dial', url: string } | { do: 'write', text: string } | { do: 'drop' } | { do: 'goodbye' }
  *   | { do: 'renew' }
  *   | { do: 'sent', ref: string, result: import('./protocol.js').Sent | import('./errors.js').SendError }
  *   | { do: 'privacy', ticket: number, result: import('./protocol.js').PresenceTo | import('./errors.js').PrivacyError }
- *   | { do: 'answer', ticket: number, result: import('./protocol.js').HistoryPage
- *       | import('./protocol.js').GroupState | import('./errors.js').QueryError }} Effect
+ *   | { do: 'answer', ticket: number, result: Answer | import('./errors.js').QueryError }} Effect
  */
 
 /**

@@ -95,10 +95,10 @@ export class Core {
   }
 
   /**
-   * The application asks something that has an answer, `history` or `group`. Once taken in, the answer comes
+   * The application asks something that has an answer: `history`, `group` or `receipts`. Once taken in, the answer comes
    * as an effect.
    * @param {number} ticket
-   * @param {{ type: 'history' | 'group', [field: string]: unknown }} query
+   * @param {{ type: 'history' | 'group' | 'receipts', [field: string]: unknown }} query
    */
   ask(ticket, query) {
     if (this.link.is === 'stopped') throw stopped(QueryError, this.link.error);
@@ -312,6 +312,10 @@ export class Core {
         const { type, ...group } = frame;
         return this.#answered(group);
       }
+      case 'receipts': {
+        const { type, ...receipts } = frame;
+        return this.#answered(receipts);
+      }
       case 'typing': {
         const { type, ...typing } = frame;
         return this.#events.typing(typing);
@@ -343,7 +347,7 @@ export class Core {
     }
   }
 
-  /** @param {import('./protocol.js').HistoryPage | import('./protocol.js').GroupState} result */
+  /** @param {import('./core-types.js').Answer} result */
   #answered(result) {
     const ticket = this.#queries.answered(result.id);
     if (ticket !== undefined) this.#effects.push({ do: 'answer', ticket, result });

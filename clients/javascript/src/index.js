@@ -34,3 +34,4 @@ export { memoryStorage, webStorage } from './storage.js';
 /** @typedef {import('./protocol.js').HistoryPage} HistoryPage */
 /** @typedef {import('./protocol.js').GroupChange} GroupChange */
 /** @typedef {import('./protocol.js').GroupState} GroupState */
+/** @typedef {import('./protocol.js').Receipts} Receipts */

@@ -40,6 +40,17 @@ export const REFERENCE_LIFETIME = 7 * 24 * 3600 * 1000;
  */
 
 /**
+ * How many have received and read a message of this user's.
+ * @typedef {object} Receipts
+ * @property {number} id
+ * @property {string} message
+ * @property {number} of how many users it is for
+ * @property {number} delivered how many of them have it on a device
+ * @property {number} read how many of them have read it
+ * @property {{ user: string, delivered: boolean, read: boolean }[]} [members] each of them, where asked for
+ */
+
+/**
  * @typedef {object} Message
  * @property {string} message the message's id, and its place in the conversation
  * @property {string} conversation
@@ -157,6 +168,7 @@ export const REFERENCE_LIFETIME = 7 * 24 * 3600 * 1000;
  *   | ({ type: 'marked' } & Marked)
  *   | ({ type: 'history' } & HistoryPage)
  *   | ({ type: 'group' } & GroupState)
+ *   | ({ type: 'receipts' } & Receipts)
  *   | ({ type: 'error' } & ProtocolError)
  *   | { type: 'pong', id: number, time: number }
  *   | { type: 'refreshed', id: number, expires?: number }

@@ -1,4 +1,4 @@
-/** Requests for history. They change nothing, so they are asked again on the next connection, and when there were
+/** Questions to the gateway. They change nothing, so they are asked again on the next connection, and when there were
  * too many. */
 
 import { QueryError } from './errors.js';
@@ -18,7 +18,7 @@ export class Queries {
    */
   push(ticket, query) {
     if (this.#queries.length >= QUERIES) {
-      throw new QueryError('full', `${QUERIES} requests for history or groups wait already`);
+      throw new QueryError('full', `${QUERIES} requests for history, groups or receipts wait already`);
     }
     this.#queries.push({ ticket, query, notBefore: 0 });
   }
@@ -50,7 +50,7 @@ export class Queries {
    * The request was not taken: again, not before this time.
    * @param {number | undefined} id the request
    * @param {number} notBefore
-   * @returns {boolean} whether it is one for history
+   * @returns {boolean} whether it is one of these
    */
   again(id, notBefore) {
     const query = this.#queries.find((it) => it.asked !== undefined && it.id === id);

@@ -377,6 +377,13 @@ test('a group is made by a message to it, and who takes part is told', () => wor
   connection.write({ type: 'group', id: asked.id, group, name: 'Lunch', members });
   assert.deepEqual((await within('members', asking)).members, members);
 
+  const counting = it.receipts(id(7, 7), { members: true });
+  const count = await connection.read();
+  assert.deepEqual(count, { type: 'receipts', id: count.id, message: id(7, 7), members: true });
+  const told = { message: id(7, 7), of: 1, delivered: 1, read: 0, members: [{ user: 'bob', delivered: true, read: false }] };
+  connection.write({ type: 'receipts', id: count.id, ...told });
+  assert.deepEqual(await within('receipts', counting), { id: count.id, ...told });
+
   const adding = it.changeGroup(group, { add: ['carol'] });
   const add = await connection.read();
   const error = { code: 'forbidden', text: 'only the owner and admins add users', temporary: false };

@@ -102,6 +102,17 @@ export class ChatClient {
      */
     group(group: string): Promise<import("./protocol.js").GroupState>;
     /**
+     * How many have received and read a message of this user's, as of now; who of them, with `members`. In a
+     * conversation of two `receipt` says so by itself; in a group nobody sends receipts, so ask while it is shown.
+     * Asked again by itself when the connection is lost. Rejects with a QueryError.
+     * @param {string} message
+     * @param {{ members?: boolean }} [options]
+     * @returns {Promise<import('./protocol.js').Receipts>}
+     */
+    receipts(message: string, { members }?: {
+        members?: boolean;
+    }): Promise<import("./protocol.js").Receipts>;
+    /**
      * The user has read a conversation up to this message. The others in it are told, and so are the user's other
      * devices (`receipt` of kind `read`). Call it as often as you like: a lower mark changes nothing, and what
      * has no answer is sent again on the next connection. It ends with the client; the next message that is

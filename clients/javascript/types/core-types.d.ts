@@ -8,6 +8,10 @@ export type CoreOptions = {
     resume?: import("./storage.js").Resume | undefined;
 };
 /**
+ * What the gateway answers to a question.
+ */
+export type Answer = import("./protocol.js").HistoryPage | import("./protocol.js").GroupState | import("./protocol.js").Receipts;
+/**
  * What the shell is to do.
  */
 export type Effect = {
@@ -33,7 +37,7 @@ export type Effect = {
 } | {
     do: "answer";
     ticket: number;
-    result: import("./protocol.js").HistoryPage | import("./protocol.js").GroupState | import("./errors.js").QueryError;
+    result: Answer | import("./errors.js").QueryError;
 };
 /**
  * What the application is told, in order.

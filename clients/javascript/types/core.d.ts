@@ -25,13 +25,13 @@ export class Core {
         content: import("./protocol.js").Content;
     }): void;
     /**
-     * The application asks something that has an answer, `history` or `group`. Once taken in, the answer comes
+     * The application asks something that has an answer: `history`, `group` or `receipts`. Once taken in, the answer comes
      * as an effect.
      * @param {number} ticket
-     * @param {{ type: 'history' | 'group', [field: string]: unknown }} query
+     * @param {{ type: 'history' | 'group' | 'receipts', [field: string]: unknown }} query
      */
     ask(ticket: number, query: {
-        type: "history" | "group";
+        type: "history" | "group" | "receipts";
         [field: string]: unknown;
     }): void;
     /**

@@ -16,6 +16,7 @@ export type Sent = import("./protocol.js").Sent;
 export type HistoryPage = import("./protocol.js").HistoryPage;
 export type GroupChange = import("./protocol.js").GroupChange;
 export type GroupState = import("./protocol.js").GroupState;
+export type Receipts = import("./protocol.js").Receipts;
 export { FatalError, PrivacyError, QueryError, SendError } from "./errors.js";
 export { isCopy, newGroup, newReference } from "./ids.js";
 export { memoryStorage, webStorage } from "./storage.js";

@@ -66,6 +66,33 @@ export type GroupState = {
         role: Role;
     }[];
 };
+/**
+ * How many have received and read a message of this user's.
+ */
+export type Receipts = {
+    id: number;
+    message: string;
+    /**
+     * how many users it is for
+     */
+    of: number;
+    /**
+     * how many of them have it on a device
+     */
+    delivered: number;
+    /**
+     * how many of them have read it
+     */
+    read: number;
+    /**
+     * each of them, where asked for
+     */
+    members?: {
+        user: string;
+        delivered: boolean;
+        read: boolean;
+    }[] | undefined;
+};
 export type Message = {
     /**
      * the message's id, and its place in the conversation
@@ -220,6 +247,8 @@ export type ServerFrame = ({
 } & HistoryPage) | ({
     type: "group";
 } & GroupState) | ({
+    type: "receipts";
+} & Receipts) | ({
     type: "error";
 } & ProtocolError) | {
     type: "pong";

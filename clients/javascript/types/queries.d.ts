@@ -19,7 +19,7 @@ export class Queries {
      * The request was not taken: again, not before this time.
      * @param {number | undefined} id the request
      * @param {number} notBefore
-     * @returns {boolean} whether it is one for history
+     * @returns {boolean} whether it is one of these
      */
     again(id: number | undefined, notBefore: number): boolean;
     disconnected(): void;

@@ -3,6 +3,7 @@
 import { ChatClient } from './client/client.js';
 import { isUserId, newReference } from './client/ids.js';
 import { webStorage } from './client/storage.js';
+import { Counts } from './counts.js';
 import { recipient } from './groups.js';
 import { device, forgetToken, givenToken, keepPeople, keepToken, people, subject } from './login.js';
 import { Model } from './model.js';
@@ -14,7 +15,7 @@ const RECENT = 30;
 
 const GATEWAY = `wss://${location.host}/`;
 
-/** @type {{ client: ChatClient, model: Model, watched: Watched, open?: string, wasLive: boolean } | undefined} */
+/** @type {{ client: ChatClient, model: Model, watched: Watched, counts: Counts, open?: string, wasLive: boolean } | undefined} */
 let chat;
 
 /** @param {string} token */
@@ -37,7 +38,13 @@ function start(token) {
     model.watch(names);
     void client.watch(names);
   });
-  chat = { client, model, watched, wasLive: false };
+  const counts = new Counts(async (message) => {
+    const answer = await client.receipts(message, { members: true });
+    if (chat?.open === undefined) return;
+    model.counted(model.person(chat.open), answer);
+    show();
+  });
+  chat = { client, model, watched, counts, wasLive: false };
   byId('login').hidden = true;
   byId('chat').hidden = false;
   byId('me').textContent = me;
@@ -141,10 +148,12 @@ async function fetchHistory(name) {
 /** Puts the model on the screen, and what is to be kept into the browser. */
 function show() {
   if (!chat) return;
-  const { client, model, watched, open } = chat;
+  const { client, model, watched, counts, open } = chat;
+  const visible = document.visibilityState === 'visible';
+  counts.look(open !== undefined && visible ? model.unread(model.person(open)) : undefined);
   if (open !== undefined) {
     const person = model.person(open);
-    const read = document.visibilityState === 'visible' ? model.look(person) : undefined;
+    const read = visible ? model.look(person) : undefined;
     if (read) void client.read(read.conversation, read.upTo);
     showThread(model, person, () => void fetchHistory(open));
   }

@@ -6,6 +6,7 @@ import { keyOf, said } from './groups.js';
 
 /** @typedef {import('./client/protocol.js').Message} Message */
 /** @typedef {import('./client/protocol.js').Receipt} Receipt */
+/** @typedef {import('./client/protocol.js').Receipts} Receipts */
 /** @typedef {import('./client/protocol.js').Sent} Sent */
 
 /**
@@ -19,6 +20,7 @@ import { keyOf, said } from './groups.js';
  * @property {number} at
  * @property {'sending' | 'sent' | 'failed'} [state]
  * @property {string} [why] why it failed
+ * @property {Receipts} [counts] who has it, of one's own in a group
  */
 
 /**
@@ -220,9 +222,32 @@ export class Model {
    * @returns {'sending' | 'sent' | 'delivered' | 'read' | 'failed'}
    */
   tick(person, line) {
+    if (line.counts) {
+      const { of, delivered, read } = line.counts;
+      if (of > 0 && delivered === of) return read === of ? 'read' : 'delivered';
+    }
     if (line.id !== undefined && person.read !== undefined && line.id <= person.read) return 'read';
     if (line.id !== undefined && person.delivered !== undefined && line.id <= person.delivered) return 'delivered';
     return line.state ?? 'sent';
+  }
+
+  /**
+   * The newest of this user's own messages in a group, unless everybody has read it.
+   * @param {Person} person
+   */
+  unread(person) {
+    if (!person.name.startsWith('#')) return undefined;
+    const line = person.lines.findLast(({ mine, id }) => mine && id !== undefined);
+    return line && this.tick(person, line) !== 'read' ? line.id : undefined;
+  }
+
+  /**
+   * @param {Person} person
+   * @param {Receipts} counts
+   */
+  counted(person, counts) {
+    const line = person.lines.find(({ id }) => id === counts.message);
+    if (line) line.counts = counts;
   }
 
   /**

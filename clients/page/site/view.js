@@ -203,11 +203,25 @@ function message(model, person, line, turn) {
     const state = model.tick(person, line);
     const tick = image('tick', state, TICKS[state]);
     tick.dataset.state = state;
+    if (line.counts) meta.append(counted(line.counts));
     meta.append(tick);
   }
   row.append(text, meta);
   if (line.why) row.append(element('p', 'why', line.why));
   return row;
+}
+
+/**
+ * How many have it; on a closer look, who.
+ * @param {import('./client/protocol.js').Receipts} counts
+ */
+function counted({ of, delivered, read, members = [] }) {
+  const text = read > 0 ? `read by ${read} of ${of} ` : `received by ${delivered} of ${of} `;
+  const made = element('span', 'counts', text);
+  const has = (/** @type {{ delivered: boolean, read: boolean }} */ one) =>
+    one.read ? 'has read it' : one.delivered ? 'has received it' : 'has not received it yet';
+  made.title = members.map((one) => `${one.user} ${has(one)}`).join('\n');
+  return made;
 }
 
 /** @param {number} at */

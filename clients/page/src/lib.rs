@@ -35,6 +35,7 @@ pub const FILES: &[(&str, &str)] = files![
     "client/storage.js",
     "client/typing.js",
     "client/watching.js",
+    "counts.js",
     "groups.js",
     "icon.svg",
     "index.html",

@@ -47,6 +47,26 @@ test('what is said in a group says who, and a change of it what', () => {
   assert.deepEqual([...model.people.keys()], [`#${to.group}`], 'nobody gets a conversation of their own by it');
 });
 
+test('in a group the ticks tell what everybody has', () => {
+  const model = new Model('alice');
+  const to = { group: '0f0f0f0f-1e1e-4d2d-8c3c-4b4b4b4b4b4b' };
+  const group = model.person(`#${to.group}`);
+  model.add({ message: id(1, 1), conversation: to.group, from: 'alice', device: 'd', to, at: 1, content: { body: 'hi' } });
+  const counts = (/** @type {number} */ delivered, /** @type {number} */ read) =>
+    model.counted(group, { id: 1, message: id(1, 1), of: 2, delivered, read });
+  const line = () => /** @type {any} */ (group.lines[0]);
+  assert.equal(model.unread(group), id(1, 1));
+  for (const [delivered, read, tick] of /** @type {[number, number, string][]} */ ([
+    [1, 1, 'sent'], [2, 1, 'delivered'], [2, 2, 'read'],
+  ])) {
+    counts(delivered, read);
+    assert.equal(model.tick(group, line()), tick);
+  }
+  assert.equal(model.unread(group), undefined, 'nothing can change any more');
+  model.add({ message: id(2, 2), conversation: to.group, from: 'bob', device: 'd', to, at: 2, content: { body: 'ho' } });
+  assert.equal(model.unread(group), undefined);
+});
+
 test('a message on its way is last until it has its id', () => {
   const model = new Model('alice');
   model.sending('bob', { ref: 'r', text: 'mine', at: 1 });

@@ -11,7 +11,7 @@ use std::{
 use chatcluster_protocol::{
     client::{
         Content, GroupChange, GroupCreation, GroupName, GroupRequest, GroupState, HistoryPage,
-        PresenceTo, Recipient, RequestId, Sent,
+        PresenceTo, Receipts, ReceiptsRequest, Recipient, RequestId, Sent,
     },
     id::{ConversationId, GroupId, MessageId, Reference, UserId},
     limits::WATCHED,
@@ -125,7 +125,7 @@ impl Client {
     pub async fn history(&self, query: HistoryQuery) -> Result<HistoryPage, QueryError> {
         match self.ask(Question::History(Box::new(query.into()))).await? {
             Answer::Page(page) => Ok(page),
-            Answer::Group(_) => Err(QueryError::Odd),
+            _ => Err(QueryError::Odd),
         }
     }
 
@@ -153,7 +153,22 @@ impl Client {
         let id = RequestId::MAX;
         match self.ask(Question::Group(GroupRequest { id, group })).await? {
             Answer::Group(state) => Ok(state),
-            Answer::Page(_) => Err(QueryError::Odd),
+            _ => Err(QueryError::Odd),
+        }
+    }
+
+    /// How many have received and read a message of this user's, as of now; who of them, if `members`. In a
+    /// conversation of two [`Event::Receipt`] says so by itself; in a group nobody sends receipts, so ask while
+    /// it is shown. Asked again by itself when the connection is lost.
+    pub async fn receipts(
+        &self,
+        message: MessageId,
+        members: bool,
+    ) -> Result<Receipts, QueryError> {
+        let id = RequestId::MAX;
+        match self.ask(Question::Receipts(ReceiptsRequest { id, message, members })).await? {
+            Answer::Receipts(receipts) => Ok(receipts),
+            _ => Err(QueryError::Odd),
         }
     }
 

@@ -43,8 +43,8 @@ pub enum QueryError {
     /// The gateway answered with an error; `temporary` says whether the same request may succeed later.
     #[error("the request was refused: {}", .0.text)]
     Refused(Box<client::Error>),
-    /// Too many requests for history or groups wait for their answers.
-    #[error("{0} requests for history or groups wait already")]
+    /// Too many requests for history, groups or receipts wait for their answers.
+    #[error("{0} requests for history, groups or receipts wait already")]
     Full(usize),
     /// The gateway gave an answer to something else.
     #[error("the gateway answered something else than was asked")]

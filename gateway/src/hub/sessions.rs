@@ -223,6 +223,10 @@ impl<M: Manager> Hub<M> {
                 let group = Box::pin(self.messages.group(&device, &request)).await;
                 Input::Group(request.id, group)
             }
+            Effect::ReadReceipts { device, request } => {
+                let receipts = Box::pin(self.messages.receipts(&device, &request)).await;
+                Input::Receipts(request.id, receipts)
+            }
             Effect::History { device, request } => {
                 let page = Box::pin(self.messages.history(&device, &request)).await;
                 Input::History(request.id, page)

@@ -8,7 +8,7 @@ use gateway_core::session::{AppendResult, MarkFailure};
 
 use super::{
     Service,
-    calls::{Receipts, limited, nonsense},
+    calls::{ToRoute, limited, nonsense},
     convert,
 };
 use crate::metrics::Metrics;
@@ -30,7 +30,7 @@ pub(super) async fn acknowledge(
     service: Service,
     metrics: Metrics,
     acknowledgements: Vec<v1::Acknowledgement>,
-    receipts: impl Fn(Receipts),
+    receipts: impl Fn(ToRoute),
 ) -> Option<Vec<()>> {
     let asked = acknowledgements.len();
     let mut client = service.client();
@@ -45,7 +45,7 @@ pub(super) async fn mark_read(
     service: Service,
     metrics: Metrics,
     marks: Vec<v1::ReadMark>,
-    receipts: impl Fn(Receipts),
+    receipts: impl Fn(ToRoute),
 ) -> Option<Vec<Result<MessageId, MarkFailure>>> {
     let asked = marks.len();
     let mut client = service.client();
@@ -65,7 +65,7 @@ fn each<T>(
     (results.len() == asked).then_some(results)
 }
 
-fn route(stored: Vec<v1::StoredReceipt>, receipts: impl Fn(Receipts)) {
+fn route(stored: Vec<v1::StoredReceipt>, receipts: impl Fn(ToRoute)) {
     match convert::receipts(stored) {
         Ok(found) => receipts(found),
         // They are stored all the same; probes bring them.

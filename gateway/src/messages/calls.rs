@@ -5,7 +5,9 @@ use std::{future::Future, time::Duration};
 use chatcluster_messages_api::v1;
 use chatcluster_protocol::{
     Millis,
-    client::{GroupRequest, GroupState, History, HistoryPage, PresenceTo, Read},
+    client::{
+        GroupRequest, GroupState, History, HistoryPage, PresenceTo, Read, Receipts, ReceiptsRequest,
+    },
     id::{MessageId, UserId},
     limits::ACK_IDS,
 };
@@ -44,7 +46,7 @@ const GROUP_ANSWER: usize = 256 << 10;
 const SINGLE: usize = 256;
 
 /// Receipts that were stored, each for these devices.
-pub(super) type Receipts = Vec<(Push, Vec<Device>)>;
+pub(super) type ToRoute = Vec<(Push, Vec<Device>)>;
 
 /// The message service, with its batches.
 #[derive(Debug)]
@@ -63,7 +65,7 @@ impl Messages {
     pub fn start(
         service: Service,
         metrics: Metrics,
-        receipts: impl Fn(Receipts) + Clone + Send + Sync + 'static,
+        receipts: impl Fn(ToRoute) + Clone + Send + Sync + 'static,
     ) -> Self {
         let (to, figures) = (service.clone(), metrics.clone());
         let appends = Batcher::start(APPENDS, move |items| {
@@ -266,6 +268,20 @@ impl Messages {
         let found = self.call("read_group", async move { client.read_group(wanted).await }).await;
         let found = found.map_err(|status| failure(&status))?;
         convert::group(request, found).map_err(|error| unusable(&error))
+    }
+
+    /// Reads who has received and read a message of the user of `asker`.
+    pub async fn receipts(
+        &self,
+        asker: &Device,
+        request: &ReceiptsRequest,
+    ) -> Result<Receipts, HistoryFailure> {
+        let message = convert::bytes(request.message);
+        let wanted = v1::ReadReceiptsRequest { user: asker.user.as_str().into(), message };
+        let mut client = self.service.client();
+        let found = self.call("read_receipts", async move { client.read_receipts(wanted).await });
+        let found = found.await.map_err(|status| failure(&status))?;
+        convert::receipts_of(request, found).map_err(|error| unusable(&error))
     }
 
     async fn submitted<O>(

@@ -6,7 +6,8 @@ use chatcluster_messages_api::v1;
 use chatcluster_protocol::{
     client::{
         Body, Content, ContentType, GroupMember, GroupName, GroupRequest, GroupState, History,
-        HistoryPage, Message, PresenceTo, Receipt, ReceiptKind, Recipient, Role,
+        HistoryPage, MemberReceipt, Message, PresenceTo, Receipt, ReceiptKind, Receipts,
+        ReceiptsRequest, Recipient, Role,
     },
     id::{ConversationId, DeviceId, GroupId, MessageId, UserId},
 };
@@ -144,6 +145,18 @@ pub(super) fn group(
         name: GroupName::new(found.name).map_err(|_| Invalid("name of a group"))?,
         members: found.members.into_iter().map(member).collect::<Result<_, _>>()?,
     })
+}
+
+pub(super) fn receipts_of(
+    request: &ReceiptsRequest,
+    found: v1::ReadReceiptsResponse,
+) -> Result<Receipts, Invalid> {
+    let member = |one: v1::MemberReceipt| {
+        let v1::MemberReceipt { delivered, read, .. } = one;
+        Ok(MemberReceipt { user: user(&one.user)?, delivered, read })
+    };
+    let members = found.members.into_iter().map(member).collect::<Result<_, _>>()?;
+    Ok(Receipts::of(request, members))
 }
 
 pub(super) fn receipts(

@@ -246,6 +246,16 @@ impl Group {
         Some(member.until.map_or(ids, |Id(until)| ids.at_most(until)))
     }
 
+    /// Whether a user may read this message.
+    pub(crate) fn may_read(&self, user: &UserId, id: MessageId) -> bool {
+        self.readable(user).is_some_and(|ids| ids.contains(id))
+    }
+
+    /// Everybody who may read this message, those who have left since among them; by name.
+    pub(crate) fn readers(&self, id: MessageId) -> Vec<UserId> {
+        self.members.keys().filter(|user| self.may_read(user, id)).cloned().collect()
+    }
+
     /// Everybody who takes part, and whom this message removed: it is their last one.
     pub(crate) fn recipients(&self, id: MessageId) -> Vec<UserId> {
         let gets = |member: &Member| {

@@ -11,8 +11,9 @@ use chatcluster_messages_api::v1::{
     HistoryResponse, MarkReadRequest, MarkReadResponse, PrivacyRequest, PrivacyResponse,
     ProbeRequest, ProbeResponse, ReadContactsRequest, ReadContactsResponse, ReadGroupRequest,
     ReadGroupResponse, ReadInboxRequest, ReadInboxResponse, ReadPrivacyRequest,
-    ReadPrivacyResponse, RegisterRequest, RegisterResponse, RevocationsRequest,
-    RevocationsResponse, RevokedDevice, SeenRequest, SeenResponse,
+    ReadPrivacyResponse, ReadReceiptsRequest, ReadReceiptsResponse, RegisterRequest,
+    RegisterResponse, RevocationsRequest, RevocationsResponse, RevokedDevice, SeenRequest,
+    SeenResponse,
     messages_server::{Messages, MessagesServer},
 };
 use chatcluster_protocol::id::MessageId;
@@ -261,6 +262,16 @@ impl<R: Repository> GrpcService<R> {
         let none = "there is no such group, or the user takes no part in it";
         found.as_ref().map(write::group).ok_or_else(|| Status::permission_denied(none))
     }
+
+    async fn read_receipts(
+        &self,
+        request: ReadReceiptsRequest,
+    ) -> Result<ReadReceiptsResponse, Status> {
+        let (user, message) = read::receipts(&request)?;
+        let found = self.repository.receipts(user, message).await.map_err(status)?;
+        let none = "the user has sent no such message";
+        found.map(write::receipts).ok_or_else(|| Status::permission_denied(none))
+    }
 }
 
 fn outcome_name<T>(outcome: &Result<T, Refused>) -> &'static str {
@@ -386,5 +397,13 @@ impl<R: Repository> Messages for GrpcService<R> {
     ) -> Result<Response<ReadGroupResponse>, Status> {
         let outcome = Self::read_group(self, request.into_inner()).await;
         self.count("ReadGroup", outcome)
+    }
+
+    async fn read_receipts(
+        &self,
+        request: Request<ReadReceiptsRequest>,
+    ) -> Result<Response<ReadReceiptsResponse>, Status> {
+        let outcome = Self::read_receipts(self, request.into_inner()).await;
+        self.count("ReadReceipts", outcome)
     }
 }

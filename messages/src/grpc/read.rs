@@ -267,6 +267,11 @@ pub(super) fn group(request: &v1::ReadGroupRequest) -> Read<(UserId, GroupId)> {
     Ok((user, group_id(&request.group, "group")?))
 }
 
+pub(super) fn receipts(request: &v1::ReadReceiptsRequest) -> Read<(UserId, MessageId)> {
+    let user = name(&request.user, "user")?;
+    Ok((user, message_id(&request.message, "message")?))
+}
+
 fn group_id(bytes: &[u8], at: impl Display) -> Read<GroupId> {
     let bytes = <[u8; 16]>::try_from(bytes).map_err(|_| invalid(&at, "must be 16 bytes"))?;
     GroupId::from_bytes(bytes).map_err(|error| invalid(at, error))

@@ -3,7 +3,7 @@
 use chatcluster_messages_api::v1;
 use chatcluster_protocol::{
     Millis,
-    client::{Message, PresenceTo, Recipient, Role},
+    client::{MemberReceipt, Message, PresenceTo, Recipient, Role},
     id::{DeviceId, MessageId, UserId},
 };
 use messages_core::{
@@ -106,6 +106,15 @@ pub(super) fn group(group: &Group) -> v1::ReadGroupResponse {
     };
     let name = group.name().to_string();
     v1::ReadGroupResponse { name, members: group.members().map(member).collect() }
+}
+
+pub(super) fn receipts(members: Vec<MemberReceipt>) -> v1::ReadReceiptsResponse {
+    let member = |MemberReceipt { user, delivered, read }| v1::MemberReceipt {
+        user: user.to_string(),
+        delivered,
+        read,
+    };
+    v1::ReadReceiptsResponse { members: members.into_iter().map(member).collect() }
 }
 
 pub(super) fn revocation(one: Revocation) -> v1::Revocation {

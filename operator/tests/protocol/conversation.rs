@@ -1,7 +1,8 @@
 //! Playing the documented conversation against a cluster, frame by frame.
 //!
 //! A `hello` opens a connection, each one on another gateway than the last. What follows is sent on the
-//! connection that was heard last, a `read` on the one that was pushed the message. A frame of a gateway may
+//! connection that was heard last, a `read` on the one that was pushed the message, `receipts` on the one that
+//! sent it. A frame of a gateway may
 //! come on any connection, and nothing else may.
 
 use futures_util::future::select_all;
@@ -62,6 +63,8 @@ struct Speaker {
     client: Client,
     /// The ids of the messages that it was pushed.
     pushed: Vec<Value>,
+    /// The ids of the messages that it has sent.
+    sent: Vec<Value>,
 }
 
 impl Play<'_> {
@@ -102,13 +105,24 @@ impl Play<'_> {
             let user = self.user_of(frame);
             self.give_token(&mut said, &user);
             let client = self.world.connect(self.speakers.len() % GATEWAYS).await?;
-            self.speakers.push(Speaker { user, hello: said.clone(), client, pushed: vec![] });
+            self.speakers.push(Speaker {
+                user,
+                hello: said.clone(),
+                client,
+                pushed: vec![],
+                sent: vec![],
+            });
             self.current = self.speakers.len() - 1;
         }
         if frame.kind() == "read" {
             let reads = |speaker: &Speaker| speaker.pushed.contains(&said["up_to"]);
             let reader = self.speakers.iter().position(reads);
             self.current = reader.ok_or("nobody was pushed the message that is read")?;
+        }
+        if frame.kind() == "receipts" {
+            let sent = |speaker: &Speaker| speaker.sent.contains(&said["message"]);
+            let sender = self.speakers.iter().position(sent);
+            self.current = sender.ok_or("nobody has sent the message that is asked about")?;
         }
         let current = self.speakers.get(self.current).ok_or("nobody has said hello yet")?;
         self.give_token(&mut said, &current.user);
@@ -169,8 +183,11 @@ impl Play<'_> {
                 Some(Came::Frame(frame)) if frame["type"] == kind => {
                     self.current = index;
                     let Some(Came::Frame(frame)) = came.pop_front() else { unreachable!() };
-                    if kind == "message" {
-                        self.speakers[index].pushed.push(frame["message"].clone());
+                    let speaker = &mut self.speakers[index];
+                    match kind {
+                        "message" => speaker.pushed.push(frame["message"].clone()),
+                        "sent" => speaker.sent.push(frame["message"].clone()),
+                        _ => {}
                     }
                     return Ok(Some(frame));
                 }

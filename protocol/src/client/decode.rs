@@ -35,14 +35,15 @@ pub fn decode(text: &str) -> Result<ClientFrame, Refusal> {
         "read" => parsed(text).map(ClientFrame::Read),
         "history" => parsed(text).map(ClientFrame::History),
         "group" => parsed(text).map(ClientFrame::Group),
+        "receipts" => parsed(text).map(ClientFrame::Receipts),
         "refresh" => parsed(text).map(ClientFrame::Refresh),
         "typing" => parsed_to(text, TYPED_TO).map(ClientFrame::Typing),
         "presence" => parsed(text).map(ClientFrame::Presence),
         "privacy" => parsed(text).map(ClientFrame::Privacy),
         "ping" => parsed(text).map(ClientFrame::Ping),
         other => {
-            let known = "hello, send, ack, read, history, group, refresh, typing, presence, \
-                privacy or ping";
+            let known = "hello, send, ack, read, history, group, receipts, refresh, typing, \
+                presence, privacy or ping";
             let shown: String = other.chars().take(64).collect();
             let text = format!("there is no frame of type {shown:?}; it must be {known}");
             Err(Error::new(ErrorCode::UnknownType, text))

@@ -13,6 +13,7 @@ mod history;
 mod media_range;
 mod presence;
 mod reading;
+mod receipts;
 mod refresh;
 mod request;
 mod send;
@@ -32,6 +33,7 @@ pub use history::{History, HistoryPage};
 pub use media_range::{InvalidMediaRange, MediaRange};
 pub use presence::{Presence, PresenceTo, Presences, Privacy, PrivacyIs, UserPresence};
 pub use reading::{Marked, Read};
+pub use receipts::{MemberReceipt, Receipts, ReceiptsRequest};
 pub use refresh::{Expiring, Refresh, Refreshed};
 pub use request::{InvalidRequestId, RequestId};
 use schemars::JsonSchema;
@@ -57,6 +59,8 @@ pub enum ClientFrame {
     History(History),
     /// Who takes part in a group.
     Group(GroupRequest),
+    /// How many have received and read a message.
+    Receipts(ReceiptsRequest),
     /// A fresh token, before the old one expires.
     Refresh(Refresh),
     /// The user is typing, or has stopped.
@@ -95,6 +99,8 @@ pub enum ServerFrame {
     History(HistoryPage),
     /// Answers `group`.
     Group(GroupState),
+    /// Answers `receipts`.
+    Receipts(Receipts),
     /// Answers `refresh`: the session goes on with the new token.
     Refreshed(Refreshed),
     /// Answers `ping`.
@@ -134,6 +140,7 @@ impl ClientFrame {
             Self::Read(read) => Some(read.id),
             Self::History(history) => Some(history.id),
             Self::Group(group) => Some(group.id),
+            Self::Receipts(receipts) => Some(receipts.id),
             Self::Refresh(refresh) => Some(refresh.id),
             Self::Typing(typing) => typing.id,
             Self::Presence(presence) => Some(presence.id),

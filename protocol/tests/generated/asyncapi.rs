@@ -10,13 +10,14 @@ use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
 /// Request, the frames that answer it, and what it is for.
-const REQUESTS: [(&str, &[&str], &str); 11] = [
+const REQUESTS: [(&str, &[&str], &str); 12] = [
     ("hello", &["welcome", "error"], "Open the session. The inbox follows, then `caught_up`."),
     ("send", &["sent", "error"], "Send a message."),
     ("ack", &["error"], "Remove what the device has kept from its inbox. Success has no answer."),
     ("read", &["marked", "error"], "Say how far the user has read a conversation."),
     ("history", &["history_page", "error"], "Read what was said."),
     ("group", &["group_state", "error"], "Read who takes part in a group."),
+    ("receipts", &["receipts_told", "error"], "Read who has received and read a message."),
     ("refresh", &["refreshed", "error"], "Let the session go on with a fresh token."),
     ("typing", &["error"], "Say that the user is typing, or has stopped. Success has no answer."),
     ("presence", &["presences", "error"], "Watch who of these users is online."),
@@ -95,12 +96,13 @@ fn generator() -> SchemaGenerator {
         .into_generator()
 }
 
-/// The answers to `history`, `group`, `presence` and `privacy` have the types of their requests, and so has the
-/// push of `typing`; within the document they need names of their own.
+/// The answers to `history`, `group`, `receipts`, `presence` and `privacy` have the types of their requests, and so
+/// has the push of `typing`; within the document they need names of their own.
 fn server_name(kind: &str) -> String {
     match kind {
         "history" => "history_page".into(),
         "group" => "group_state".into(),
+        "receipts" => "receipts_told".into(),
         "typing" => "is_typing".into(),
         "presence" => "presences".into(),
         "privacy" => "privacy_is".into(),

@@ -57,10 +57,16 @@ impl World {
         let latest = if late { self.shape.trouble / 2 } else { 3 * S };
         let wait = self.chance.between(500 * MS, latest);
         self.later(Node::Device(device), wait, move |world| world.client_online(device));
-        self.later(Node::Device(device), wait, move |world| world.client_ticks(device));
-        self.later(Node::Device(device), wait, move |world| world.look_back(device));
-        self.later(Node::Device(device), wait, move |world| world.type_on(device));
-        self.later(Node::Device(device), wait, move |world| world.watch_on(device));
+        self.later(Node::Device(device), wait, move |world| world.client_runs(device));
+    }
+
+    /// What the app does as long as it runs.
+    fn client_runs(&mut self, device: usize) {
+        self.client_ticks(device);
+        self.look_back(device);
+        self.type_on(device);
+        self.watch_on(device);
+        self.count_on(device);
     }
 
     /// The device wants to be connected.
@@ -116,10 +122,7 @@ impl World {
         client.unread.clear();
         client.online = true;
         self.dial(device, None);
-        self.client_ticks(device);
-        self.look_back(device);
-        self.type_on(device);
-        self.watch_on(device);
+        self.client_runs(device);
     }
 
     /// What arrives is read only after a while.

@@ -6,6 +6,7 @@ mod groups;
 mod history;
 mod marks;
 mod reading;
+mod receipts;
 pub(crate) mod sending;
 mod token;
 mod typing;
@@ -22,6 +23,7 @@ use connection::Link;
 use gateway_core::Device;
 use history::Look;
 use marks::Mark;
+use receipts::Counted;
 use watching::Watching;
 
 use crate::{
@@ -65,6 +67,7 @@ pub(crate) struct Client {
     unread: VecDeque<(StreamId, Wire)>,
     pub(crate) look: Option<Look>,
     pub(crate) marks: BTreeMap<ConversationId, Mark>,
+    pub(crate) counted: Option<Counted>,
     pub(crate) watching: Watching,
 }
 
@@ -125,6 +128,7 @@ impl Client {
             unread: VecDeque::new(),
             look: None,
             marks: BTreeMap::new(),
+            counted: None,
             watching: Watching::default(),
         }
     }

@@ -116,6 +116,7 @@ impl World {
             ServerFrame::Presence(presences) => self.sees(device, presences),
             ServerFrame::Privacy(answer) => self.privacy_is(device, &answer),
             ServerFrame::History(page) => self.history_page(device, page),
+            ServerFrame::Receipts(receipts) => self.receipts(device, &receipts),
             ServerFrame::Expiring(_) => self.expiring(device),
             ServerFrame::Refreshed(refreshed) => self.refreshed(device, &refreshed),
             ServerFrame::Reconnect(ask) => self.move_away(device, stream, ask.after),
@@ -152,6 +153,7 @@ impl World {
                     Some(reference) => self.send_failed(device, reference, &error),
                     None if self.refused_refresh(device, &error) => {}
                     None if self.mark_failed(device, error.id) => {}
+                    None if self.count_failed(device, error.id, !error.temporary) => {}
                     None if self.watch_failed(device, error.id) => {}
                     None if self.privacy_failed(device, error.id) => {}
                     None => self.look_failed(device, &error),

@@ -145,6 +145,7 @@ impl World {
         client.outbox.remove(place);
         client.saw(sent.message, true);
         self.check_sent(device, sent);
+        self.may_count(device, sent.message);
         self.pump(device);
     }
 

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use chatcluster_protocol::{
     Millis,
-    client::{History, HistoryPage, Read},
+    client::{History, HistoryPage, Read, Receipts, ReceiptsRequest},
     id::{ConversationId, MessageId},
     limits::{ACK_IDS, HISTORY_DEFAULT},
 };
@@ -92,6 +92,9 @@ impl World {
                 self.privacy(at, connection, (user, request), presence_to, stamp);
             }
             Effect::History { device, request } => self.history(at, connection, device, request),
+            Effect::ReadReceipts { device, request } => {
+                self.read_receipts(at, connection, device, request);
+            }
             // The others are carried out by whoever gave this one here.
             _ => {}
         }
@@ -289,6 +292,26 @@ impl World {
                 (0u32..).zip(waiting).filter_map(|(at, waits)| waits.then_some(at)).collect()
             });
             answer(world, waiting);
+        });
+    }
+
+    fn read_receipts(
+        &mut self,
+        at: usize,
+        connection: ConnectionId,
+        asker: Device,
+        request: ReceiptsRequest,
+    ) {
+        let (user, message) = (asker.user, request.message);
+        let call =
+            move |repository: Arc<Repo>| async move { repository.receipts(user, message).await };
+        self.call_service(at, WITHIN, call, move |world, found| {
+            let receipts = match found.and_then(Result::ok) {
+                None => Err(HistoryFailure::Unavailable),
+                Some(None) => Err(HistoryFailure::Forbidden),
+                Some(Some(members)) => Ok(Receipts::of(&request, members)),
+            };
+            world.answered(at, connection, Input::Receipts(request.id, receipts));
         });
     }
 

@@ -143,6 +143,7 @@ impl World {
             && self.clients.iter().all(quiet)
             && self.receipts_lack().is_none()
             && self.marks_lack().is_none()
+            && self.counts_lack().is_none()
     }
 
     /// What waits for a device.
@@ -204,7 +205,7 @@ impl World {
                 return Some(("P6", what));
             }
         }
-        self.receipts_lack().or_else(|| self.marks_lack())
+        self.receipts_lack().or_else(|| self.marks_lack()).or_else(|| self.counts_lack())
     }
 
     /// A device shows what each other device wrote in a conversation in the order written.

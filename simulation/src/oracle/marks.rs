@@ -17,7 +17,14 @@ pub(super) struct Reading {
     /// When they had read so far first, on any device.
     asked: BTreeMap<MessageId, Time>,
     /// The highest that a device was told to be stored.
-    confirmed: Option<MessageId>,
+    pub(super) confirmed: Option<MessageId>,
+}
+
+impl Reading {
+    /// The highest that the user has read, on any device.
+    pub(super) fn highest(&self) -> Option<MessageId> {
+        self.asked.keys().next_back().copied()
+    }
 }
 
 impl Oracle {
@@ -77,9 +84,8 @@ impl World {
         let home = self.clients[device].home.clone();
         hit(if home.user == *user { "receipt: read by own" } else { "receipt: read" });
         let key = (user.clone(), *conversation);
-        let asked = self.oracle.reading.get(&key).map(|reading| &reading.asked);
-        let highest = asked.and_then(|asked| asked.keys().next_back());
-        if highest.is_none_or(|highest| highest < up_to) {
+        let highest = self.oracle.reading.get(&key).and_then(Reading::highest);
+        if highest.is_none_or(|highest| highest < *up_to) {
             let what = format!("{home:?} is told that {user} has read up to {up_to}");
             return self.violated("receipts", what);
         }

@@ -7,6 +7,7 @@
 //! - [`heard`]: P2, P3 and what clients are told, as they are told
 //! - [`leaving`]: removed devices and revoked tokens
 //! - [`marks`]: what users have read, and who is told
+//! - [`receipts`]: who is told how many have received and read a message
 //! - [`typing`]: who is shown that somebody is typing, and when
 //! - [`presence`]: who is told that somebody is online, and that everybody knows it in the end
 //! - [`prompt`]: in worlds in which little goes wrong, that nothing waits for minutes
@@ -21,6 +22,7 @@ mod leaving;
 mod marks;
 mod presence;
 mod prompt;
+mod receipts;
 mod stored;
 mod typing;
 

@@ -46,6 +46,9 @@ impl Core {
                 self.answered(page.id, Answer::Page(page));
             }
             (ServerFrame::Group(group), _) => self.answered(group.id, Answer::Group(group)),
+            (ServerFrame::Receipts(receipts), _) => {
+                self.answered(receipts.id, Answer::Receipts(receipts));
+            }
             (ServerFrame::Marked(marked), _) => {
                 self.marks.answered(marked.id);
             }

@@ -4,7 +4,8 @@
 use std::{collections::VecDeque, time::Duration};
 
 use chatcluster_protocol::client::{
-    ClientFrame, GroupRequest, GroupState, History, HistoryPage, RequestId,
+    ClientFrame, GroupRequest, GroupState, History, HistoryPage, Receipts, ReceiptsRequest,
+    RequestId,
 };
 
 /// Waiting or asked. People page through history one page at a time; this is room for a program.
@@ -23,6 +24,8 @@ pub(crate) enum Question {
     History(Box<History>),
     /// Who takes part in a group.
     Group(GroupRequest),
+    /// Who has received and read a message.
+    Receipts(ReceiptsRequest),
 }
 
 /// What it is told.
@@ -32,6 +35,8 @@ pub(crate) enum Answer {
     Page(HistoryPage),
     /// To `Group`.
     Group(GroupState),
+    /// To `Receipts`.
+    Receipts(Receipts),
 }
 
 impl Question {
@@ -39,6 +44,7 @@ impl Question {
         match self {
             Self::History(history) => ClientFrame::History(History { id, ..(**history).clone() }),
             Self::Group(group) => ClientFrame::Group(GroupRequest { id, ..group.clone() }),
+            Self::Receipts(of) => ClientFrame::Receipts(ReceiptsRequest { id, ..of.clone() }),
         }
     }
 }

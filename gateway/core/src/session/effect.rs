@@ -6,8 +6,8 @@ use bytes::Bytes;
 use chatcluster_protocol::{
     Millis,
     client::{
-        CloseCode, Content, GroupRequest, History, Message, PresenceTo, Read, Recipient, RequestId,
-        UserPresence,
+        CloseCode, Content, GroupRequest, History, Message, PresenceTo, Read, ReceiptsRequest,
+        Recipient, RequestId, UserPresence,
     },
     id::{ConversationId, HybridClock, Identity, MessageId, Reference, UserId},
 };
@@ -163,6 +163,14 @@ pub enum Effect {
         device: Device,
         /// Which group.
         request: GroupRequest,
+    },
+    /// Read who has received and read a message of the session's user. Answered by `Receipts` with the
+    /// request's id.
+    ReadReceipts {
+        /// Who asks.
+        device: Device,
+        /// Which message.
+        request: ReceiptsRequest,
     },
     /// The user is typing: [`crate::Router::typing`]. Not answered.
     Typing {

@@ -5,7 +5,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use chatcluster_protocol::{
     Millis,
-    client::{ClientFrame, GroupState, HistoryPage, PresenceTo, Read, Refusal, RequestId},
+    client::{
+        ClientFrame, GroupState, HistoryPage, PresenceTo, Read, Receipts, Refusal, RequestId,
+    },
     id::{ConversationId, MessageId, UserId},
 };
 
@@ -45,6 +47,8 @@ pub enum Input {
     History(RequestId, Result<HistoryPage, HistoryFailure>),
     /// Answers [`super::Effect::ReadGroup`]. Its `id` is that of the request.
     Group(RequestId, Result<GroupState, HistoryFailure>),
+    /// Answers [`super::Effect::ReadReceipts`]. Its `id` is that of the request.
+    Receipts(RequestId, Result<Receipts, HistoryFailure>),
     /// Something may wait in the inbox: a probe found it, or a previous holder has been evicted.
     ReadAgain,
     /// The route may be lost: claim it again, then read the inbox (rule 2).
@@ -165,10 +169,10 @@ pub enum AppendResult {
     Unavailable,
 }
 
-/// Why there is no page of history, or no group.
+/// Why there is no page of history, no group, or nothing to tell of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HistoryFailure {
-    /// The user takes no part in the conversation or the group.
+    /// The user takes no part in the conversation or the group, or has not sent the message.
     Forbidden,
     /// The message service did not answer.
     Unavailable,

@@ -198,6 +198,7 @@ impl Session {
             Input::Privacy(id, result) => self.privacy_is(id, result, env),
             Input::History(id, result) => self.history_read(id, result, env),
             Input::Group(id, result) => self.group_read(id, result, env),
+            Input::Receipts(id, result) => self.receipts_read(id, result, env),
             Input::ReadAgain => self.read_again(env),
             Input::Reassert => self.reassert(env),
             Input::Evict(epoch) if epoch < self.epoch => {}

@@ -12,6 +12,7 @@ pub(super) fn rated(frame: &ClientFrame) -> Option<RequestId> {
     match frame {
         ClientFrame::History(history) => Some(history.id),
         ClientFrame::Group(group) => Some(group.id),
+        ClientFrame::Receipts(receipts) => Some(receipts.id),
         ClientFrame::Read(read) => Some(read.id),
         ClientFrame::Refresh(refresh) => Some(refresh.id),
         ClientFrame::Presence(presence) => Some(presence.id),

@@ -3,7 +3,7 @@
 use chatcluster_protocol::{
     client::{
         ClientFrame, Error, ErrorCode, GroupRequest, GroupState, History, HistoryPage, Pong,
-        Recipient, Refusal, RequestId, Send, ServerFrame,
+        Receipts, ReceiptsRequest, Recipient, Refusal, RequestId, Send, ServerFrame,
     },
     id::{ConversationId, MessageId},
     limits::{HISTORIES_IN_FLIGHT, SERVER_FRAME},
@@ -45,6 +45,7 @@ impl Session {
             ClientFrame::Read(read) => self.read(read, env),
             ClientFrame::History(history) => self.history(history, env),
             ClientFrame::Group(request) => self.group(request, env),
+            ClientFrame::Receipts(request) => self.receipts(request, env),
             ClientFrame::Refresh(refresh) => self.refresh(refresh, env),
             ClientFrame::Typing(typing) => self.types(&typing, env),
             ClientFrame::Presence(presence) => self.watches(presence, env),
@@ -109,12 +110,17 @@ impl Session {
         self.ask(request.id, env, |device| Effect::ReadGroup { device, request });
     }
 
+    fn receipts(&mut self, request: ReceiptsRequest, env: &mut Env<'_>) {
+        self.ask(request.id, env, |device| Effect::ReadReceipts { device, request });
+    }
+
     /// Asks the message service something whose answer may be large.
     fn ask(&mut self, id: RequestId, env: &mut Env<'_>, what: impl FnOnce(Device) -> Effect) {
         let Some(device) = self.device.clone() else { return };
         if usize::from(self.histories) >= HISTORIES_IN_FLIGHT {
             let text = format!(
-                "at most {HISTORIES_IN_FLIGHT} requests for history or groups may be without an answer"
+                "at most {HISTORIES_IN_FLIGHT} requests for history, groups or receipts may be without \
+                an answer"
             );
             return self.too_many(id, text, env);
         }
@@ -155,6 +161,18 @@ impl Session {
         let forbidden = "there is no such group, or the user takes no part in it";
         if let Some(group) = self.told(id, result, forbidden, env) {
             self.write(&ServerFrame::Group(group), env);
+        }
+    }
+
+    pub(super) fn receipts_read(
+        &mut self,
+        id: RequestId,
+        result: Result<Receipts, HistoryFailure>,
+        env: &mut Env<'_>,
+    ) {
+        let forbidden = "there is no such message of the user's own";
+        if let Some(receipts) = self.told(id, result, forbidden, env) {
+            self.write(&ServerFrame::Receipts(receipts), env);
         }
     }
 

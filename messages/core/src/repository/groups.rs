@@ -18,7 +18,7 @@ pub(super) async fn of<R: Replica>(
     Ok(find(quorum, group).await?.filter(|group| group.role(&user).is_some()))
 }
 
-async fn find<R: Replica>(
+pub(super) async fn find<R: Replica>(
     quorum: &Quorum<R>,
     group: GroupId,
 ) -> Result<Option<Group>, ReplicaError> {

@@ -11,6 +11,7 @@ mod privacy;
 mod query;
 mod quorum;
 mod reading;
+mod receipts;
 mod registry;
 mod removal;
 mod revocation;
@@ -22,7 +23,7 @@ use std::{collections::BTreeMap, future::Future};
 
 use chatcluster_protocol::{
     Millis,
-    client::{Message, PresenceTo},
+    client::{MemberReceipt, Message, PresenceTo},
     id::{ConversationId, DeviceId, GroupId, MessageId, Stamp, UserId},
 };
 pub use query::stable_up_to;
@@ -187,6 +188,14 @@ pub trait Repository: Send + Sync + 'static {
         &self,
         id: MessageId,
     ) -> impl Future<Output = Result<Option<Message>, RepositoryError>> + Send;
+
+    /// Who has received and read a message that a user sent: all who may read it, by name, without the user;
+    /// `None` where the user has sent none of this id.
+    fn receipts(
+        &self,
+        sender: UserId,
+        message: MessageId,
+    ) -> impl Future<Output = Result<Option<Vec<MemberReceipt>>, RepositoryError>> + Send;
 
     /// What a user may read of a conversation; `None` where they take no part in it.
     fn readable(

@@ -10,7 +10,7 @@ use std::{
 
 use chatcluster_protocol::{
     Millis,
-    client::{Message, PresenceTo},
+    client::{MemberReceipt, Message, PresenceTo},
     id::{ConversationId, DeviceId, GroupId, MessageId, Stamp, UserId},
 };
 use serde::de::DeserializeOwned;
@@ -18,8 +18,8 @@ use serde::de::DeserializeOwned;
 use super::{
     Acknowledge, Append, InboxCursor, InboxPage, MarkPlaced, MarkRead, Marked, MessagePage, Query,
     Refused, Registered, Registration, Repository, RepositoryError, RevocationPage, Seen, Stored,
-    Unmarked, append, devices, fan_out, groups, inbox, privacy, query, reading, registry, removal,
-    revocation,
+    Unmarked, append, devices, fan_out, groups, inbox, privacy, query, reading, receipts, registry,
+    removal, revocation,
 };
 use crate::{
     apply::{Batch, UnitReply},
@@ -265,6 +265,14 @@ impl<R: Replica> Repository for Quorum<R> {
         id: MessageId,
     ) -> impl Future<Output = Result<Option<Message>, RepositoryError>> + Send {
         query::message(self, id)
+    }
+
+    fn receipts(
+        &self,
+        sender: UserId,
+        message: MessageId,
+    ) -> impl Future<Output = Result<Option<Vec<MemberReceipt>>, RepositoryError>> + Send {
+        receipts::of(self, sender, message)
     }
 
     fn readable(

@@ -10,7 +10,7 @@ use messages_core::{
     group::Group,
     record::To,
     repository::{
-        Append, Direction, MarkRead, Query, Refused, Repository, RepositoryError, Stored, Unmarked,
+        Append, Direction, Query, Refused, Repository, RepositoryError, Stored, Unmarked,
     },
     view::MemoryView,
 };
@@ -279,13 +279,8 @@ fn receipts_of_groups_stay_with_those_who_have_read() {
         let created = group(&service);
         let said = service.store(&says("bob", "r1", 10)).unwrap();
         assert_eq!(service.acknowledge("carol", "phone", [created, said.id]), []);
-        let mark = |name: &str, of: &str, up_to| {
-            let conversation = lunch().into();
-            let stamp = MessageId::floor(NOW).stamp();
-            let mark =
-                MarkRead { user: user(name), device: device(of), conversation, up_to, stamp };
-            service.quorum.mark_read(vec![mark]).now_or_never().unwrap().unwrap().pop().unwrap()
-        };
+        let mark =
+            |name: &str, of: &str, up_to| service.mark_read((name, of), lunch().into(), up_to);
         let marked = mark("alice", "phone", said.id).unwrap();
         assert_eq!(marked.up_to, said.id);
         let told: Vec<_> = marked.receipts.iter().map(|one| (&one.to, &one.devices[..])).collect();
@@ -297,5 +292,30 @@ fn receipts_of_groups_stay_with_those_who_have_read() {
         service.store(&changes("alice", "r3", 30, &role)).unwrap();
         service.store(&changes("bob", "r4", 40, &remove("alice"))).unwrap();
         assert_eq!(mark("alice", "phone", said.id), Err(Unmarked::NoPart));
+    });
+}
+
+#[test]
+fn who_sent_a_message_sees_who_of_its_readers_has_it() {
+    both(|service| {
+        group(&service);
+        let said = service.store(&says("bob", "r1", 10)).unwrap().id;
+        let of = |name: &str, mark| (name.to_owned(), mark);
+        assert_eq!(service.receipts("bob", said), Some(vec![of("alice", '-'), of("carol", '-')]));
+        service.acknowledge("carol", "phone", [said]);
+        service.mark_read(("alice", "phone"), lunch().into(), said).unwrap();
+        service.store(&changes("alice", "r2", 20, &add("dave"))).unwrap();
+        service.store(&changes("alice", "r3", 30, &remove("carol"))).unwrap();
+        // Who came later is not among them, who has left since is.
+        assert_eq!(service.receipts("bob", said), Some(vec![of("alice", 'r'), of("carol", 'd')]));
+        let later = service.store(&says("bob", "r4", 40)).unwrap().id;
+        assert_eq!(service.receipts("bob", later), Some(vec![of("alice", '-'), of("dave", '-')]));
+
+        assert_eq!(service.receipts("alice", said), None, "only who wrote it");
+        assert_eq!(service.receipts("bob", MessageId::floor(NOW)), None, "there is none");
+        service.store(&changes("alice", "r5", 50, &remove("bob"))).unwrap();
+        assert!(service.receipts("bob", later).is_some(), "it can still be read");
+        let created = history(&service, "alice").into_iter().min().unwrap();
+        assert_eq!(service.receipts("carol", created), None, "not hers");
     });
 }

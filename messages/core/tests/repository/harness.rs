@@ -9,7 +9,7 @@ use std::{
 };
 
 use chatcluster_protocol::{
-    client::{Body, ContentType, Message},
+    client::{Body, ContentType, MemberReceipt, Message},
     id::{ConversationId, DeviceId, GroupId, Identity, MessageId, Reference, Stamp, UserId},
 };
 use futures_util::FutureExt;
@@ -245,16 +245,36 @@ impl Service {
 
     /// A user (`bob/phone`) has read what they have with another one up to here.
     pub fn read(&self, who: &str, with: &str, up_to: MessageId) -> Result<Marked, Unmarked> {
-        let (name, of) = who.split_once('/').unwrap();
-        let mark = MarkRead {
-            user: user(name),
-            device: device(of),
-            conversation: conversation(name, with),
-            up_to,
-            stamp: Stamp::new(NOW, 0),
-        };
+        let who = who.split_once('/').unwrap();
+        self.mark_read(who, conversation(who.0, with), up_to)
+    }
+
+    /// A user has read a conversation up to here.
+    pub fn mark_read(
+        &self,
+        who: (&str, &str),
+        conversation: ConversationId,
+        up_to: MessageId,
+    ) -> Result<Marked, Unmarked> {
+        let (user, device) = device_of(who);
+        let mark = MarkRead { user, device, conversation, up_to, stamp: Stamp::new(NOW, 0) };
         let mut marked = self.quorum.mark_read(vec![mark]).now_or_never().unwrap().unwrap();
         marked.pop().unwrap()
+    }
+
+    /// What the others have of a message of this user: `r` have read it, `d` have it, `-` have not.
+    pub fn receipts(&self, sender: &str, message: MessageId) -> Option<Vec<(String, char)>> {
+        let found = self.quorum.receipts(user(sender), message).now_or_never().unwrap().unwrap();
+        let mark = |one: MemberReceipt| {
+            let mark = match (one.delivered, one.read) {
+                (true, true) => 'r',
+                (true, false) => 'd',
+                (false, false) => '-',
+                (false, true) => panic!("{one:?} is read and not delivered"),
+            };
+            (one.user.to_string(), mark)
+        };
+        Some(found?.into_iter().map(mark).collect())
     }
 
     pub fn finish_pending(&self, before: MessageId) -> usize {

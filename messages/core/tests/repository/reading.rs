@@ -66,6 +66,21 @@ fn a_mark_only_rises_and_a_newer_receipt_takes_the_place_of_an_older_one() {
 }
 
 #[test]
+fn who_sent_a_message_may_ask_whether_it_was_received_and_read() {
+    for service in [Service::of_one(), Service::of_three()] {
+        let ids = written(&service, 3);
+        service.acknowledge("bob", "phone", [ids[0], ids[1]]);
+        service.read("bob/laptop", "alice", ids[0]).unwrap();
+        let marks = ids.iter().map(|id| service.receipts("alice", *id).unwrap());
+        let bob = |mark| vec![("bob".to_owned(), mark)];
+        assert_eq!(marks.collect::<Vec<_>>(), [bob('r'), bob('d'), bob('-')]);
+        assert_eq!(service.receipts("bob", ids[0]), None);
+        let note = service.store(&message("alice", "alice", "note", 9, "milk")).unwrap().id;
+        assert_eq!(service.receipts("alice", note), Some(Vec::new()));
+    }
+}
+
+#[test]
 fn asking_again_tells_those_again_who_have_not_acknowledged_it() {
     for service in [Service::of_one(), Service::of_three()] {
         let ids = written(&service, 1);

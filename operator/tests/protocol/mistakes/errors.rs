@@ -262,22 +262,28 @@ impl Mistakes<'_> {
         create["to"]["group"] = "0f0f0f0f-1e1e-4d2d-8c3c-000000000000".into();
         create["content"]["body"] = r#"{"create":{"name":"x","members":["member"]}}"#.into();
         let mut owner = self.world.session(0, "owner", "phone").await?;
-        self.taken(&mut owner, &create).await?;
+        let created = self.taken(&mut owner, &create).await?;
         let mut said = create.clone();
         said["content"] = json!({"body": "hi"});
         let mut add = create.clone();
         add["content"]["body"] = r#"{"add":["eve"]}"#.into();
         let mut look = self.request("group");
         look["group"] = create["to"]["group"].clone();
+        let mut receipts = self.request("receipts");
+        receipts["message"] = created["message"].clone();
+        self.taken(&mut owner, &receipts).await?;
         let mut eve = self.world.session(1, "eve-of-groups", "phone").await?;
-        for request in [&said, &add, &create, &look] {
+        for request in [&said, &add, &create, &look, &receipts] {
             eve.send(request).await?;
             self.refused(&mut eve, Some(request), "forbidden", None).await?;
         }
         let mut member = self.world.session(0, "member", "phone").await?;
         add["ref"] = "member-adds".into();
-        member.send(&add).await?;
-        self.refused(&mut member, Some(&add), "forbidden", None).await
+        for request in [&add, &receipts] {
+            member.send(request).await?;
+            self.refused(&mut member, Some(request), "forbidden", None).await?;
+        }
+        Ok(())
     }
 
     /// A mark below all that was said.

@@ -5,7 +5,7 @@ use std::{path::PathBuf, str::FromStr, time::Duration};
 use chatcluster_client::protocol::{
     Millis,
     client::{GroupName, MediaRange, Recipient, Role},
-    id::{DeviceId, GroupId, Reference, UserId},
+    id::{DeviceId, GroupId, MessageId, Reference, UserId},
     limits::TIME,
 };
 use chatcluster_config::GoDuration;
@@ -85,6 +85,8 @@ pub(crate) enum Command {
     History(HistoryArgs),
     /// Make a group, change it, or show who takes part
     Group(GroupArgs),
+    /// Print who has received and read a message of yours
+    Receipts(ReceiptsArgs),
     /// Make a token for a user: of a local cluster, or with the key of any other
     Token(TokenArgs),
     /// Watch a short conversation between two users on two gateways of a local cluster
@@ -150,6 +152,19 @@ fn either(user: Option<UserId>, group: Option<GroupId>) -> Recipient {
     let user = user.map(Recipient::User);
     let recipient = user.or(group.map(Recipient::Group));
     recipient.unwrap_or_else(|| unreachable!("clap requires one of the two"))
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ReceiptsArgs {
+    /// The message, by the id that `send` prints
+    #[arg(value_name = "ID")]
+    pub(crate) message: MessageId,
+    /// How long to wait for the answer
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration)]
+    pub(crate) timeout: Duration,
+    /// Print the gateway's answer as one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, clap::Args)]

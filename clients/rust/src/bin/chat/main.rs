@@ -8,6 +8,7 @@ mod group;
 mod history;
 mod listen;
 mod local;
+mod receipts;
 mod send;
 mod state;
 mod talk;
@@ -47,6 +48,7 @@ async fn run(args: Args, clock: Clock) -> Result<(), Failure> {
         Some(Command::Listen(listen)) => listen::run(args.target, listen, clock).await,
         Some(Command::History(history)) => history::run(args.target, history, clock).await,
         Some(Command::Group(group)) => group::run(args.target, group).await,
+        Some(Command::Receipts(receipts)) => receipts::run(args.target, receipts).await,
         Some(Command::Token(token)) => token::run(&args.target, &token),
         Some(Command::Demo) => demo::run(args.target).await,
     }

@@ -3,7 +3,7 @@
 use chatcluster_protocol::{
     client::{
         CloseCode, Error, ErrorCode, IsTyping, Marked, Message, Read, Receipt, ReceiptKind,
-        Reconnect, ReconnectReason, TypedTo, Typing,
+        Receipts, ReceiptsRequest, Reconnect, ReconnectReason, TypedTo, Typing,
     },
     id::{ConversationId, Stamp},
 };
@@ -416,6 +416,23 @@ fn history_is_asked_again_on_the_next_connection() {
     bench.open(Limits::default());
     let asked = |frame: &ClientFrame| matches!(frame, ClientFrame::History(_));
     assert_eq!(bench.written.iter().filter(|frame| asked(frame)).count(), 2);
+}
+
+#[test]
+fn who_has_a_message_is_told_to_whoever_asked() {
+    let mut bench = Bench::live();
+    let request = ReceiptsRequest { id: RequestId::MAX, message: id(1), members: false };
+    bench.core.ask(1, Question::Receipts(request)).unwrap();
+    bench.settle();
+    let asked = bench.written.iter().find_map(|frame| match frame {
+        ClientFrame::Receipts(request) => Some(request.clone()),
+        _ => None,
+    });
+    let asked = asked.unwrap();
+    assert_eq!((asked.message, asked.members), (id(1), false));
+    let receipts = Receipts::of(&asked, Vec::new());
+    bench.frame(ServerFrame::Receipts(receipts.clone()));
+    assert_eq!(bench.other.last(), Some(&Effect::Told(1, Ok(Answer::Receipts(receipts)))));
 }
 
 /// To whom it was said over the connection that the user is typing, or not.

@@ -200,6 +200,7 @@ impl World {
             ClientFrame::Ping(_)
             | ClientFrame::History(_)
             | ClientFrame::Group(_)
+            | ClientFrame::Receipts(_)
             | ClientFrame::Refresh(_) => {}
         }
     }
