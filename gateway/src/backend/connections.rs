@@ -5,12 +5,12 @@ use axum::{
     extract::{Path, RawQuery, State},
 };
 use chatcluster_manager::Manager;
-use chatcluster_protocol::id::{DeviceId, UserId};
+use chatcluster_protocol::id::DeviceId;
 use chatcluster_runtime::backend::{Problem, query};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::Gateway;
+use super::{Gateway, away};
 
 /// The connections of a user.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
@@ -44,10 +44,8 @@ pub(super) async fn list<M: Manager>(
     RawQuery(query): RawQuery,
 ) -> Result<Json<Connections>, Problem> {
     query::none(query)?;
-    let found = hub.connections(&self::user(&user)?).await;
-    let away = |_| Problem::unavailable("the WebSocket manager did not answer");
+    let found = hub.connections(&super::user(&user)?).await.map_err(away)?;
     let mut connections: Vec<_> = found
-        .map_err(away)?
         .into_iter()
         .map(|(device, route)| Connection { device, gateway: route.gateway, epoch: route.epoch })
         .collect();
@@ -61,7 +59,7 @@ pub(super) async fn end_all<M: Manager>(
     RawQuery(query): RawQuery,
 ) -> Result<Json<Disconnected>, Problem> {
     query::none(query)?;
-    let user = self::user(&user)?;
+    let user = super::user(&user)?;
     let mut devices = hub.disconnect(&user, None).await.map_err(late)?;
     devices.sort();
     tracing::info!(%user, connections = devices.len(), "ended connections");
@@ -74,7 +72,7 @@ pub(super) async fn end_one<M: Manager>(
     RawQuery(query): RawQuery,
 ) -> Result<Json<Disconnected>, Problem> {
     query::none(query)?;
-    let user = self::user(&user)?;
+    let user = super::user(&user)?;
     let device: DeviceId = device.parse().map_err(|error| Problem::parameter("device", error))?;
     let devices = hub.disconnect(&user, Some(&device)).await.map_err(late)?;
     if devices.is_empty() {
@@ -82,10 +80,6 @@ pub(super) async fn end_one<M: Manager>(
     }
     tracing::info!(%user, %device, "ended a connection");
     Ok(Json(Disconnected { devices }))
-}
-
-fn user(name: &str) -> Result<UserId, Problem> {
-    name.parse().map_err(|error| Problem::parameter("user", error))
 }
 
 fn late(_: gateway_core::Away) -> Problem {

@@ -3,6 +3,7 @@
 //!
 //! - [`messages`]: one message; [`broadcasts`]: the same to many
 //! - [`connections`]: where users are connected, and the end of that
+//! - [`presence`]: whether a user is online
 //! - [`openapi()`]: the description, which is served at `/openapi.json`
 //!
 //! Tokens, errors and connections are as on every port for backends: [`chatcluster_runtime::backend`].
@@ -11,6 +12,7 @@ mod broadcasts;
 mod connections;
 mod messages;
 mod openapi;
+mod presence;
 
 use std::sync::Arc;
 
@@ -21,7 +23,7 @@ use axum::{
 };
 use bytes::Bytes;
 use chatcluster_manager::Manager;
-use chatcluster_protocol::client::parsed;
+use chatcluster_protocol::{client::parsed, id::UserId};
 use chatcluster_runtime::backend::{self, Problem, ServiceTokens, counted, described, require};
 pub use openapi::openapi;
 use serde::de::{DeserializeOwned, IgnoredAny};
@@ -32,7 +34,7 @@ use crate::hub::Hub;
 mod scope {
     /// Messages are sent with this.
     pub(super) const SEND: &str = "messages:send";
-    /// Connections are listed with this.
+    /// Connections are listed with this, and presence is shown.
     pub(super) const READ: &str = "connections:read";
     /// Connections are ended with this.
     pub(super) const CLOSE: &str = "connections:close";
@@ -44,6 +46,7 @@ const NAMES: &[(&str, &str)] = &[
     (openapi::BROADCASTS, "broadcast"),
     (openapi::CONNECTIONS, "connections"),
     (openapi::CONNECTION, "connection"),
+    (openapi::PRESENCE, "presence"),
 ];
 
 /// Largest body with one message, in bytes: its text grows sixfold at most in JSON.
@@ -63,7 +66,9 @@ pub fn router<M: Manager>(hub: Arc<Hub<M>>, tokens: &Arc<ServiceTokens>) -> Rout
         .route(openapi::BROADCASTS, post(broadcasts::send::<M>))
         .layer(DefaultBodyLimit::max(BROADCAST_BODY));
     let sends = sends.merge(broadcasts);
-    let reads = Router::new().route(openapi::CONNECTIONS, get(connections::list::<M>));
+    let reads = Router::new()
+        .route(openapi::CONNECTIONS, get(connections::list::<M>))
+        .route(openapi::PRESENCE, get(presence::show::<M>));
     let ends = Router::new()
         .route(openapi::CONNECTIONS, delete(connections::end_all::<M>))
         .route(openapi::CONNECTION, delete(connections::end_one::<M>));
@@ -72,6 +77,14 @@ pub fn router<M: Manager>(hub: Arc<Hub<M>>, tokens: &Arc<ServiceTokens>) -> Rout
         .merge(require(ends, tokens, scope::CLOSE));
     let calls = hub.metrics().backend.clone();
     counted(described(routes, &openapi()), calls, NAMES).with_state(hub)
+}
+
+fn user(name: &str) -> Result<UserId, Problem> {
+    name.parse().map_err(|error| Problem::parameter("user", error))
+}
+
+fn away(_: gateway_core::Away) -> Problem {
+    Problem::unavailable("the WebSocket manager did not answer")
 }
 
 /// Reads a body; what is wrong is named by its field.

@@ -9,6 +9,7 @@ use super::{
     broadcasts::{Broadcast, Outcomes},
     connections::{Connections, Disconnected},
     messages::{Send, Sent},
+    presence::Presence,
     scope,
 };
 
@@ -20,6 +21,8 @@ pub(super) const BROADCASTS: &str = "/v1/broadcasts";
 pub(super) const CONNECTIONS: &str = "/v1/users/{user}/connections";
 /// Path of a device's connection.
 pub(super) const CONNECTION: &str = "/v1/users/{user}/connections/{device}";
+/// Path of a user's presence.
+pub(super) const PRESENCE: &str = "/v1/users/{user}/presence";
 
 const ABOUT: &str = "Sending, and the connections of users, for backends. Every gateway serves this. Every \
     request carries a service token, as for the message service: a JWT signed by HS256 with `aud`, `exp` and a \
@@ -37,6 +40,7 @@ fn paths(schemas: &mut SchemaGenerator) -> Value {
         BROADCASTS: { "post": broadcast(schemas) },
         CONNECTIONS: { "get": connections(schemas), "delete": disconnect_all(schemas) },
         CONNECTION: { "delete": disconnect(schemas) },
+        PRESENCE: { "get": presence(schemas) },
     })
 }
 
@@ -86,6 +90,21 @@ fn connections(schemas: &mut SchemaGenerator) -> Value {
         "operationId": "listUserConnections",
         "summary": "Where a user is connected",
         "description": "As the WebSocket manager knows it: a gateway that died counts for up to 15 s more.",
+        "parameters": [user],
+        "responses": responses,
+        "security": [{ "service_token": [scope::READ] }],
+    })
+}
+
+fn presence(schemas: &mut SchemaGenerator) -> Value {
+    let user = path::<UserId>(schemas, "user", "The user.");
+    let mut responses = errors(schemas);
+    let about = "As of now; not online and never seen where nobody is known by this name.";
+    responses["200"] = answer::<Presence>(schemas, "application/json", about);
+    json!({
+        "operationId": "getUserPresence",
+        "summary": "Whether a user is online",
+        "description": "Whatever the user lets other users see.",
         "parameters": [user],
         "responses": responses,
         "security": [{ "service_token": [scope::READ] }],

@@ -6,7 +6,7 @@ use chatcluster_protocol::{
     id::UserId,
 };
 use gateway_core::{
-    ConnectionId, Device, Effects,
+    Away, ConnectionId, Device, Effects,
     presence::{Effect, Found},
     session::Shown,
 };
@@ -44,16 +44,20 @@ impl<M: Manager> Hub<M> {
         self.tell(|machines, _, _| machines.presence.missed(connection, missed));
     }
 
+    /// Whether a user is online, whoever asks.
+    pub async fn presence_of(&self, user: &UserId) -> Result<UserPresence, Away> {
+        let users = std::slice::from_ref(user);
+        let found = self.asked(self.manager.presence(users)).await?.pop();
+        let found = found.map(found_of).unwrap_or_default();
+        Ok(found.told(user, self.clock.now()))
+    }
+
     pub(super) fn presence_effect(&self, effect: Effect) {
         match effect {
             Effect::LookUp { call, users } => self.beside(async move |hub| {
                 let found = hub.asked(hub.manager.presence(&users)).await;
                 hub.metrics.presence_lookups.inc_by(users.len() as u64);
-                let of = |one: chatcluster_manager::Presence| Found {
-                    online: one.online,
-                    seen: one.seen,
-                };
-                let found = found.map(|found| found.into_iter().map(of).collect());
+                let found = found.map(|found| found.into_iter().map(found_of).collect());
                 hub.tell(|machines, now, out| {
                     let (locals, to) = (&machines.locals, &mut out.presence);
                     machines.presence.looked_up(now, call, found, locals, to);
@@ -91,4 +95,8 @@ impl<M: Manager> Hub<M> {
             }
         }
     }
+}
+
+fn found_of(one: chatcluster_manager::Presence) -> Found {
+    Found { online: one.online, seen: one.seen }
 }

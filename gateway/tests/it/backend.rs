@@ -286,6 +286,31 @@ async fn a_backend_sees_where_a_user_is_and_ends_it_at_every_gateway() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backend_sees_who_is_online_whatever_they_let_others_see() {
+    let world = World::new().await;
+    let (one, two) = (world.gateway("one").await, world.gateway("two").await);
+    let presence = async |of: &str, scope: &str| {
+        let path = format!("/v1/users/{of}/presence");
+        ask(two.backend, "GET", &path, &token(scope), "").await
+    };
+    let shown = async || presence("bob", "connections:read").await;
+    assert_eq!(shown().await, (200, json!({"online": false})));
+    let mut bob = world.login(one.client, "bob", "phone").await;
+    bob.request(json!({"type": "privacy", "presence_to": "nobody"})).await;
+    bob.until("privacy").await;
+    assert_eq!(shown().await, (200, json!({"online": true})));
+    drop(bob);
+    wait_until("bob is seen to have gone", DEADLINE, async || {
+        let (status, answer) = shown().await;
+        assert_eq!(status, 200, "{answer}");
+        answer["online"] == json!(false) && answer["last_seen"].is_u64()
+    })
+    .await;
+    assert_eq!(presence("bob", "messages:send").await.0, 403);
+    assert_eq!(presence("b%20b", "connections:read").await.0, 400);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_broadcast_is_a_message_for_each_and_is_repeated_until_all_are_stored() {
     let world = World::new().await;
     let (one, two) = (world.gateway("one").await, world.gateway("two").await);

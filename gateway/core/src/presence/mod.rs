@@ -115,6 +115,13 @@ pub struct Found {
     pub seen: Option<Duration>,
 }
 
+impl Found {
+    /// What there is to tell of the user.
+    pub fn told(self, user: &UserId, now: Now) -> UserPresence {
+        user_presence(user, State::of(self, now))
+    }
+}
+
 /// Watches for sessions who is online.
 #[derive(Debug)]
 pub struct Presence {
