@@ -118,6 +118,7 @@ impl Fleet {
                 tls: certificates.role("gateway", Role::Gateway)?,
             },
             backend: None,
+            webhook: None,
             admin: admins[1],
             manager: ManagerHome::Redis { nodes: manager.addresses() },
             messages: MessagesClient { address: local(grpc).to_string() },

@@ -21,6 +21,9 @@ pub struct GatewayConfig {
     /// Where backends connect; nowhere, if absent. Service tokens are those of the message service.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backend: Option<BackendPort>,
+    /// Whom to tell that something waits for a user without a connected device; nobody, if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub webhook: Option<WebhookTarget>,
     /// Where `/livez`, `/readyz` and `/metrics` are served, over plain HTTP.
     pub admin: SocketAddr,
     /// The WebSocket manager.
@@ -35,6 +38,31 @@ pub struct GatewayConfig {
     /// How the gateway stops.
     #[serde(default)]
     pub drain: Drain,
+}
+
+/// Whom to tell.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WebhookTarget {
+    /// Where requests go: `http://` or `https://`.
+    pub url: String,
+    /// The authorities that its certificate may be of, in PEM; where absent, those that browsers trust.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca_bundle: Option<String>,
+    /// File with the secret that requests are signed with, which is all of the file.
+    pub key: PathBuf,
+    /// How long a request is tried again.
+    #[serde(default = "WebhookTarget::give_up_after")]
+    pub give_up_after: GoDuration,
+}
+
+impl WebhookTarget {
+    /// How long a request is tried again, where nothing else is said.
+    pub const GIVE_UP_AFTER: GoDuration = GoDuration::from_secs(300);
+
+    fn give_up_after() -> GoDuration {
+        Self::GIVE_UP_AFTER
+    }
 }
 
 /// Where clients connect.

@@ -17,7 +17,7 @@ mod words;
 pub use duration::GoDuration;
 pub use gateway::{
     Auth, ClientPort, Drain, GatewayConfig, JwtAlgorithm, JwtKey, ManagerHome, MessagesClient,
-    PeerPort,
+    PeerPort, WebhookTarget,
 };
 pub use limits::Limits;
 pub use messages::{BackendPort, Devices, GrpcPort, MessagesConfig, Storage};

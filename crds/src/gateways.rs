@@ -4,7 +4,7 @@ use chatcluster_config::GoDuration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Limits, Pod, Service, Tls};
+use crate::{Limits, Pod, Service, Tls, Webhook};
 
 /// The servers that clients connect to.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -32,6 +32,10 @@ pub struct Gateways {
     pub drain: Drain,
     /// How much one user may ask of a gateway, and how often one address may connect.
     pub limits: Limits,
+    /// Whom to tell that something waits for a user without a connected device. Default nobody.
+    #[schemars(with = "Webhook")] // never null: rules ask whether it is there
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub webhook: Option<Webhook>,
     /// Web origins that browsers may connect from, such as `https://chat.example.com`; `*` is any. Default
     /// none: the gateways' own origin is always allowed, and clients that are no browsers need none.
     #[schemars(length(max = 64), inner(length(min = 1, max = 256)))]
@@ -52,6 +56,7 @@ impl Default for Gateways {
             connections_per_pod: 10_000,
             drain: Drain::default(),
             limits: Limits::default(),
+            webhook: None,
             origins: Vec::new(),
             tls: Tls::default(),
             service: Service::default(),

@@ -15,6 +15,7 @@ mod schema;
 mod service;
 mod status;
 mod tls;
+mod webhook;
 
 pub use auth::{Algorithm, Auth, Jwt, SecretKeyRef};
 pub use gateways::{Drain, Gateways};
@@ -27,6 +28,7 @@ pub use rules::{Invalid, validate};
 pub use service::{Service, ServiceType, TrafficPolicy};
 pub use status::{ChatClusterStatus, GatewaysStatus, ManagerStatus};
 pub use tls::{SecretRef, Tls, TlsType};
+pub use webhook::Webhook;
 
 use kube::CustomResource;
 use schemars::JsonSchema;

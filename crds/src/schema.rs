@@ -29,6 +29,30 @@ pub(crate) fn duration_from_1d(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
+/// An address for requests. The length bounds what the rule may cost.
+pub(crate) fn http_url(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "string",
+        "maxLength": 2048,
+        "x-kubernetes-validations": [{
+            "rule": "self.matches('^https?://[^/ ]+(/[^ ]*)?$')",
+            "message": "must be an http:// or https:// URL with a host",
+        }],
+    })
+}
+
+/// Certificates of authorities.
+pub(crate) fn ca_bundle(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "string",
+        "maxLength": 65536,
+        "x-kubernetes-validations": [{
+            "rule": "self.startsWith('-----BEGIN CERTIFICATE-----')",
+            "message": "must be certificates in PEM",
+        }],
+    })
+}
+
 /// A `u32` without its format, which Kubernetes does not know and warns of.
 pub(crate) fn whole_number(schema: &mut Schema) {
     schema.remove("format");

@@ -27,3 +27,4 @@ pub mod peers;
 pub mod run;
 pub mod sessions;
 pub mod upgrade;
+pub mod webhook;

@@ -81,6 +81,10 @@ pub struct Metrics {
     pub peer_links: Gauge,
     /// Queues that were full, by queue.
     pub queue_full: Counts,
+    /// What waits for users without a connected device, by what became of telling a backend so.
+    pub webhook_events: Counts,
+    /// Requests to that backend: `taken` or `failed`.
+    pub webhook_requests: Counts,
     /// Requests of backends.
     pub backend: Family<Call, Counter>,
 }
@@ -115,6 +119,8 @@ impl Metrics {
             probed: Counter::default(),
             peer_links: Gauge::default(),
             queue_full: Family::default(),
+            webhook_events: Family::default(),
+            webhook_requests: Family::default(),
             backend: Family::default(),
         };
         metrics.enter(registry.sub_registry_with_prefix("chatcluster_gateway"));
@@ -147,6 +153,8 @@ impl Metrics {
         to.register("probed", "Devices probed", m.probed);
         to.register("peer_links", "Peer links open", m.peer_links);
         to.register("queue_full", "Times a queue was full, by queue", m.queue_full);
+        to.register("webhook_events", "Events for the webhook, by outcome", m.webhook_events);
+        to.register("webhook_requests", "Requests to the webhook", m.webhook_requests);
         to.register("backend_requests", "Requests of backends by call and status", m.backend);
     }
 }
@@ -154,6 +162,11 @@ impl Metrics {
 /// Counts one of a family.
 pub fn count(family: &Counts, kind: &'static str) {
     family.get_or_create(&kind.into()).inc();
+}
+
+/// So many more of a word.
+pub fn count_by(family: &Counts, kind: &'static str, number: usize) {
+    family.get_or_create(&kind.into()).inc_by(number as u64);
 }
 
 /// Counts as one for as long as it lives.

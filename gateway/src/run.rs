@@ -26,6 +26,7 @@ use crate::{
     page::Page,
     peers,
     upgrade::Policy,
+    webhook::{self, Webhook},
 };
 
 /// How long the last frames of a drain may take to leave, and the lease to end.
@@ -69,6 +70,9 @@ pub enum RunError {
     /// The message service cannot be reached with this configuration.
     #[error(transparent)]
     Service(#[from] ServiceError),
+    /// Nobody can be told by this webhook.
+    #[error(transparent)]
+    Webhook(#[from] webhook::InvalidTarget),
     /// The page's folder cannot be read.
     #[error("client.page {path} cannot be served: {error}")]
     Page {
@@ -129,7 +133,9 @@ pub async fn run<M: Manager>(
     let service = Service::new(&config.messages.address, &role)?;
     let settings = settings(&config, &ports);
     let to_peers = role.connector(Role::Gateway, &[])?;
-    let hub = Hub::new(settings, manager, service, to_peers, verifier, metrics);
+    let start = |target| Webhook::start(target, metrics.clone());
+    let (webhook, webhook_ending) = config.webhook.as_ref().map(start).transpose()?.unzip();
+    let hub = Hub::new(settings, manager, service, to_peers, verifier, webhook, metrics);
 
     let readiness = Readiness::waiting_for(&["client listener"]);
     let admin = admin::serve(ports.admin, readiness.clone(), Arc::new(registry), stop.clone());
@@ -161,6 +167,9 @@ pub async fn run<M: Manager>(
     // Requests that are answered are routed before the lease ends.
     let _ = timeout(LAST_WORDS, backends).await;
     leave(&hub).await;
+    if let Some(webhook) = webhook_ending {
+        webhook.finish().await;
+    }
     tracing::info!("the gateway is drained");
     Ok(())
 }

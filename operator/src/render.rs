@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use chatcluster_config::{
     Auth, BackendPort, ClientPort, Devices, Drain, GatewayConfig, GoDuration, JwtAlgorithm, JwtKey,
-    Limits, ManagerHome, MessagesClient, MutualTls, PeerPort, ServerTls,
+    Limits, ManagerHome, MessagesClient, MutualTls, PeerPort, ServerTls, WebhookTarget,
 };
 use chatcluster_crds::ChatClusterSpec;
 
@@ -35,6 +35,13 @@ pub(crate) struct GatewayPlace {
 /// A gateway's configuration.
 pub(crate) fn gateway(spec: &ChatClusterSpec, place: GatewayPlace) -> GatewayConfig {
     let jwt = &spec.auth.jwt;
+    let webhook = spec.gateways.webhook.as_ref().map(|webhook| WebhookTarget {
+        url: webhook.url.clone(),
+        ca_bundle: webhook.ca_bundle.clone(),
+        // Whoever is told has the key already, to make service tokens.
+        key: place.backend.token_key.clone(),
+        give_up_after: WebhookTarget::GIVE_UP_AFTER,
+    });
     GatewayConfig {
         name: place.name,
         client: ClientPort {
@@ -47,6 +54,7 @@ pub(crate) fn gateway(spec: &ChatClusterSpec, place: GatewayPlace) -> GatewayCon
         },
         peer: PeerPort { listen: place.peer, host: place.host, port: None, tls: place.peer_tls },
         backend: Some(place.backend),
+        webhook,
         admin: place.admin,
         manager: ManagerHome::Redis { nodes: place.redis },
         messages: MessagesClient { address: place.messages },

@@ -22,6 +22,7 @@ const SIZE: &str = "spec.messages.embedded.storage.size";
 const UNUSED_AFTER: &str = "spec.messages.devices.unusedAfter";
 const SHARDS: &str = "spec.manager.managed.shards";
 const PER_SHARD: &str = "spec.manager.managed.replicasPerShard";
+const URL: &str = "spec.gateways.webhook.url";
 const ISSUER: &str = "spec.auth.jwt.issuer";
 const AUDIENCE: &str = "spec.auth.jwt.audience";
 const UP_TO_1H: &str = "must be hours, minutes and seconds as in 1h30m, at most 1h in all";
@@ -38,6 +39,9 @@ pub(crate) fn values() -> Vec<Wrong> {
         |says: &'static [&'static str], drain: Value| gateways(says, json!({ "drain": drain }));
     let limits =
         |says: &'static [&'static str], limits: Value| gateways(says, json!({ "limits": limits }));
+    let webhook = |says: &'static [&'static str], webhook: Value| {
+        gateways(says, json!({ "webhook": webhook }))
+    };
     let manager =
         |says: &'static [&'static str], manager: Value| wrong(says, json!({ "manager": manager }));
     let managed = |says: &'static [&'static str], managed: Value| {
@@ -85,6 +89,17 @@ pub(crate) fn values() -> Vec<Wrong> {
                 "service": { "type": "LoadBalancer", "externalTrafficPolicy": "Cluster" },
                 "limits": { "connectionsPerSecondPerAddress": 5 },
             }),
+        ),
+        webhook(&[URL, "must be an http:// or https:// URL"], json!({ "url": "ftp://a.example" })),
+        webhook(&[URL, "must be an http:// or https:// URL"], json!({ "url": "https:///waiting" })),
+        webhook(&["spec.gateways.webhook.url"], json!({})),
+        webhook(
+            &["spec.gateways.webhook.caBundle", "must be certificates in PEM"],
+            json!({ "url": "https://a.example", "caBundle": "mine" }),
+        ),
+        webhook(
+            &["spec.gateways.webhook", "for an https:// URL alone"],
+            json!({ "url": "http://a.example", "caBundle": "-----BEGIN CERTIFICATE-----" }),
         ),
         drain(&[RATE, "greater than or equal to 1"], json!({ "ratePerSecond": 0 })),
         drain(&[RATE, "less than or equal to 100000"], json!({ "ratePerSecond": 100_001 })),

@@ -46,6 +46,7 @@ fn hub() -> Arc<Hub<MemoryManager>> {
         Service::new("127.0.0.1:1", &role).unwrap(),
         role.connector(chatcluster_config::Role::Gateway, &[]).unwrap(),
         Verifier::new(&auth, Arc::new(Keyring::read(&auth.keys).unwrap())),
+        None,
         Metrics::register(&mut Registry::default()),
     )
 }

@@ -55,6 +55,11 @@ impl<M: Manager> Hub<M> {
                 self.peers.drop_link(gateway);
                 self.tell(|machines, now, _| machines.evictions.link_lost(now, gateway));
             }
+            Effect::Absent { user, push } => {
+                if let Some(webhook) = &self.webhook {
+                    webhook.absent(user, push);
+                }
+            }
             Effect::Lookup { lookup, users } => self.beside(async move |hub| {
                 let found = hub.routes(&users).await;
                 hub.tell(|machines, now, out| {

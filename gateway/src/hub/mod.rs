@@ -48,6 +48,7 @@ use crate::{
     peers::Peers,
     sessions::{Deadlines, Sessions},
     upgrade::Admission,
+    webhook::Webhook,
 };
 
 /// Calls of the manager under way at the same time; further ones wait. Redis answers tens of thousands
@@ -95,6 +96,7 @@ pub struct Hub<M> {
     messages: Messages,
     peers: Peers,
     verifier: Verifier,
+    webhook: Option<Webhook>,
     sessions: Sessions,
     deadlines: Deadlines,
     machines: Mutex<(Machines, StdRng)>,
@@ -126,6 +128,7 @@ impl<M: Manager> Hub<M> {
         service: Service,
         peer: RoleConnector,
         verifier: Verifier,
+        webhook: Option<Webhook>,
         metrics: Metrics,
     ) -> Arc<Self> {
         let clock = Clock::start();
@@ -151,6 +154,7 @@ impl<M: Manager> Hub<M> {
                 messages: Messages::start(service, metrics.clone(), receipts),
                 peers: Peers::new(me.clone(), peer, metrics.clone()),
                 verifier,
+                webhook,
                 sessions: Sessions::default(),
                 deadlines: Deadlines::default(),
                 machines: Mutex::new((machines, rng)),

@@ -17,4 +17,5 @@ mod process;
 mod programs;
 mod slow;
 mod upgrade;
+mod webhook;
 mod world;

@@ -154,6 +154,7 @@ impl World {
                 token_key: self.key(),
                 audience: AUDIENCE.into(),
             }),
+            webhook: None,
             admin: loopback,
             manager: ManagerHome::Memory,
             messages: MessagesClient { address: self.messages.to_string() },

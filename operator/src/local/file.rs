@@ -124,7 +124,7 @@ mod tests {
         assert_eq!(
             error(&format!("{HEAD}spec:\n  gateways:\n    replicass: 3\n")),
             "line 6: spec.gateways.replicass: unknown field; \
-             there are replicas, connectionsPerPod, drain, limits, origins, tls, service, pod"
+             there are replicas, connectionsPerPod, drain, limits, webhook, origins, tls, service, pod"
         );
         assert_eq!(
             error(&format!("{HEAD}spec:\n  gateways:\n    replicas: many\n")),

@@ -143,7 +143,8 @@ mod tests {
     fn each_field_of_the_spec_arrives_where_it_works() {
         let cluster = cluster(
             "{gateways: {replicas: 3, connectionsPerPod: 77, origins: [https://a.example], drain: {ratePerSecond: 5, timeout: 2s},
-                limits: {sendsPerSecond: 1, sendBurst: 2, requestsPerSecond: 3, requestBurst: 4, connectionsPerSecondPerAddress: 5, connectionBurst: 6}},
+                limits: {sendsPerSecond: 1, sendBurst: 2, requestsPerSecond: 3, requestBurst: 4, connectionsPerSecondPerAddress: 5, connectionBurst: 6},
+                webhook: {url: 'https://push.example/waiting', caBundle: '-----BEGIN CERTIFICATE-----'}},
               manager: {managed: {shards: 4, replicasPerShard: 0}},
               messages: {devices: {unusedAfter: 720h}},
               auth: {jwt: {issuer: me, audience: chat}}}",
@@ -164,6 +165,10 @@ mod tests {
             connection_burst: 6,
         };
         assert_eq!(config.limits, limits);
+        let webhook = config.webhook.unwrap();
+        assert_eq!(webhook.url, "https://push.example/waiting");
+        assert_eq!(webhook.ca_bundle.as_deref(), Some("-----BEGIN CERTIFICATE-----"));
+        assert_eq!(webhook.key, config.backend.unwrap().token_key);
         assert_eq!(config.drain.timeout, GoDuration::from_secs(2));
         assert_eq!(config.auth.issuer.as_deref(), Some("me"));
         assert_eq!(config.auth.audience.as_deref(), Some("chat"));

@@ -54,6 +54,7 @@ impl World {
                 self.drop_link(at, gateway);
                 self.tell(at, |machines, now, _| machines.evictions.link_lost(now, gateway));
             }
+            Effect::Absent { .. } => hit("route: nobody is there"),
             Effect::Lookup { lookup, users } => {
                 let asked = users.clone();
                 let ask = async move |manager: MemoryManager| manager.routes(&asked).await;

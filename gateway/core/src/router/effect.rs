@@ -64,6 +64,14 @@ pub enum Effect {
     /// The gateway has not answered for 5 s: close the link to it. What was sent counts as lost; the next
     /// `Remote` opens another. Not answered.
     DropLink(Incarnation),
+    /// No device of the user is connected, as far as the manager knows, and this waits for one: a message, or
+    /// for [`Push::look`] something that a session left behind. Not answered.
+    Absent {
+        /// The user.
+        user: UserId,
+        /// The push.
+        push: Push,
+    },
     /// Read the routes of users at the manager. Answered by [`super::Router::routes`].
     Lookup {
         /// Names the lookup.

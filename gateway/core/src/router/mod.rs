@@ -139,6 +139,9 @@ impl Router {
                 }
                 continue;
             };
+            if routes.is_empty() {
+                absent(&deliveries, locals, effects);
+            }
             for delivery in deliveries {
                 let route = routes.iter().find(|(device, _)| *device == delivery.device.device);
                 match route.map(|(_, route)| route) {
@@ -288,6 +291,20 @@ impl Router {
         let legs = |flight: &Flight| flight.legs.iter().flatten().count();
         let flying: usize = self.flights.values().map(legs).sum();
         flying + self.lookups.len() + self.peers.values().map(Peer::waiting).sum::<usize>()
+    }
+}
+
+/// Says for whom messages wait, of deliveries to one user who has no route. Each message is told once.
+fn absent(deliveries: &[Delivery], locals: &Locals, effects: &mut Vec<Effect>) {
+    let Some(user) = deliveries.first().map(|delivery| &delivery.device.user) else { return };
+    if locals.of_user(user).next().is_some() {
+        return;
+    }
+    let mut told = BTreeSet::new();
+    for Delivery { push, .. } in deliveries.iter().filter(|delivery| !delivery.push.receipt) {
+        if told.insert(push.id) {
+            effects.push(Effect::Absent { user: user.clone(), push: push.clone() });
+        }
     }
 }
 

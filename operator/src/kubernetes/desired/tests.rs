@@ -97,6 +97,7 @@ fn whatever_restarts_gateways_is_another_revision_and_nothing_else_is() {
     for changed in [
         json!({ "gateways": { "connectionsPerPod": 5 } }),
         json!({ "gateways": { "origins": ["https://a.example"] } }),
+        json!({ "gateways": { "webhook": { "url": "http://backend.chat/waiting" } } }),
         json!({ "gateways": { "drain": { "timeout": "1m" } } }),
         json!({ "gateways": { "tls": { "type": "Terminated" } } }),
         json!({ "auth": { "jwt": { "issuer": "me" } } }),

@@ -2,7 +2,7 @@ mod typing;
 
 use std::mem::take;
 
-use chatcluster_protocol::id::UserId;
+use chatcluster_protocol::id::{MessageId, UserId};
 use proptest::prelude::*;
 
 use super::*;
@@ -14,13 +14,21 @@ struct Gateway1 {
     locals: Locals,
     now: Now,
     effects: Vec<Effect>,
+    /// For whom something waits, since the last look.
+    absent: Vec<(UserId, MessageId)>,
 }
 
 impl Gateway1 {
     fn new() -> Self {
         let mut router = Router::default();
         router.take_incarnation(incarnation(1));
-        Self { router, locals: Locals::default(), now: seconds(100), effects: Vec::new() }
+        Self {
+            router,
+            locals: Locals::default(),
+            now: seconds(100),
+            effects: vec![],
+            absent: vec![],
+        }
     }
 
     /// Knows that bob's phone is on gateway 2.
@@ -66,7 +74,21 @@ impl Gateway1 {
     }
 
     fn effects(&mut self) -> Vec<Effect> {
-        take(&mut self.effects)
+        let mut effects = take(&mut self.effects);
+        effects.retain(|effect| match effect {
+            Effect::Absent { user, push } => {
+                self.absent.push((user.clone(), push.id));
+                false
+            }
+            _ => true,
+        });
+        effects
+    }
+
+    fn absent(&mut self) -> Vec<(UserId, MessageId)> {
+        let others = self.effects();
+        self.effects.extend(others);
+        take(&mut self.absent)
     }
 
     /// The only delivery since the last look: its number, and its gateway or none for a local one.
@@ -151,6 +173,35 @@ fn an_offline_device_is_looked_up_each_time() {
         g.found_nothing(n);
     }
     assert_eq!((g.router.counts().no_route, g.router.pending()), (2, 0));
+}
+
+#[test]
+fn who_has_no_device_here_or_elsewhere_is_named_once_for_each_message() {
+    let stored = |g: &mut Gateway1, push: Push| {
+        let devices = ["phone", "laptop"].map(|name| device("bob", name)).to_vec();
+        g.router.route(g.now, &push, devices, &g.locals, &mut g.effects);
+        g.lookup()
+    };
+    let mut g = Gateway1::new();
+    let lookup = stored(&mut g, nth(1));
+    g.found_nothing(lookup);
+    assert_eq!(g.absent(), [(user("bob"), nth(1).id)]);
+    // The manager does not know.
+    let lookup = stored(&mut g, nth(2));
+    g.manager_away(lookup);
+    assert_eq!(g.absent(), []);
+    // Nobody is woken for a receipt, nor who is at this gateway without a claim so far.
+    let lookup = stored(&mut g, Push { receipt: true, ..nth(3) });
+    g.found_nothing(lookup);
+    g.locals.hold(device("bob", "watch"), Local { claimed: false, ..claimed(9, 90) });
+    let lookup = stored(&mut g, nth(4));
+    g.found_nothing(lookup);
+    assert_eq!(g.absent(), []);
+    // The other device is somewhere.
+    let mut g = Gateway1::new();
+    let lookup = stored(&mut g, nth(5));
+    g.found(lookup, &[("bob", route(2, 7, 70))]);
+    assert_eq!(g.absent(), []);
 }
 
 #[test]
@@ -405,6 +456,7 @@ impl Asked {
                     self.lookups.push((lookup, users));
                 }
                 Effect::ProbeAll { .. }
+                | Effect::Absent { .. }
                 | Effect::DropLink(_)
                 | Effect::LocalTyping { .. }
                 | Effect::RemoteTyping { .. } => {}
