@@ -61,7 +61,42 @@ test('three people talk in a group that one of them makes', async () => {
   await say(ines, 'Welcome, kate');
   const name = await ines.locator('.person[data-name^="#"]').getAttribute('data-name', WAIT);
   await kate.getByRole('button', { name: /Welcome, kate/ }).waitFor(WAIT);
+  await ines.getByRole('log').getByText('read by 1 of 2').waitFor(WAIT); // jack looks at the group
+  await kate.getByRole('button', { name: /Welcome, kate/ }).click(WAIT);
+  const told = ines.getByRole('log').getByText('read by 2 of 2');
+  await told.waitFor(WAIT);
+  assert.equal(await told.getAttribute('title'), 'jack has read it\nkate has read it');
+  await ines.getByRole('log').getByRole('img', { name: 'read' }).waitFor(WAIT);
+  await shot(ines, 'group');
   assert.match(await cluster.chat('group', 'show', '--user', 'kate', (name ?? '').slice(1)), /ines.*owner/);
+});
+
+test('two people see each other come and go, and what is said meanwhile waits', async () => {
+  const [one = '', other = ''] = cluster.pages;
+  const [nora, omar] = [await visit(one, 'nora'), await visit(other, 'omar')];
+  await talkTo(nora, 'omar');
+  await say(nora, 'Hello');
+  await omar.getByRole('button', { name: /nora.*Hello/ }).click(WAIT);
+  await say(omar, 'Hello to you');
+  // Now each has written to the other, so that they may see each other; who looks anew sees it at once.
+  const here = await Promise.all(/** @type {const} */ ([[nora, 'omar'], [omar, 'nora']]).map(async ([page, name]) => {
+    await page.getByRole('log').getByRole('img', { name: /delivered|read/ }).waitFor(WAIT);
+    await page.reload();
+    await page.getByRole('button', { name: new RegExp(`^${name}`) }).click(WAIT);
+    return page.locator('#presence');
+  }));
+  await Promise.all(here.map((presence) => presence.getByText('online').waitFor(WAIT)));
+  const [omarIsThere] = here;
+  const browserOfOmar = omar.context();
+  await omar.close();
+  await omarIsThere?.getByText('last seen').waitFor(WAIT);
+  await say(nora, 'Until tomorrow');
+  await nora.getByRole('log').getByRole('img', { name: 'sent' }).waitFor(WAIT);
+  const back = await browserOfOmar.newPage();
+  await back.goto(`${other}#token=${await cluster.token('omar')}`);
+  await back.getByRole('button', { name: /nora.*Until tomorrow.*1 unread/ }).click(WAIT);
+  await omarIsThere?.getByText('online').waitFor(WAIT);
+  await nora.getByRole('log').getByRole('img', { name: 'sent' }).waitFor({ state: 'hidden', ...WAIT });
 });
 
 test('two pages on two gateways and a terminal talk', async () => {
