@@ -10,7 +10,7 @@ use tokio::{
 use crate::{
     floor,
     server::{Fleet, Server, hello},
-    table::{Better, Row, Table, median},
+    table::{Better, Goal, Row, Table, median},
     wire::{self, WebSocket, text_frame},
 };
 
@@ -32,13 +32,11 @@ pub(crate) async fn measure(table: &mut Table, rounds: usize) -> anyhow::Result<
     {
         table.add(Row {
             what: format!("{what}: messages per server CPU second at depth {DEPTH}"),
-            floor: format!("{:.0} k/s", median(&floors) / 1e3),
+            floor: Some(format!("{:.0} k/s", median(&floors) / 1e3)),
             measured: format!("{:.0} k/s", median(rates) / 1e3),
-            ratios: rates.iter().zip(&floors).map(|(rate, floor)| rate / floor).collect(),
+            rounds: rates.iter().zip(&floors).map(|(rate, floor)| rate / floor).collect(),
             better: Better::Higher,
-            goal,
-            stretch,
-            must: false,
+            goal: Some(Goal::reported(goal, stretch)),
         });
     }
     Ok(())

@@ -7,16 +7,11 @@ use tokio::time::sleep;
 
 use crate::{
     floor,
-    server::{Fleet, Server, hello},
-    table::{Better, Row, Table, median},
+    server::{Fleet, STARTED, Server, hello},
+    table::{Better, Goal, Row, Table, median},
     wire::{self, WebSocket, text_frame},
 };
 
-/// Connections being opened at the same time.
-const OPENING: usize = 64;
-/// A gateway has started when this is over. For ten seconds after its first lease it has all its sessions
-/// claim their routes again, since others may have read what was claimed before as dead.
-const STARTED: Duration = Duration::from_secs(12);
 /// Messages of the burst.
 const BURST: usize = 64;
 
@@ -95,17 +90,8 @@ async fn grow<C>(
     open: &mut Vec<C>,
     connect: impl AsyncFn(usize) -> anyhow::Result<C>,
 ) -> anyhow::Result<f64> {
-    let fill = async |open: &mut Vec<C>, until: usize| {
-        use futures_util::{StreamExt, TryStreamExt, stream};
-        let new = stream::iter(open.len()..until)
-            .map(async |index| connect(index).await)
-            .buffer_unordered(OPENING);
-        let new: Vec<C> = new.try_collect().await?;
-        open.extend(new);
-        anyhow::Ok(())
-    };
     let before = settled(server).await?;
-    fill(open, connections).await?;
+    open.extend(wire::open_all(open.len()..connections, connect).await?);
     let after = settled(server).await?;
     Ok((after - before) / connections as f64)
 }
@@ -150,27 +136,27 @@ fn report(table: &mut Table, figures: &Figures) {
     let ratios = |values: &[f64]| -> Vec<f64> {
         values.iter().zip(&figures.floor).map(|(value, floor)| value / floor).collect()
     };
-    let memory = |what: &str, values: &[f64], goal, stretch| Row {
+    let memory = |what: &str, values: &[f64], goal: Goal| Row {
         what: what.into(),
-        floor: bytes(&figures.floor),
+        floor: Some(bytes(&figures.floor)),
         measured: bytes(values),
-        ratios: ratios(values),
+        rounds: ratios(values),
         better: Better::Lower,
-        goal,
-        stretch,
-        must: true,
+        goal: Some(goal),
     };
-    table.add(memory("idle memory, socket layer, plain", &figures.socket, 2.0, 1.25));
-    table.add(memory("idle memory, logged-in session, plain", &figures.session, 4.0, 2.0));
-    table.add(memory("idle memory, logged-in session, TLS", &figures.tls, 12.0, 6.0));
+    table.add(memory("idle memory, socket layer, plain", &figures.socket, Goal::must(2.0, 1.25)));
+    table.add(memory(
+        "idle memory, logged-in session, plain",
+        &figures.session,
+        Goal::must(4.0, 2.0),
+    ));
+    table.add(memory("idle memory, logged-in session, TLS", &figures.tls, Goal::must(12.0, 6.0)));
     table.add(Row {
         what: format!("growth after a burst of {BURST} messages, %"),
-        floor: bytes(&figures.session),
+        floor: Some(bytes(&figures.session)),
         measured: format!("{:.1} %", median(&figures.growth)),
-        ratios: figures.growth.clone(),
+        rounds: figures.growth.clone(),
         better: Better::Lower,
-        goal: 10.0,
-        stretch: 2.0,
-        must: true,
+        goal: Some(Goal::must(10.0, 2.0)),
     });
 }

@@ -2,12 +2,15 @@
 //! the least program that does the same, measured in the same run, in turn with it.
 #![allow(clippy::print_stdout, reason = "a command that prints a table")]
 
+mod deadline;
 mod echo;
+mod fan_out;
 mod floor;
 mod footprint;
 mod hop;
 mod idle;
 mod server;
+mod session;
 mod table;
 mod usage;
 mod wire;
@@ -23,7 +26,7 @@ use table::Table;
 struct Options {
     #[command(subcommand)]
     command: Option<Command>,
-    /// Measure only these: idle, echo, hop.
+    /// Measure only these: idle, echo, hop, fan-out.
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// Rounds, floor and product in turn; the median of the rounds' ratios counts.
@@ -38,10 +41,7 @@ struct Options {
 enum Command {
     /// Runs a floor program; the benchmark starts these by itself.
     #[command(hide = true)]
-    Floor {
-        /// Which one.
-        kind: floor::Kind,
-    },
+    Floor(floor::Floor),
     /// Measures what the operator needs beside many ChatClusters: memory, and requests while idle.
     Footprint {
         /// ChatClusters.
@@ -62,8 +62,8 @@ enum Command {
 fn main() -> anyhow::Result<()> {
     let options = Options::parse();
     chatcluster_runtime::raise_nofile()?;
-    if let Some(Command::Floor { kind }) = options.command {
-        return floor::run(kind);
+    if let Some(Command::Floor(floor)) = options.command {
+        return floor::run(floor);
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let goals_met = match options.command {
@@ -94,6 +94,9 @@ async fn measure(options: &Options) -> anyhow::Result<Table> {
     }
     if wanted("hop") {
         hop::measure(&mut table, options.rounds).await?;
+    }
+    if wanted("fan-out") {
+        fan_out::measure(&mut table, options.rounds).await?;
     }
     Ok(table)
 }

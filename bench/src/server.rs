@@ -25,6 +25,9 @@ use serde::Serialize;
 
 use crate::{floor, usage};
 
+/// A gateway has started when this is over. For ten seconds after its first lease it has all its sessions
+/// claim their routes again, since others may have read what was claimed before as dead.
+pub(crate) const STARTED: Duration = Duration::from_secs(12);
 const START: Duration = Duration::from_secs(30);
 /// The fewest masters that a Redis Cluster may have.
 const MASTERS: usize = 3;
@@ -40,6 +43,10 @@ pub(crate) struct Server {
 impl Server {
     /// Starts a floor.
     pub(crate) async fn floor(kind: floor::Kind) -> anyhow::Result<Self> {
+        Self::start_floor(kind).await
+    }
+
+    async fn start_floor(kind: floor::Kind) -> anyhow::Result<Self> {
         let name = kind.to_possible_value().context("a floor without a name")?;
         let mut command = Command::new(std::env::current_exe()?);
         command.args(["floor", name.get_name()]);
@@ -58,6 +65,11 @@ impl Server {
         usage::memory(self.process.id())
     }
 
+    /// [`usage::rest`] of it.
+    pub(crate) async fn rest(&self) -> anyhow::Result<()> {
+        usage::rest(&[self.process.id()]).await
+    }
+
     /// [`usage::cpu`] of it.
     pub(crate) fn cpu(&self) -> anyhow::Result<f64> {
         usage::cpu(self.process.id())
@@ -71,7 +83,7 @@ pub(crate) struct Fleet {
     /// Where other gateways connect.
     pub(crate) peer: u16,
     pub(crate) certificates: Certificates,
-    _messages: Process,
+    pub(crate) messages: Server,
     _manager: RedisCluster,
 }
 
@@ -131,10 +143,16 @@ impl Fleet {
             limits: Limits::none(),
             drain: Drain::default(),
         };
-        let messages = start("chatcluster-messages", &certificates, &messages, admins[0]).await?;
+        let process = start("chatcluster-messages", &certificates, &messages, admins[0]).await?;
+        let messages = Server { process, port: grpc };
         let process = start("chatcluster-gateway", &certificates, &gateway, admins[1]).await?;
         let gateway = Server { process, port };
-        Ok(Self { gateway, peer, certificates, _messages: messages, _manager: manager })
+        Ok(Self { gateway, peer, certificates, messages, _manager: manager })
+    }
+
+    /// Waits until gateway and message service have nothing left to do.
+    pub(crate) async fn rest(&self) -> anyhow::Result<()> {
+        usage::rest(&[&self.gateway, &self.messages].map(|server| server.process.id())).await
     }
 
     /// What a client needs to trust the gateway.
@@ -150,12 +168,17 @@ impl Fleet {
     }
 }
 
+/// The name of a user of the benchmark.
+pub(crate) fn user(index: usize) -> String {
+    format!("user-{index}")
+}
+
 /// The `hello` of a user of the benchmark.
-pub(crate) fn hello(user: usize) -> anyhow::Result<String> {
+pub(crate) fn hello(index: usize) -> anyhow::Result<String> {
     let expires = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs() + 3600;
     let token = jsonwebtoken::encode(
         &jsonwebtoken::Header::default(),
-        &serde_json::json!({ "sub": format!("user-{user}"), "exp": expires }),
+        &serde_json::json!({ "sub": user(index), "exp": expires }),
         &jsonwebtoken::EncodingKey::from_secret(SECRET),
     )?;
     Ok(serde_json::json!({ "type": "hello", "id": 0, "token": token, "device": "bench" })

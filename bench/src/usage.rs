@@ -1,8 +1,15 @@
 //! What the kernel says that a process uses.
 
-use std::fs;
+use std::{fs, time::Duration};
 
 use anyhow::Context;
+use tokio::time::{Instant, sleep};
+
+/// A process that takes less than a fiftieth of a CPU for so long has nothing left to do: longer than an
+/// fsync, during which nobody has a CPU's work either.
+const LOOK: Duration = Duration::from_millis(200);
+/// Nothing that a row begins takes longer.
+const REST: Duration = Duration::from_secs(30);
 
 /// Anonymous memory, in bytes: heap and stacks, without the program's own file.
 pub(crate) fn memory(process: u32) -> anyhow::Result<f64> {
@@ -20,4 +27,18 @@ pub(crate) fn cpu(process: u32) -> anyhow::Result<f64> {
         nanoseconds += schedstat.split(' ').next().context("schedstat")?.parse::<u64>()?;
     }
     Ok(nanoseconds as f64 / 1e9)
+}
+
+/// Waits until none of them has anything left to do.
+pub(crate) async fn rest(processes: &[u32]) -> anyhow::Result<()> {
+    let all = || processes.iter().map(|process| cpu(*process)).sum::<anyhow::Result<f64>>();
+    let end = Instant::now() + REST;
+    loop {
+        let before = all()?;
+        sleep(LOOK).await;
+        if all()? - before < LOOK.as_secs_f64() / 50.0 {
+            return Ok(());
+        }
+        anyhow::ensure!(Instant::now() < end, "a server does not come to rest");
+    }
 }

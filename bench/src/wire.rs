@@ -1,10 +1,11 @@
 //! A WebSocket client that costs little: thousands of them run beside the server that is measured.
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
 use anyhow::{Context, bail, ensure};
 use bytes::{Buf, BytesMut};
 use chatcluster_protocol::SUBPROTOCOL;
+use futures_util::{StreamExt, TryStreamExt, stream};
 use rustls::ClientConfig;
 use rustls_pki_types::ServerName;
 use tokio::{
@@ -14,7 +15,11 @@ use tokio::{
 use tokio_rustls::TlsConnector;
 
 /// Connections from one source address: beyond this the kernel searches long for a free port.
-const PER_ADDRESS: usize = 2000;
+pub(crate) const PER_ADDRESS: usize = 2000;
+/// Room for what a read brings: a few frames.
+const READ: usize = 4096;
+/// Connections being opened at the same time.
+const OPENING: usize = 64;
 
 pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
@@ -23,6 +28,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
 pub(crate) struct WebSocket {
     stream: Box<dyn Stream>,
     buffer: BytesMut,
+}
+
+/// Opens connections, [`OPENING`] at the same time.
+pub(crate) async fn open_all<C>(
+    indexes: Range<usize>,
+    connect: impl AsyncFn(usize) -> anyhow::Result<C>,
+) -> anyhow::Result<Vec<C>> {
+    let opening = stream::iter(indexes).map(async |index| connect(index).await);
+    opening.buffer_unordered(OPENING).try_collect().await
 }
 
 /// Connects from one of the addresses of loopback, the `index`-th connection of a run.
@@ -35,6 +49,18 @@ pub(crate) async fn connect(port: u16, index: usize) -> anyhow::Result<TcpStream
     Ok(stream)
 }
 
+/// [`connect`], and over TLS if there is a configuration.
+pub(crate) async fn secured(
+    port: u16,
+    index: usize,
+    tls: Option<&Arc<ClientConfig>>,
+) -> anyhow::Result<Box<dyn Stream>> {
+    let stream = connect(port, index).await?;
+    let Some(tls) = tls else { return Ok(Box::new(stream)) };
+    let name = ServerName::try_from("localhost")?;
+    Ok(Box::new(TlsConnector::from(tls.clone()).connect(name, stream).await?))
+}
+
 impl WebSocket {
     /// Connects, over TLS if there is a configuration, and upgrades.
     pub(crate) async fn open(
@@ -42,14 +68,7 @@ impl WebSocket {
         index: usize,
         tls: Option<&Arc<ClientConfig>>,
     ) -> anyhow::Result<Self> {
-        let stream = connect(port, index).await?;
-        let mut stream: Box<dyn Stream> = match tls {
-            None => Box::new(stream),
-            Some(tls) => {
-                let name = ServerName::try_from("localhost")?;
-                Box::new(TlsConnector::from(tls.clone()).connect(name, stream).await?)
-            }
-        };
+        let mut stream = secured(port, index, tls).await?;
         let request = format!(
             "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
              Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\
@@ -75,22 +94,31 @@ impl WebSocket {
         self.stream.flush().await.context("flush")
     }
 
-    /// The next text frame.
+    /// The next text frame. Nothing is lost when this is dropped before it comes.
     pub(crate) async fn text(&mut self) -> anyhow::Result<String> {
         loop {
-            if let Some((opcode, payload)) = take_frame(&mut self.buffer)? {
-                match opcode {
-                    1 => return Ok(String::from_utf8(payload.to_vec())?),
-                    8 => bail!("closed: {}", String::from_utf8_lossy(&payload)),
-                    _ => continue,
-                }
+            if let Some(text) = self.take_text()? {
+                return Ok(text);
             }
             // A buffer that is empty goes, so that the client's memory does not grow either.
             if self.buffer.is_empty() {
                 self.buffer = BytesMut::new();
             }
+            self.buffer.reserve(READ);
             ensure!(self.stream.read_buf(&mut self.buffer).await? > 0, "closed");
         }
+    }
+
+    /// The next text frame, if it has been read from the socket.
+    pub(crate) fn take_text(&mut self) -> anyhow::Result<Option<String>> {
+        while let Some((opcode, payload)) = take_frame(&mut self.buffer)? {
+            match opcode {
+                1 => return Ok(Some(String::from_utf8(payload.to_vec())?)),
+                8 => bail!("closed: {}", String::from_utf8_lossy(&payload)),
+                _ => {}
+            }
+        }
+        Ok(None)
     }
 }
 

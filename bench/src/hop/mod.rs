@@ -24,7 +24,7 @@ use tokio::time::{Interval, interval};
 use crate::{
     floor,
     server::{Fleet, Server},
-    table::{Better, Row, Table, median},
+    table::{Better, Goal, Row, Table, median},
 };
 
 const RATES: [u64; 2] = [20_000, 100_000];
@@ -58,15 +58,11 @@ pub(crate) async fn measure(table: &mut Table, rounds: usize) -> anyhow::Result<
         }
         let at = format!("gateway to gateway and back at {}k msg/s", rate / 1000);
         table.add(Row {
-            goal: 2.0,
-            stretch: 1.3,
-            must: true,
+            goal: Some(Goal::must(2.0, 1.3)),
             ..row(format!("{at}, p99"), &floors, &hops, |seen| seen.p99)
         });
         table.add(Row {
-            goal: 3.0,
-            stretch: 2.0,
-            must: false,
+            goal: Some(Goal::reported(3.0, 2.0)),
             ..row(format!("{at}, the gateway's CPU for each"), &floors, &hops, |seen| seen.cpu)
         });
     }
@@ -77,13 +73,11 @@ fn row(what: String, floors: &[Seen], hops: &[Seen], of: fn(&Seen) -> f64) -> Ro
     let middle = |seen: &[Seen]| median(&seen.iter().map(of).collect::<Vec<_>>());
     Row {
         what,
-        floor: format!("{:.3} µs", middle(floors)),
+        floor: Some(format!("{:.3} µs", middle(floors))),
         measured: format!("{:.3} µs", middle(hops)),
-        ratios: hops.iter().zip(floors).map(|(hop, floor)| of(hop) / of(floor)).collect(),
+        rounds: hops.iter().zip(floors).map(|(hop, floor)| of(hop) / of(floor)).collect(),
         better: Better::Lower,
-        goal: 0.0,
-        stretch: 0.0,
-        must: false,
+        goal: None,
     }
 }
 
