@@ -2,6 +2,7 @@
 //! the least program that does the same, measured in the same run, in turn with it.
 #![allow(clippy::print_stdout, reason = "a command that prints a table")]
 
+mod accept;
 mod catch_up;
 mod deadline;
 mod echo;
@@ -27,7 +28,7 @@ use table::Table;
 struct Options {
     #[command(subcommand)]
     command: Option<Command>,
-    /// Measure only these: idle, echo, hop, fan-out, catch-up.
+    /// Measure only these: idle, echo, hop, fan-out, catch-up, accept.
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// Rounds, floor and product in turn; the median of the rounds' ratios counts.
@@ -101,6 +102,9 @@ async fn measure(options: &Options) -> anyhow::Result<Table> {
     }
     if wanted("catch-up") {
         catch_up::measure(&mut table, options.rounds).await?;
+    }
+    if wanted("accept") {
+        accept::measure(&mut table, options.rounds).await?;
     }
     Ok(table)
 }

@@ -1,6 +1,7 @@
 //! The servers that are measured: floors and shipped programs, each a process of its own.
 
 use std::{
+    ffi::{OsStr, OsString},
     fs,
     net::SocketAddr,
     path::PathBuf,
@@ -13,7 +14,7 @@ use anyhow::Context;
 use chatcluster_config::{
     Auth, BackendPort, ClientPort, Devices, Drain, GatewayConfig, GoDuration, GrpcPort,
     JwtAlgorithm, JwtKey, Limits, ManagerHome, MessagesClient, MessagesConfig, PeerPort, Role,
-    Storage,
+    ServerTls, Storage,
 };
 use chatcluster_testkit::{
     Process, certificates::Certificates, free_port, redis::RedisCluster, wait_for,
@@ -43,13 +44,21 @@ pub(crate) struct Server {
 impl Server {
     /// Starts a floor.
     pub(crate) async fn floor(kind: floor::Kind) -> anyhow::Result<Self> {
-        Self::start_floor(kind).await
+        Self::start_floor(kind, Vec::new()).await
     }
 
-    async fn start_floor(kind: floor::Kind) -> anyhow::Result<Self> {
+    /// Starts the floor of what is accepted over TLS.
+    pub(crate) async fn tls_floor(tls: &ServerTls) -> anyhow::Result<Self> {
+        let ServerTls { certificate, key } = tls;
+        let files =
+            ["--certificate".as_ref(), certificate.as_ref(), "--key".as_ref(), key.as_ref()];
+        Self::start_floor(floor::Kind::Tls, files.map(OsStr::to_owned).into()).await
+    }
+
+    async fn start_floor(kind: floor::Kind, more: Vec<OsString>) -> anyhow::Result<Self> {
         let name = kind.to_possible_value().context("a floor without a name")?;
         let mut command = Command::new(std::env::current_exe()?);
-        command.args(["floor", name.get_name()]);
+        command.args(["floor", name.get_name()]).args(more);
         let process = Process::start("floor", &command);
         let port = wait_for("the floor listens", START, async || {
             let address: SocketAddr =

@@ -3,18 +3,26 @@
 mod echo;
 mod fan_out;
 mod hop;
+mod tls;
 
-use std::net::Ipv4Addr;
+use std::{net::Ipv4Addr, path::PathBuf};
 
+use anyhow::Context;
+use chatcluster_config::ServerTls;
 use clap::{Args, ValueEnum};
 use tokio::net::TcpListener;
 
 pub(crate) use hop::{ANSWER, MESSAGE};
 
-/// Which floor.
+/// Which floor, and what it needs.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Floor {
     kind: Kind,
+    /// Of the TLS floor.
+    #[arg(long)]
+    certificate: Option<PathBuf>,
+    #[arg(long)]
+    key: Option<PathBuf>,
 }
 
 /// Which floor.
@@ -26,6 +34,8 @@ pub(crate) enum Kind {
     Hop,
     /// One thread and epoll: what one connection sends goes to all others.
     FanOut,
+    /// One tokio task per connection, which accepts it by tokio-rustls.
+    Tls,
 }
 
 /// Listens on a free port, prints it, and serves until it is killed.
@@ -37,6 +47,13 @@ pub(crate) fn run(floor: Floor) -> anyhow::Result<()> {
         Kind::Echo => serve(listener, echo::run),
         Kind::Hop => hop::run(&listener),
         Kind::FanOut => fan_out::run(listener),
+        Kind::Tls => {
+            let certificate = floor.certificate.context("no certificate")?;
+            let key = floor.key.context("no key")?;
+            serve(listener, async |listener| {
+                tls::run(listener, ServerTls { certificate, key }).await
+            })
+        }
     }
 }
 
