@@ -5,6 +5,8 @@
 mod accept;
 mod catch_up;
 mod deadline;
+mod direct;
+mod disk;
 mod echo;
 mod fan_out;
 mod floor;
@@ -28,7 +30,7 @@ use table::Table;
 struct Options {
     #[command(subcommand)]
     command: Option<Command>,
-    /// Measure only these: idle, echo, hop, fan-out, catch-up, accept.
+    /// Measure only these: idle, echo, hop, fan-out, catch-up, accept, direct.
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// Rounds, floor and product in turn; the median of the rounds' ratios counts.
@@ -105,6 +107,9 @@ async fn measure(options: &Options) -> anyhow::Result<Table> {
     }
     if wanted("accept") {
         accept::measure(&mut table, options.rounds).await?;
+    }
+    if wanted("direct") {
+        direct::measure(&mut table, options.rounds).await?;
     }
     Ok(table)
 }
