@@ -119,12 +119,12 @@ async fn gather(
     let mut batch = Vec::with_capacity(BATCH);
     tokio::select! {
         biased;
-        first = waiting.recv() => batch.push(first?),
         () = stopping.cancelled() => {
             waiting.close();
             let left = waiting.recv_many(&mut batch, BATCH).await;
             return (left > 0).then_some(batch);
         }
+        first = waiting.recv() => batch.push(first?),
     }
     let full = Instant::now() + GATHER;
     while batch.len() < BATCH && !stopping.is_cancelled() {
