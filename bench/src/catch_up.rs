@@ -95,16 +95,16 @@ fn report(table: &mut Table, all: &[Vec<Seen>]) {
         better: Better::Lower,
         goal: Some(Goal::reported(250.0, 100.0)),
     });
-    let cpu: [(_, fn(&Seen) -> f64); 2] =
-        [("gateway", |seen| seen.gateway), ("message service", |seen| seen.messages)];
-    for (whose, of) in cpu {
+    let mut cpu = |whose: &str, rounds: Vec<f64>| {
         table.add(Row {
             what: format!("catch-up: the {whose}'s CPU for each message, µs"),
             floor: None,
-            measured: format!("{:.1} µs", median(&rounds(of))),
-            rounds: rounds(of),
+            measured: format!("{:.1} µs", median(&rounds)),
+            rounds,
             better: Better::Lower,
             goal: None,
         });
-    }
+    };
+    cpu("gateway", rounds(|seen| seen.gateway));
+    cpu("message service", rounds(|seen| seen.messages));
 }
