@@ -45,8 +45,8 @@ fuzz: ## Feed the decoders and a session with whatever breaks them (SECONDS=n fo
 	@scripts/need rust cargo-fuzz
 	@scripts/fuzz $(or $(SECONDS),60) $(TARGET)
 
-bench: ## Measure the shipped programs against floors of the same run
-	@scripts/need rust redis
+bench: ## Measure the shipped programs against floors of the same run, and beside other servers
+	@scripts/need rust redis peers
 	$(ENV) cargo build --workspace --bins --locked --release
 	$(ENV) $$CARGO_TARGET_DIR/release/chatcluster-bench
 

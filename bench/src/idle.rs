@@ -97,7 +97,7 @@ async fn grow<C>(
 }
 
 /// Memory once it stands still: two looks a quarter of a second apart that differ by less than 0.2 %.
-async fn settled(server: &Server) -> anyhow::Result<f64> {
+pub(crate) async fn settled(server: &Server) -> anyhow::Result<f64> {
     let mut last = server.memory()?;
     for _ in 0..40 {
         sleep(Duration::from_millis(250)).await;

@@ -13,6 +13,8 @@ mod floor;
 mod footprint;
 mod hop;
 mod idle;
+mod peers;
+mod polling;
 mod server;
 mod session;
 mod table;
@@ -30,7 +32,7 @@ use table::Table;
 struct Options {
     #[command(subcommand)]
     command: Option<Command>,
-    /// Measure only these: idle, echo, hop, fan-out, catch-up, accept, direct.
+    /// Measure only these: idle, echo, hop, fan-out, catch-up, accept, direct, polling, peers.
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// Rounds, floor and product in turn; the median of the rounds' ratios counts.
@@ -80,6 +82,7 @@ fn main() -> anyhow::Result<()> {
         _ => {
             let table = runtime.block_on(measure(&options))?;
             println!("{table}");
+            runtime.block_on(compare(&options))?;
             table.goals_met()
         }
     };
@@ -87,8 +90,14 @@ fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
+impl Options {
+    fn wanted(&self, name: &str) -> bool {
+        self.only.is_empty() || self.only.iter().any(|only| only == name)
+    }
+}
+
 async fn measure(options: &Options) -> anyhow::Result<Table> {
-    let wanted = |name: &str| options.only.is_empty() || options.only.iter().any(|o| o == name);
+    let wanted = |name| options.wanted(name);
     let mut table = Table::default();
     if wanted("idle") {
         idle::measure(&mut table, options.rounds, options.connections).await?;
@@ -112,4 +121,15 @@ async fn measure(options: &Options) -> anyhow::Result<Table> {
         direct::measure(&mut table, options.rounds).await?;
     }
     Ok(table)
+}
+
+/// Prints what has no floor: tables of their own, each as soon as it is there.
+async fn compare(options: &Options) -> anyhow::Result<()> {
+    if options.wanted("polling") {
+        println!("{}", polling::measure(options.rounds).await?);
+    }
+    if options.wanted("peers") {
+        println!("{}", peers::measure(options.rounds).await?);
+    }
+    Ok(())
 }

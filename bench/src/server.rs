@@ -32,6 +32,8 @@ pub(crate) const STARTED: Duration = Duration::from_secs(12);
 const START: Duration = Duration::from_secs(30);
 /// The fewest masters that a Redis Cluster may have.
 const MASTERS: usize = 3;
+/// Of service tokens.
+const AUDIENCE: &str = "bench";
 const SECRET: &[u8] = b"a secret of the benchmark, 32 bytes or more";
 
 /// A process that is measured.
@@ -42,6 +44,11 @@ pub(crate) struct Server {
 }
 
 impl Server {
+    /// A process that listens already.
+    pub(crate) fn new(process: Process, port: u16) -> Self {
+        Self { process, port }
+    }
+
     /// Starts a floor.
     pub(crate) async fn floor(kind: floor::Kind) -> anyhow::Result<Self> {
         Self::start_floor(kind, Vec::new()).await
@@ -93,6 +100,8 @@ pub(crate) struct Fleet {
     pub(crate) peer: u16,
     pub(crate) certificates: Certificates,
     pub(crate) messages: Server,
+    /// Where backends ask the message service.
+    pub(crate) http: u16,
     _manager: RedisCluster,
 }
 
@@ -103,7 +112,7 @@ impl Fleet {
         let certificates = Certificates::new()?;
         let secret = certificates.folder().join("secret");
         fs::write(&secret, SECRET)?;
-        let [grpc, peer, port] = [(); 3].map(|()| free_port());
+        let [grpc, http, peer, port] = [(); 4].map(|()| free_port());
         let admins = [(); 2].map(|()| local(free_port()));
 
         let messages = MessagesConfig {
@@ -112,10 +121,10 @@ impl Fleet {
                 tls: certificates.role("messages", Role::Messages)?,
             },
             http: BackendPort {
-                listen: local(free_port()),
+                listen: local(http),
                 tls: None,
                 token_key: secret.clone(),
-                audience: "bench".into(),
+                audience: AUDIENCE.into(),
             },
             admin: admins[0],
             storage: Storage::Embedded { path: certificates.folder().join("messages.redb") },
@@ -156,7 +165,7 @@ impl Fleet {
         let messages = Server { process, port: grpc };
         let process = start("chatcluster-gateway", &certificates, &gateway, admins[1]).await?;
         let gateway = Server { process, port };
-        Ok(Self { gateway, peer, certificates, messages, _manager: manager })
+        Ok(Self { gateway, peer, certificates, messages, http, _manager: manager })
     }
 
     /// Waits until gateway and message service have nothing left to do.
@@ -184,14 +193,24 @@ pub(crate) fn user(index: usize) -> String {
 
 /// The `hello` of a user of the benchmark.
 pub(crate) fn hello(index: usize) -> anyhow::Result<String> {
-    let expires = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs() + 3600;
-    let token = jsonwebtoken::encode(
-        &jsonwebtoken::Header::default(),
-        &serde_json::json!({ "sub": user(index), "exp": expires }),
-        &jsonwebtoken::EncodingKey::from_secret(SECRET),
-    )?;
+    let token = token(serde_json::json!({ "sub": user(index), "exp": expires()? }))?;
     Ok(serde_json::json!({ "type": "hello", "id": 0, "token": token, "device": "bench" })
         .to_string())
+}
+
+/// What a backend shows to read messages.
+pub(crate) fn service_token() -> anyhow::Result<String> {
+    token(serde_json::json!({ "aud": AUDIENCE, "exp": expires()?, "scope": "messages:read" }))
+}
+
+fn token(claims: serde_json::Value) -> anyhow::Result<String> {
+    let key = jsonwebtoken::EncodingKey::from_secret(SECRET);
+    Ok(jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims, &key)?)
+}
+
+/// In an hour, in seconds since 1970.
+fn expires() -> anyhow::Result<u64> {
+    Ok(SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs() + 3600)
 }
 
 fn local(port: u16) -> SocketAddr {

@@ -3,6 +3,7 @@
 use std::{fs, time::Duration};
 
 use anyhow::Context;
+use nix::{time::clock_getcpuclockid, unistd::Pid};
 use tokio::time::{Instant, sleep};
 
 /// A process that takes less than a fiftieth of a CPU for so long has nothing left to do: longer than an
@@ -19,14 +20,11 @@ pub(crate) fn memory(process: u32) -> anyhow::Result<f64> {
     Ok(kib.parse::<f64>()? * 1024.0)
 }
 
-/// CPU time of all threads so far, user and kernel, in seconds.
+/// CPU time so far, user and kernel, in seconds: of all threads, and of those that have ended, as those do
+/// in which nothing has blocked for a while.
 pub(crate) fn cpu(process: u32) -> anyhow::Result<f64> {
-    let mut nanoseconds = 0;
-    for task in fs::read_dir(format!("/proc/{process}/task"))? {
-        let schedstat = fs::read_to_string(task?.path().join("schedstat"))?;
-        nanoseconds += schedstat.split(' ').next().context("schedstat")?.parse::<u64>()?;
-    }
-    Ok(nanoseconds as f64 / 1e9)
+    let clock = clock_getcpuclockid(Pid::from_raw(process.try_into()?))?;
+    Ok(Duration::from(clock.now()?).as_secs_f64())
 }
 
 /// Waits until none of them has anything left to do.

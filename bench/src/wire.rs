@@ -68,7 +68,11 @@ impl WebSocket {
         index: usize,
         tls: Option<&Arc<ClientConfig>>,
     ) -> anyhow::Result<Self> {
-        let mut stream = secured(port, index, tls).await?;
+        Self::upgrade(secured(port, index, tls).await?).await
+    }
+
+    /// Upgrades a connection.
+    pub(crate) async fn upgrade(mut stream: Box<dyn Stream>) -> anyhow::Result<Self> {
         let request = format!(
             "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
              Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\

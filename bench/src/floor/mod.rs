@@ -14,6 +14,8 @@ use tokio::net::TcpListener;
 
 pub(crate) use hop::{ANSWER, MESSAGE};
 
+use crate::polling;
+
 /// Which floor, and what it needs.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Floor {
@@ -30,6 +32,8 @@ pub(crate) struct Floor {
 pub(crate) enum Kind {
     /// One tokio task and TcpStream per connection, which sends back every byte.
     Echo,
+    /// Holds a request until there is something to answer, see [`polling::serve`].
+    LongPoll,
     /// Blocking threads: for each message of [`MESSAGE`] bytes, [`ANSWER`] bytes back.
     Hop,
     /// One thread and epoll: what one connection sends goes to all others.
@@ -45,6 +49,7 @@ pub(crate) fn run(floor: Floor) -> anyhow::Result<()> {
     println!("listening on {}", listener.local_addr()?);
     match floor.kind {
         Kind::Echo => serve(listener, echo::run),
+        Kind::LongPoll => serve(listener, polling::serve),
         Kind::Hop => hop::run(&listener),
         Kind::FanOut => fan_out::run(listener),
         Kind::Tls => {
