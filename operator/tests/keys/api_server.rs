@@ -2,7 +2,8 @@
 
 use std::{
     sync::OnceLock,
-    time::{Duration, SystemTime},
+    thread,
+    time::{Duration, Instant, SystemTime},
 };
 
 use chatcluster_crds::{ChatCluster, ChatClusterSpec};
@@ -31,13 +32,18 @@ fn server() -> &'static ApiServer {
     INSTALLED.get_or_init(|| {
         let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../crds/chatcluster.yaml");
         let crd = "crd/chatclusters.chatcluster.io";
-        for arguments in [
-            &["apply", "--server-side", "-f", file][..],
-            &["wait", "--for=condition=Established", "--timeout=60s", crd],
-        ] {
+        let kubectl = |arguments: &[&str]| {
             let output = server.kubectl().args(arguments).output().unwrap();
-            let said = String::from_utf8_lossy(&output.stderr);
-            assert!(output.status.success(), "kubectl {arguments:?}: {said}");
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            if output.status.success() { Ok(()) } else { Err(format!("{arguments:?}: {said}")) }
+        };
+        kubectl(&["apply", "--server-side", "-f", file]).unwrap();
+        // Before its status has any conditions, `wait` fails at once.
+        let end = Instant::now() + DEADLINE;
+        let wait = ["wait", "--for=condition=Established", "--timeout=60s", crd];
+        while let Err(error) = kubectl(&wait) {
+            assert!(Instant::now() < end, "kubectl {error}");
+            thread::sleep(Duration::from_millis(100));
         }
     });
     server
