@@ -13,7 +13,7 @@
 //! | [`Session`] | `Write`, `Ping`, `Close` | the connection's writer; while much waits there, read no more from it | |
 //! | | `WriteIfIdle` | the same, or drop it where more than a few wait | |
 //! | | `Verify` | verify the JWT | `Verified` |
-//! | | `Register` | the message service | `Revoked` first, where anything is revoked of the device; `Registered` |
+//! | | `Register` | the message service | `Revoked` first, where anything is revoked of the device, by the answer or by [`Revocations::listed`] before the call; `Registered` |
 //! | | `ReadInbox`, `Append`, `History`, `ReadGroup`, `ReadReceipts`, `Privacy` | the message service | `Inbox`, or the input of that name without `Read` |
 //! | | `Acknowledge`, `MarkRead` | the message service; each receipt it stores goes to [`Router::route`] as [`Push::receipt`] | `Acknowledged`, `Marked` |
 //! | | `Claim`, `Reclaim`, `Touch` | the manager, with the present incarnation's lease | `Claimed`, `Reclaimed`, `Touched` |

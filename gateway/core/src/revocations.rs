@@ -2,7 +2,9 @@
 //!
 //! A session's opening says whose it is, then asks the message service, whose answer tells what was revoked
 //! before. What is revoked after that is in a list that the gateway reads every second, and compares with
-//! all its sessions. So one of the two sees it, also while the manager is away.
+//! all its sessions. So one of the two sees it, also while the manager is away. Of several replicas one may
+//! have it first: then the list may have it, and the answer to a later opening not. So an opening goes by what
+//! the list has, too.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -30,11 +32,11 @@ pub struct Revocation {
 
 impl Revocation {
     /// The latest of these that is about a device.
-    pub fn latest(all: &[Self], of: &Device) -> Option<Millis> {
+    pub fn latest<'a>(all: impl IntoIterator<Item = &'a Self>, of: &Device) -> Option<Millis> {
         let about = |one: &&Self| {
             one.user == of.user && one.device.as_ref().is_none_or(|device| *device == of.device)
         };
-        all.iter().filter(about).map(|one| one.before).max()
+        all.into_iter().filter(about).map(|one| one.before).max()
     }
 }
 
@@ -78,6 +80,14 @@ impl Revocations {
     pub fn new(now: Now) -> Self {
         let (next, told) = (Bytes::new(), BTreeSet::new());
         Self { next, reading: false, more: false, read: now.monotonic, told }
+    }
+
+    /// What the end of the list has of a device, for a session that opens. What is not on a majority of
+    /// replicas yet stays there until it is, or until nobody waits for that any more.
+    pub fn listed(&self, of: &Device) -> Option<Millis> {
+        let least = Revocation { user: of.user.clone(), device: None, before: 0 };
+        let theirs = self.told.range(least..).take_while(|one| one.user == of.user);
+        Revocation::latest(theirs, of)
     }
 
     /// Time has passed. Wanted every second.
@@ -157,6 +167,25 @@ mod tests {
         assert_eq!(w.read(101, Err(Away)), []);
         assert_eq!(w.tick(), [Effect::Read("2".into())]);
         assert_eq!(w.read(102, page(&[bob, eve], "3", false)), []);
+    }
+
+    /// One replica may have it before the others do, of which a session's opening may ask two.
+    #[test]
+    fn what_the_list_has_is_for_sessions_that_open_later_too() {
+        let mut w = World(Revocations::new(seconds(100)));
+        let (bob, phone) = (revocation("bob", None, 3), revocation("bob", Some("phone"), 5));
+        let (bo, bobby) = (revocation("bo", None, 8), revocation("bobby", None, 9));
+        let listed = |w: &World, name, of| w.0.listed(&device(name, of));
+        assert_eq!(listed(&w, "bob", "phone"), None);
+        w.tick();
+        w.read(100, page(&[bob, phone.clone(), bo, bobby], "1", false));
+        assert_eq!(listed(&w, "bob", "phone"), Some(5));
+        assert_eq!(listed(&w, "bob", "laptop"), Some(3));
+        assert_eq!(listed(&w, "alice", "phone"), None);
+        w.tick();
+        w.read(101, page(&[phone], "2", false));
+        assert_eq!(listed(&w, "bob", "phone"), Some(5));
+        assert_eq!(listed(&w, "bob", "laptop"), None, "by now the answer has it");
     }
 
     #[test]

@@ -182,8 +182,12 @@ impl<M: Manager> Hub<M> {
     async fn answer(&self, cell: &Arc<Cell>, effect: Effect) -> Option<Input> {
         Some(match effect {
             Effect::Register { device, issued } => {
+                let mut listed = None;
+                self.with_machines(|machines, _| listed = machines.revocations.listed(&device));
                 let found = Box::pin(self.messages.register(&device, issued)).await;
-                if let Ok((_, Some(before))) = found {
+                if let Ok((_, before)) = found
+                    && let Some(before) = before.max(listed)
+                {
                     self.feed(cell, Input::Revoked(before));
                 }
                 Input::Registered(found.map(|(registration, _)| registration))

@@ -154,9 +154,8 @@ impl World {
         let of = |draft: &Draft| draft.reference == reference;
         let Some(place) = client.outbox.iter().position(of) else { return };
         if !error.temporary {
-            let draft = client.outbox.remove(place);
-            let forged = draft.is_some_and(|draft| draft.forged);
-            return self.check_refused(device, &reference, forged);
+            let Some(draft) = client.outbox.remove(place) else { return };
+            return self.check_refused(device, &draft);
         }
         let draft = &mut client.outbox[place];
         draft.state = State::Failed;

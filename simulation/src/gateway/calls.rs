@@ -106,6 +106,7 @@ impl World {
         if let Some(cell) = self.gateways[at].cells.get_mut(&connection) {
             cell.registered = asked;
         }
+        let listed = self.gateways[at].machines.revocations.listed(&device);
         let returns = self.oracle.registers(&device);
         let call = move |repository: Arc<Repo>| async move {
             repository.register(user, name, issued).await
@@ -119,7 +120,7 @@ impl World {
             }
             let found = match found {
                 Some(Ok(Registered { created, revoked_before })) => {
-                    if let Some(before) = revoked_before {
+                    if let Some(before) = revoked_before.max(listed) {
                         hit("revocation: at hello");
                         world.feed(at, connection, Input::Revoked(before));
                     }

@@ -215,8 +215,8 @@ impl World {
                 let id = client.shown.get(&self.oracle.identity(*number))?;
                 // A replica that had missed it took the repeat as new, for a device that came in between.
                 let message = &self.oracle.messages[*number];
-                let copy = message.id.is_some_and(|told| told != *id) || message.refused;
-                (!copy || self.replicas.len() == 1).then_some((*number, *id))
+                let copy = message.id.is_some_and(|told| told != *id) && self.replicas.len() > 1;
+                (!copy && !message.refused).then_some((*number, *id))
             };
             let shown: Vec<_> = order.iter().filter_map(shown).collect();
             if let Some(pair) = shown.windows(2).find(|pair| pair[0].1 >= pair[1].1) {

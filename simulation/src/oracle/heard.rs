@@ -3,10 +3,11 @@
 use chatcluster_protocol::{
     Millis,
     client::{ErrorCode, Message, Receipt, ReceiptKind, Recipient, Sent, ServerFrame},
-    id::{MessageId, Reference},
+    id::MessageId,
 };
 
 use crate::{
+    client::Draft,
     clock::{MS, S, Time},
     coverage::hit,
     world::World,
@@ -237,10 +238,13 @@ impl World {
     }
 
     /// A request was refused for good: so it was one that had to be.
-    pub(crate) fn check_refused(&mut self, device: usize, reference: &Reference, forged: bool) {
+    pub(crate) fn check_refused(&mut self, device: usize, draft: &Draft) {
+        let Draft { reference, forged, tries, .. } = draft;
+        // Where there are several replicas, the gateway itself may have tried before.
+        let again = *tries > 1 || self.replicas.len() > 1;
         let number = self.oracle.by_reference.get(&(device, reference.clone())).copied();
         if let Some(message) = number.and_then(|number| self.oracle.messages.get_mut(number)) {
-            message.refused |= !forged;
+            message.refused |= again && !forged;
         }
         if !forged && !self.may_be_forbidden(device, reference) {
             let home = &self.clients[device].home;

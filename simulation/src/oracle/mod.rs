@@ -126,7 +126,8 @@ struct Written {
     owed: Vec<Device>,
     /// It has come to a first replica.
     archived: bool,
-    /// It was refused for good: what an earlier attempt has left on a single replica has no place among others.
+    /// It was refused for good, after an attempt that may have been stored in part, or may be stored later, such
+    /// as by a gateway that was paused: no place among others is promised.
     refused: bool,
     /// The highest id that the writing device had seen.
     seen: Option<MessageId>,

@@ -67,6 +67,9 @@ impl Acks {
     }
 
     /// Takes ids of one message or receipt. When there is no room, they stay in the inbox.
+    ///
+    /// An id whose call is under way is taken again: what one replica alone had when the client read it may
+    /// have come to the others after that call has looked for it.
     pub(super) fn add(&mut self, key: Key, ids: &[MessageId]) {
         if self.waiting.len() + ids.len() > WAITING {
             self.turned_away = true;
@@ -76,9 +79,7 @@ impl Acks {
             Key::Message(_) => Kind::Message,
             Key::Receipt(_) => Kind::Receipt,
         };
-        let calling = &self.calling;
-        let fresh = ids.iter().map(|id| (kind, *id)).filter(|id| !calling.contains(id));
-        self.waiting.extend(fresh);
+        self.waiting.extend(ids.iter().map(|id| (kind, *id)));
         if self.young.len() >= REMEMBERED {
             self.old = std::mem::take(&mut self.young);
         }

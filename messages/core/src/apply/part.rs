@@ -15,7 +15,8 @@ use crate::{
 };
 
 /// Units that are applied in order, in one transaction. After a unit that was refused because of its
-/// id, the later ones are refused alike: they come after it in the sender's order.
+/// id, the later ones are refused alike: they come after it in the sender's order. So do those behind one
+/// that comes again at once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Batch(pub Vec<Unit>);
 
@@ -258,7 +259,8 @@ pub enum Stop {
     Complete(MessageId, Vec<(UserId, DeviceId)>),
     /// The reference is pending under this other id: append again under it.
     Pending(MessageId),
-    /// An earlier unit of the batch is pending under another id: append again behind it.
+    /// An earlier unit of the batch is pending under another id, or its group is not the one that was read:
+    /// append again behind it.
     Held,
     /// The reference was used for other content.
     Conflict,
@@ -294,7 +296,9 @@ impl Stop {
             Self::OutOfOrder(_) | Self::TooOld | Self::TooNew | Self::Failed(_) => {
                 Some(self.clone())
             }
-            Self::Pending(_) | Self::Held => Some(Self::Held),
+            // A replica that has learnt what a change made of the group refuses the change by the group that
+            // was read before it; what comes behind the change goes by the one that the replica has.
+            Self::Pending(_) | Self::StaleGroup | Self::Held => Some(Self::Held),
             _ => None,
         }
     }

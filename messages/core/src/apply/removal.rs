@@ -10,7 +10,6 @@ use chatcluster_protocol::{
 use super::{
     Applied, Effect, Stop, read,
     registry::{joined, keep},
-    revocation,
 };
 use crate::{
     key::{self, Key, Table},
@@ -18,9 +17,7 @@ use crate::{
     view::ViewMut,
 };
 
-/// Takes a device out of the registry. Where somebody wanted it removed, its tokens are revoked in the same
-/// step: a session that was opened just before would else stay, and get nothing. One that goes by itself is
-/// in use by nobody, and its token may be good when it comes back.
+/// Takes a device out of the registry.
 pub(super) fn unregister(
     view: &mut impl ViewMut,
     user: &UserId,
@@ -40,10 +37,10 @@ pub(super) fn unregister(
         registry.left.insert(device.clone(), Left { changes, at: now });
         registry.version += 1;
         let departure = key::departure(user, device, registry.version);
-        if unseen_since.is_none() {
-            revocation::put(view, user, Some(device), now)?;
-        }
         view.put(departure, encode(Departure { at: now }))?;
+    } else if let Some(left) = registry.left.get_mut(device) {
+        // Whoever clears its inbox asks for this: it is not forgotten before.
+        left.at = now;
     }
     keep(view, user, &own, registry, now)?;
     Ok(Ok(Effect::Applied))

@@ -19,22 +19,12 @@ pub(super) fn revoke(
     device: Option<&DeviceId>,
     before: Millis,
 ) -> Applied {
-    put(view, user, device, before)?;
-    Ok(Ok(Effect::Applied))
-}
-
-/// The same, as a part of something else.
-pub(super) fn put(
-    view: &mut impl ViewMut,
-    user: &UserId,
-    device: Option<&DeviceId>,
-    before: Millis,
-) -> Result<(), ViewError> {
     let key = key::revocation(user, device);
     let revoked = Revoked { before };
     let known = read::<Revoked>(view, &key)?;
     view.put(key, encode(known.unwrap_or(revoked).max(revoked)))?;
-    view.put(key::revocation_at(before, user, device), encode(revoked))
+    view.put(key::revocation_at(before, user, device), encode(revoked))?;
+    Ok(Ok(Effect::Applied))
 }
 
 /// Since when tokens of a device are accepted; `None` where nothing was revoked.

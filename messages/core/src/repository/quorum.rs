@@ -27,8 +27,9 @@ use crate::{
     key::{Ids, Key},
     merge::{self, Page},
     quorum::{Read, Write},
+    record::Corrupt,
     replica::{Replica, ReplicaError},
-    view::Scan,
+    view::{Rows, Scan},
 };
 
 /// A repository over the replicas of one island.
@@ -66,13 +67,28 @@ impl<R: Replica> Quorum<R> {
 
     /// Reads ranges from a majority, merged.
     pub(super) async fn read(&self, scans: Vec<Scan>) -> Result<Vec<Page>, ReplicaError> {
+        self.read_of(scans, |_| Ok(true)).await
+    }
+
+    /// Reads ranges from a majority of which each replica `counts` by what it has, merged.
+    pub(super) async fn read_of(
+        &self,
+        scans: Vec<Scan>,
+        counts: impl Fn(&[Rows]) -> Result<bool, Corrupt> + Send,
+    ) -> Result<Vec<Page>, ReplicaError> {
         if scans.is_empty() {
             return Ok(Vec::new());
         }
         let scans: Arc<[Scan]> = scans.into();
         let mut read = Read::new(self.replicas.len());
         let asked = self.replicas.iter().map(|replica| replica.read(scans.clone()));
-        let answers = ask(asked, |reply| read.on_reply(reply)).await?;
+        let counted = move |rows: Vec<Rows>| -> Result<Vec<Rows>, ReplicaError> {
+            match counts(&rows)? {
+                true => Ok(rows),
+                false => Err(ReplicaError::Unavailable("it has missed something".into())),
+            }
+        };
+        let answers = ask(asked, move |reply| read.on_reply(reply.and_then(&counted))).await?;
         let mut answers: Vec<_> = answers.into_iter().map(Vec::into_iter).collect();
         let merged = scans.iter().map(|scan| {
             let pages = answers.iter_mut().filter_map(Iterator::next).collect();

@@ -7,14 +7,14 @@ use chatcluster_protocol::{
     planted::{Bug, planted},
 };
 
-use super::{Quorum, Repository, RepositoryError, devices::only, walk::Walk};
+use super::{Quorum, Repository, RepositoryError, devices::only, revocation, walk::Walk};
 use crate::{
     apply::{Batch, Part, Stop, Unit},
     key::{self, Key, Table},
     merge::Page,
-    record::{self, Delivered, Departure, Registry},
+    record::{self, Corrupt, Delivered, Departure, Registry},
     replica::Replica,
-    view::Scan,
+    view::{Rows, Scan},
 };
 
 /// Keys in one transaction: a few milliseconds' work.
@@ -22,6 +22,17 @@ const PAGE: usize = 1000;
 
 /// Users of which one page of registries is read.
 const USERS: usize = 256;
+
+/// A device that has left.
+#[derive(Debug, Default)]
+struct Gone {
+    /// Its departures; none where nothing is left of it.
+    left: Vec<Key>,
+    /// How often it has come or gone by then ([`Registry::changes`]).
+    changes: u64,
+    /// When it left.
+    at: Millis,
+}
 
 /// Removes a device as a backend wants it, at a time of the service's clock: nobody comes back with a token
 /// that the device has. `false` where it is not known.
@@ -39,14 +50,18 @@ pub async fn remove_and_revoke(
     repository.remove_device(user, device).await
 }
 
+/// Removes a device that somebody wants removed. A session that was opened just before would stay, and get
+/// nothing: so what was issued before the device left is revoked, too. (A device that goes by itself is in use by
+/// nobody, and its token may be good when it comes back.)
 pub(super) async fn remove<R: Replica>(
     quorum: &Quorum<R>,
     user: UserId,
     device: DeviceId,
 ) -> Result<bool, RepositoryError> {
-    let left = leave(quorum, &user, &device, None).await?;
-    clear(quorum, &user, &device, &left).await?;
-    Ok(!left.is_empty())
+    let gone = leave(quorum, &user, &device, None).await?;
+    let there = !gone.left.is_empty();
+    revoke_and_clear(quorum, &user, &device, gone).await?;
+    Ok(there)
 }
 
 /// Removes what is left of a device that has left, if anything is.
@@ -55,19 +70,43 @@ pub(super) async fn finish<R: Replica>(
     user: &UserId,
     device: &DeviceId,
 ) -> Result<(), RepositoryError> {
-    let (registry, left) = look(quorum, user, device).await?;
-    match registry.devices.contains_key(device) {
-        // It was in use after all, as a majority knows.
-        true => erase(quorum, user, device, left).await.map(drop),
-        false if left.is_empty() => Ok(()),
-        false => {
-            let left = leave(quorum, user, device, None).await?;
-            clear(quorum, user, device, &left).await
-        }
-    }
+    let gone = half_done(quorum, user, device).await?;
+    clear(quorum, user, device, &gone).await
 }
 
-/// Finishes what has been left half done since `before`, and says how much it was.
+/// A removal that nobody finishes, unless the device is in use after all, as a majority knows.
+async fn half_done<R: Replica>(
+    quorum: &Quorum<R>,
+    user: &UserId,
+    device: &DeviceId,
+) -> Result<Gone, RepositoryError> {
+    let (registry, left, _) = look(quorum, user, device).await?;
+    if left.is_empty() {
+        return Ok(Gone::default());
+    }
+    if registry.devices.contains_key(device) {
+        erase(quorum, user, device, left).await?;
+        return Ok(Gone::default());
+    }
+    leave(quorum, user, device, None).await
+}
+
+/// Not each replica revokes when it hears of a removal: a late one would revoke the tokens of a device that is
+/// back.
+async fn revoke_and_clear<R: Replica>(
+    quorum: &Quorum<R>,
+    user: &UserId,
+    device: &DeviceId,
+    gone: Gone,
+) -> Result<(), RepositoryError> {
+    if !gone.left.is_empty() {
+        revocation::revoke(quorum, user.clone(), Some(device.clone()), gone.at).await?;
+    }
+    clear(quorum, user, device, &gone).await
+}
+
+/// Finishes what has been left half done since `before`, and says how much it was. Who wanted it is not known: of
+/// a device that was going by itself the tokens are revoked, too.
 pub(super) async fn finish_all<R: Replica>(
     quorum: &Quorum<R>,
     before: Millis,
@@ -81,7 +120,8 @@ pub(super) async fn finish_all<R: Replica>(
                 continue;
             };
             if departure.at < before {
-                finish(quorum, &user, &device).await?;
+                let gone = half_done(quorum, &user, &device).await?;
+                revoke_and_clear(quorum, &user, &device, gone).await?;
                 finished += 1;
             }
         }
@@ -105,27 +145,28 @@ pub(super) async fn expire<R: Replica>(
         let Some(user) = key::user_of(key) else { continue };
         for (device, known) in registry.devices {
             if known.last_seen < unseen_since {
-                let left = leave(quorum, &user, &device, Some(unseen_since)).await?;
-                clear(quorum, &user, &device, &left).await?;
-                removed += usize::from(!left.is_empty());
+                let gone = leave(quorum, &user, &device, Some(unseen_since)).await?;
+                clear(quorum, &user, &device, &gone).await?;
+                removed += usize::from(!gone.left.is_empty());
             }
         }
     }
     Ok((removed, page.ended_at.as_deref().and_then(key::user_of)))
 }
 
-/// Takes a device out of the registry of a majority. Gives its departures; none where it is not known, or has
-/// been seen.
+/// Takes a device out of the registry of a majority. Gives no departures where it is not known, or has been
+/// seen.
 async fn leave<R: Replica>(
     quorum: &Quorum<R>,
     user: &UserId,
     device: &DeviceId,
     unseen_since: Option<Millis>,
-) -> Result<Vec<Key>, RepositoryError> {
-    let (registry, left) = look(quorum, user, device).await?;
+) -> Result<Gone, RepositoryError> {
+    let (registry, left, at) = look(quorum, user, device).await?;
     let known = registry.devices.contains_key(device);
+    let changes = registry.changes(device) + u64::from(known);
     if !known && (left.is_empty() || quorum.is_one()) {
-        return Ok(left);
+        return Ok(Gone { left, changes, at });
     }
     // That it has left may be on one replica alone: then it is said to all.
     let known = (!quorum.is_one()).then_some(registry);
@@ -133,7 +174,8 @@ async fn leave<R: Replica>(
     let (of_user, name) = of();
     let part = Part::Unregister { user: of_user, device: name, known: known.clone(), unseen_since };
     if write(quorum, part).await?.is_none() {
-        return Ok(look(quorum, user, device).await?.1);
+        let (_, left, at) = look(quorum, user, device).await?;
+        return Ok(Gone { left, changes, at });
     }
     if known.is_some() {
         // It was seen just now, and on too few replicas it has left.
@@ -141,36 +183,41 @@ async fn leave<R: Replica>(
         let issued = Some(Millis::MAX);
         write(quorum, Part::Register { user, device, known, issued }).await?;
     }
-    Ok(Vec::new())
+    Ok(Gone::default())
 }
 
-/// What a majority knows of a user's devices and of a device's departures.
+/// What a majority knows of a user's devices, and of a device's departures: which there are, and when the last
+/// one was.
 async fn look<R: Replica>(
     quorum: &Quorum<R>,
     user: &UserId,
     device: &DeviceId,
-) -> Result<(Registry, Vec<Key>), RepositoryError> {
+) -> Result<(Registry, Vec<Key>, Millis), RepositoryError> {
     let mut scan = Scan::prefix(key::departures(user, device), PAGE);
-    let mut left = Vec::new();
+    let (mut left, mut at) = (Vec::new(), 0);
     loop {
         let scans = vec![Scan::one(key::registry(user)), scan.clone()];
         let [known, departures] = two(quorum.read(scans).await?);
-        left.extend(departures.rows.into_iter().map(|(key, _)| key));
+        for (key, value) in departures.rows {
+            at = at.max(record::decode::<Departure>(&key, &value)?.map_or(0, |one| one.at));
+            left.push(key);
+        }
         match departures.ended_at {
             Some(end) => scan.from = key::behind(&end),
-            None => return Ok((registry(&known)?, left)),
+            None => return Ok((registry(&known)?, left, at)),
         }
     }
 }
 
-/// Removes all that is left of a device, and its departures in the end.
+/// Removes all that is left of a device, and its departures in the end. What that is, only replicas are asked
+/// that know that it has left: an entry that is on one of them may be on its way to one that does not.
 async fn clear<R: Replica>(
     quorum: &Quorum<R>,
     user: &UserId,
     device: &DeviceId,
-    left: &[Key],
+    gone: &Gone,
 ) -> Result<(), RepositoryError> {
-    if left.is_empty() {
+    if gone.left.is_empty() {
         return Ok(());
     }
     let tables = [key::inboxes(user, device), key::receipts(user, device), key::delivered_to(user)];
@@ -178,7 +225,8 @@ async fn clear<R: Replica>(
         let mut scan = Scan::prefix(table, PAGE);
         loop {
             let scans = vec![Scan::one(key::registry(user)), scan.clone()];
-            let [known, page] = two(quorum.read(scans).await?);
+            let heard = |rows: &[Rows]| has_heard(rows, device, gone);
+            let [known, page] = two(quorum.read_of(scans, heard).await?);
             let mut keys = Vec::with_capacity(page.rows.len());
             for (key, value) in page.rows {
                 if holds(&key, &value, device)? {
@@ -196,7 +244,16 @@ async fn clear<R: Replica>(
             }
         }
     }
-    erase(quorum, user, device, left.to_vec()).await.map(drop)
+    erase(quorum, user, device, gone.left.clone()).await.map(drop)
+}
+
+/// Whether a replica, whose registry of the user comes first, knows that the device has left, or more.
+fn has_heard(rows: &[Rows], device: &DeviceId, gone: &Gone) -> Result<bool, Corrupt> {
+    let registry = match rows.first().and_then(|rows| rows.rows.first()) {
+        Some((key, value)) => record::decode::<Registry>(key, value)?.unwrap_or_default(),
+        None => Registry::default(),
+    };
+    Ok(registry.changes(device) >= gone.changes)
 }
 
 /// Whether something of the device is in a record.

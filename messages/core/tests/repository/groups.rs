@@ -218,6 +218,20 @@ fn a_repetition_is_answered_alike_and_names_those_who_still_wait() {
 }
 
 #[test]
+fn a_repetition_of_somebody_who_was_removed_names_those_who_still_wait_too() {
+    both(|service| {
+        group(&service);
+        service.register("bob", "laptop");
+        let sent = service.store(&says("bob", "r1", 10)).unwrap();
+        service.acknowledge("carol", "phone", [sent.id]);
+        service.store(&changes("alice", "r2", 20, &remove("bob"))).unwrap();
+        let again = service.store(&says("bob", "r1", 500)).unwrap();
+        assert_eq!(again.id, sent.id);
+        assert_eq!(devices(&again), ["alice/laptop", "alice/phone", "bob/laptop"]);
+    });
+}
+
+#[test]
 fn a_change_that_was_half_stored_is_finished_once() {
     let service = Service::of_three();
     let created = group(&service);
@@ -271,6 +285,38 @@ fn a_replica_that_missed_a_change_learns_it() {
     service.replicas[2].set_away(false);
     // Of replicas 0 and 2 the first has missed the message, and the last had missed the member.
     assert!(service.waiting("dave", "phone").contains(&said.id));
+}
+
+/// One replica has a change and what was sent behind it. The others learn of the group, not of the messages,
+/// just when both come again: they know the group that the later message goes by.
+#[test]
+fn what_is_sent_behind_a_change_is_not_stored_before_it() {
+    let service = Service::of_three();
+    let created = group(&service);
+    let change = changes("alice", "r1", 10, &remove("bob"));
+    let said = says("alice", "r2", 11);
+    let known = state(&service, "alice");
+    let next = Group::decide(known.as_ref(), change.id, &user("alice"), Some(&remove("bob")));
+    let next = next.unwrap().next.unwrap();
+    for (append, next) in [(&change, Some(next.clone())), (&said, None)] {
+        let group = Some(service.replicas[2].basis(lunch(), next));
+        let Append { id, message } = append.clone();
+        let part = Part::Home { id, message, supersede: false, group };
+        let replies = service.replicas[2].apply_alone(Batch(vec![Unit(vec![part])]));
+        assert_eq!(replies[0].stop, None);
+    }
+    for replica in &service.replicas[..2] {
+        let known = next.clone();
+        replica.before_next_write(move |view: &mut MemoryView| {
+            let part = Part::LearnGroup { group: lunch(), known };
+            apply::apply(view, &Batch(vec![Unit(vec![part])]), NOW).unwrap();
+        });
+    }
+    let outcomes = service.append(vec![change.clone(), said.clone()]);
+    let ids: Vec<_> = outcomes.into_iter().map(|outcome| outcome.map(|stored| stored.id)).collect();
+    assert_eq!(ids, [Ok(change.id), Ok(said.id)]);
+    assert_eq!(service.waiting("bob", "phone"), [created, change.id]);
+    assert_eq!(service.waiting("carol", "phone"), [created, change.id, said.id]);
 }
 
 #[test]

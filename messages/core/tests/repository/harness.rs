@@ -42,6 +42,7 @@ struct Inner {
     away: AtomicBool,
     writes_left: AtomicU64,
     interlude: Mutex<Option<Interlude>>,
+    behind: Mutex<Option<Vec<Arc<[Batch]>>>>,
 }
 
 impl MemoryReplica {
@@ -77,6 +78,18 @@ impl MemoryReplica {
         self.0.writes_left.store(writes, SeqCst);
     }
 
+    /// From now on it carries writes out when it catches up, too late for who asks.
+    pub fn fall_behind(&self) {
+        *self.0.behind.lock().unwrap() = Some(Vec::new());
+    }
+
+    pub fn catch_up(&self) {
+        let behind = self.0.behind.lock().unwrap().take().unwrap_or_default();
+        for batch in behind.iter().flat_map(|batches| batches.iter()) {
+            self.apply_alone(batch.clone());
+        }
+    }
+
     /// Applies a batch past the repository, as if the service had died behind it.
     pub fn apply_alone(&self, batch: Batch) -> Vec<UnitReply> {
         apply::apply(&mut *self.0.view.lock().unwrap(), &batch, self.0.now.load(SeqCst)).unwrap()
@@ -97,6 +110,10 @@ impl MemoryReplica {
 impl Replica for MemoryReplica {
     async fn apply(&self, batches: Arc<[Batch]>) -> Result<Vec<Vec<UnitReply>>, ReplicaError> {
         self.here()?;
+        if let Some(behind) = self.0.behind.lock().unwrap().as_mut() {
+            behind.push(batches);
+            return Err(ReplicaError::Unavailable("late".into()));
+        }
         self.0.writes_left.fetch_sub(1, SeqCst);
         let mut view = self.0.view.lock().unwrap();
         if let Some(interlude) = self.0.interlude.lock().unwrap().take() {

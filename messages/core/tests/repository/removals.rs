@@ -229,6 +229,50 @@ fn a_replica_that_has_missed_a_removal_learns_of_it() {
     assert_eq!(stored.devices, [bobs("laptop")]);
 }
 
+/// A message is on one replica and on its way to a slow one when the device is removed. Who reads the slow one
+/// and the third sees nothing of it, and in the end it is on a majority.
+#[test]
+fn what_is_on_its_way_to_a_slow_replica_does_not_outlive_the_device() {
+    for (slow, first) in (0..3).flat_map(|slow| [1, 2].map(|next| (slow, (slow + next) % 3))) {
+        let service = Service::of_three();
+        service.register("bob", "phone");
+        service.replicas[slow].fall_behind();
+        without(&service, Some(3 - slow - first));
+        let append = message("alice", "bob", "x", 50, "hi");
+        assert!(service.store(&append).is_err(), "it has come to one of three in time");
+        without(&service, None);
+        assert_eq!(service.remove("bob", "phone"), Ok(true));
+        service.replicas[slow].catch_up();
+        assert_eq!(left(&service, "bob", "phone"), 0, "slow {slow}, first {first}");
+        assert!(service.register("bob", "phone"));
+        assert_eq!(service.waiting("bob", "phone"), []);
+    }
+}
+
+/// Replicas have forgotten at different times that the device left: who asks those that know is answered.
+#[test]
+fn a_removal_that_died_half_way_is_finished_after_weeks_too() {
+    let service = Service::of_three();
+    filled(&service, 3);
+    let die_after = |writes| service.replicas.iter().for_each(|replica| replica.die_after(writes));
+    die_after(1);
+    assert!(service.remove("bob", "phone").is_err());
+    die_after(u64::MAX);
+    let later = NOW + 2 * messages_core::apply::LEFT;
+    service.replicas.iter().for_each(|replica| replica.set_now(later));
+    // Two of them forget it as they write this.
+    without(&service, Some(0));
+    assert!(service.register("bob", "tablet"));
+    for away in [2, 1] {
+        without(&service, Some(away));
+        service.finish_removals(later);
+    }
+    without(&service, None);
+    assert_eq!(service.finish_removals(later), 0);
+    assert_eq!(service.waiting("bob", "phone"), []);
+    assert!(service.register("bob", "phone"));
+}
+
 /// What is remembered of devices that have left stays bounded.
 #[test]
 fn devices_that_have_left_are_forgotten() {

@@ -145,12 +145,41 @@ fn a_revocation_that_reached_one_replica_counts_where_it_is_heard() {
 }
 
 #[test]
-fn a_device_that_is_removed_has_its_tokens_revoked_in_the_same_step() {
+fn a_device_that_is_removed_has_its_tokens_revoked_until_it_left() {
     both(|service| {
         service.register("bob", "phone");
         service.replicas.iter().for_each(|replica| replica.set_now(NOW + 7));
         service.remove("bob", "phone").unwrap();
         assert!(whom(&feed(&service, vec![], 10, NOW).0).contains(&"bob/phone 7".to_owned()));
+        assert_eq!(revoked(&service, "bob", "phone"), Some(NOW + 7));
+    });
+}
+
+/// It is back by then, with a token that it got after it was removed.
+#[test]
+fn a_replica_that_hears_of_a_removal_late_revokes_no_later_token() {
+    let service = Service::of_three();
+    service.register("bob", "phone");
+    service.replicas[2].fall_behind();
+    service.replicas.iter().for_each(|replica| replica.set_now(NOW + 7));
+    assert_eq!(service.remove("bob", "phone"), Ok(true));
+    service.replicas.iter().for_each(|replica| replica.set_now(NOW + 5000));
+    service.replicas[2].catch_up();
+    assert_eq!(revoked(&service, "bob", "phone"), Some(NOW + 7));
+}
+
+/// The service died before it revoked anything.
+#[test]
+fn a_removal_that_others_finish_revokes_what_was_issued_before_it() {
+    both(|service| {
+        service.register("bob", "phone");
+        let (user, name) = (user("bob"), device("phone"));
+        let leave = Part::Unregister { user, device: name, known: None, unseen_since: None };
+        for replica in &service.replicas {
+            replica.set_now(NOW + 7);
+            replica.apply_alone(Batch(vec![Unit(vec![leave.clone()])]));
+        }
+        assert_eq!(service.finish_removals(NOW + 8), 1);
         assert_eq!(revoked(&service, "bob", "phone"), Some(NOW + 7));
     });
 }

@@ -180,6 +180,24 @@ fn acks_that_the_service_lost_are_repeated_and_not_pushed_again() {
 }
 
 #[test]
+fn what_comes_again_while_its_ack_is_under_way_is_acknowledged_again() {
+    let mut bob = Bob::welcomed();
+    // One replica alone has it: the call finds nothing to remove, and then it is stored.
+    bob.page(&[nth(1)], None);
+    bob.acks(&[nth(1)]);
+    bob.effects();
+    assert_eq!(bob.deliver(&nth(1)), Outcome::Queued);
+    assert!(bob.effects().is_empty());
+    bob.handle(Input::Acknowledged(Ok(())));
+    let effects = bob.effects();
+    assert!(
+        matches!(&effects[..], [Effect::Acknowledge { messages, .. }] if *messages == [nth(1).id])
+    );
+    bob.handle(Input::Acknowledged(Ok(())));
+    assert!(bob.effects().is_empty());
+}
+
+#[test]
 fn acks_that_had_no_room_are_fetched_from_the_inbox_once_there_is_room() {
     let mut bob = Bob::live();
     let first = 1 + WAITING as u64;

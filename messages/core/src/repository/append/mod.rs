@@ -168,8 +168,10 @@ async fn destined<R: Replica>(
                 // What was allowed when it came stays so, whatever has become of its sender's part.
                 Err(refusal) => match recipients::before(quorum, &work.message).await? {
                     Some(ReferenceRecord { id, state: ReferenceState::Complete(_), .. }) => {
-                        let conversation = work.message.conversation();
-                        let stored = Stored { id, conversation, devices: Vec::new() };
+                        let users = groups.users_of_stored(id, &work.message);
+                        let work = Work { users, ..work };
+                        let registries = Registries::read(quorum, work.users.iter()).await?;
+                        let stored = before(quorum, id, &work, &registries).await?;
                         done.push((work.at, Ok(stored)));
                     }
                     Some(_) => {

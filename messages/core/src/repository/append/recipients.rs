@@ -83,6 +83,18 @@ impl Groups {
         let group = known.map(|known| Basis { digest: known.digest, next: None });
         Destination { group, users: users.unwrap_or_default() }
     }
+
+    /// In whose inboxes a message may be that is stored, and whose sender may not store it any more: those of
+    /// all who take part, of those who have left since, and of its sender, who has other devices.
+    pub(super) fn users_of_stored(&self, id: MessageId, message: &Archived) -> Vec<UserId> {
+        let known = message.group().and_then(|group| self.0.get(&group));
+        let mut users = BTreeSet::from([message.from.clone()]);
+        if let Some(group) = known.and_then(|known| known.group.as_ref()) {
+            users.extend(group.recipients(id));
+            users.extend(group.readers(id));
+        }
+        users.into_iter().collect()
+    }
 }
 
 /// Tells every replica what a majority knows of these groups.
