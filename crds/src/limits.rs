@@ -16,7 +16,7 @@ pub struct Limits {
     /// was without a network for days.
     #[schemars(range(min = 1, max = 100_000), transform = crate::schema::whole_number)]
     pub send_burst: u32,
-    /// Requests for history, groups, marks, fresh tokens and presence that a user may make a second,
+    /// Requests for history, groups, receipts, marks, fresh tokens and presence that a user may make a second,
     /// likewise; 0 is no limit.
     /// Default 20. Each is a call of the message service, or the verification of a token;
     /// whom to watch is more, but bounded for all sessions together.
