@@ -74,8 +74,7 @@ function listen(client, model) {
     show();
   });
   client.on('message', (message) => {
-    const person = model.add(message);
-    if (person && message.from !== model.me && person.name !== chat?.open) person.unread += 1;
+    model.push(message, chat?.open);
     show();
   });
   client.on('receipt', (receipt) => {

@@ -21,6 +21,7 @@ import { keyOf, said } from './groups.js';
  * @property {'sending' | 'sent' | 'failed'} [state]
  * @property {string} [why] why it failed
  * @property {Receipts} [counts] who has it, of one's own in a group
+ * @property {boolean} [pushed] it waited for this device, or came as it was said
  */
 
 /**
@@ -73,23 +74,38 @@ export class Model {
   }
 
   /**
-   * A message, pushed or from history. Returns whose conversation changed, or nothing if it was there.
+   * A message that is pushed: it is unread, unless its conversation is open, or it was read before. History may
+   * have been faster.
+   * @param {Message} message
+   * @param {string | undefined} open
+   */
+  push(message, open) {
+    this.add(message);
+    const person = this.#with(message);
+    const line = lineOf(person, message.message);
+    if (!line || line.mine || line.pushed) return;
+    line.pushed = true;
+    const read = highest(person.seen, message.message) === person.seen;
+    if (!read && person.name !== open) person.unread += 1;
+  }
+
+  /**
+   * A message, pushed or from history; nothing changes if it is there.
    * @param {Message} message
    */
   add(message) {
     const mine = message.from === this.me;
     const group = 'group' in message.to;
-    const person = this.person(group || mine ? keyOf(message.to) : message.from);
+    const person = this.#with(message);
     person.conversation = message.conversation;
     if (!mine) person.typingUntil = undefined;
-    if (person.lines.some((line) => line.id !== undefined && isCopy(line.id, message.message))) return undefined;
+    if (lineOf(person, message.message)) return;
     const { type = 'text/plain', body } = message.content;
     const change = type === GROUP_CHANGE ? said(message.from, body) : undefined;
     if (change?.title) person.title = change.title;
     const text = change?.text ?? (type === 'text/plain' ? body : `[${type}]`);
     const from = group && !mine ? message.from : undefined;
     this.#insert(person, { id: message.message, mine, from, text, at: message.at, state: mine ? 'sent' : undefined });
-    return person;
   }
 
   /**
@@ -171,8 +187,7 @@ export class Model {
     person.conversation = sent.conversation;
     person.lines.splice(index, 1);
     // History may have been faster.
-    const there = person.lines.find((other) => other.id !== undefined && isCopy(other.id, sent.message));
-    if (!there) this.#insert(person, { ...line, id: sent.message, at: sent.at, state: 'sent' });
+    if (!lineOf(person, sent.message)) this.#insert(person, { ...line, id: sent.message, at: sent.at, state: 'sent' });
     return person;
   }
 
@@ -260,6 +275,14 @@ export class Model {
   }
 
   /**
+   * With whom a message was exchanged.
+   * @param {Message} message
+   */
+  #with({ from, to }) {
+    return this.person('group' in to || from === this.me ? keyOf(to) : from);
+  }
+
+  /**
    * A late lower id goes to its place.
    * @param {Person} person
    * @param {Line} line
@@ -269,6 +292,15 @@ export class Model {
     const after = person.lines.findIndex((other) => other.id === undefined || other.id > id);
     person.lines.splice(after < 0 ? person.lines.length : after, 0, line);
   }
+}
+
+/**
+ * The line that a message is, under this id or that of a copy.
+ * @param {Person} person
+ * @param {string} message
+ */
+function lineOf(person, message) {
+  return person.lines.find(({ id }) => id !== undefined && isCopy(id, message));
 }
 
 /** @param {Person} person */

@@ -78,6 +78,7 @@ test('two people see each other come and go, and what is said meanwhile waits', 
   await say(nora, 'Hello');
   await omar.getByRole('button', { name: /nora.*Hello/ }).click(WAIT);
   await say(omar, 'Hello to you');
+  await nora.getByRole('log').getByText('Hello to you').waitFor(WAIT);
   // Now each has written to the other, so that they may see each other; who looks anew sees it at once.
   const here = await Promise.all(/** @type {const} */ ([[nora, 'omar'], [omar, 'nora']]).map(async ([page, name]) => {
     await page.getByRole('log').getByRole('img', { name: /delivered|read/ }).waitFor(WAIT);
@@ -85,8 +86,7 @@ test('two people see each other come and go, and what is said meanwhile waits', 
     await page.getByRole('button', { name: new RegExp(`^${name}`) }).click(WAIT);
     return page.locator('#presence');
   }));
-  // A gateway that had asked just before asks again whom they have written to within a minute.
-  await Promise.all(here.map((presence) => presence.getByText('online').waitFor({ timeout: 180_000 })));
+  await Promise.all(here.map((presence) => presence.getByText('online').waitFor(WAIT)));
   const [omarIsThere] = here;
   const browserOfOmar = omar.context();
   await omar.close();

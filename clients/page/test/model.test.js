@@ -118,6 +118,27 @@ test('what is looked at is read once, and what another device has read is not un
   assert.equal(model.look(person), undefined);
 });
 
+test('what waited is unread, also where history is faster than its push', () => {
+  const model = new Model('alice');
+  const person = model.person('bob');
+  person.seen = id(1, 1);
+  for (const [at, text] of /** @type {const} */ ([[1, 'read'], [2, 'waiting']])) model.add(message(id(at, at), text));
+  assert.equal(person.unread, 0);
+  model.push(message(id(1, 1), 'read'), undefined);
+  assert.equal(person.unread, 0);
+  model.push(message(id(2, 2), 'waiting'), undefined);
+  model.push(message(id(2, 2), 'waiting'), undefined);
+  model.push(message(id(4, 2), 'waiting'), undefined);
+  assert.equal(person.unread, 1);
+  model.push(message(id(5, 5), 'mine', 'alice'), undefined);
+  model.push(message(id(6, 6), 'seen at once'), 'bob');
+  assert.equal(person.unread, 1);
+  model.push(message(id(7, 7), 'later'), 'carol');
+  model.add(message(id(7, 7), 'later'));
+  assert.equal(person.unread, 2);
+  assert.deepEqual(texts(model), ['read', 'waiting', 'mine', 'seen at once', 'later']);
+});
+
 test('who types does so until their time is over, or their message comes', () => {
   const model = new Model('alice');
   assert.equal(model.typing({ from: 'mallory', expires_in: 6000 }, 0), undefined);
