@@ -12,8 +12,8 @@ pub struct Limits {
     /// Messages that a user who has been quiet may send at once. That is what a phone has to send that
     /// was without a network for days.
     pub send_burst: u32,
-    /// Requests for history, groups, receipts, marks, fresh tokens and presence that a user may make a second, likewise;
-    /// 0 is no limit. Each is a call of the message service, or the verification of a token;
+    /// Requests for history, groups, receipts, marks, fresh tokens and presence that a user may make a second,
+    /// likewise; 0 is no limit. Each is a call of the message service, or the verification of a token;
     /// whom to watch is more, but bounded for all sessions together.
     pub requests_per_second: u32,
     /// Such requests that a user who has been quiet may make at once. An app that starts asks for each

@@ -23,14 +23,14 @@ const PAGE: usize = 1000;
 /// Users of which one page of registries is read.
 const USERS: usize = 256;
 
-/// A device that has left.
+/// What a majority knows of how a device left.
 #[derive(Debug, Default)]
 struct Gone {
     /// Its departures; none where nothing is left of it.
     left: Vec<Key>,
     /// How often it has come or gone by then ([`Registry::changes`]).
     changes: u64,
-    /// When it left.
+    /// When the last departure was.
     at: Millis,
 }
 
@@ -80,12 +80,12 @@ async fn half_done<R: Replica>(
     user: &UserId,
     device: &DeviceId,
 ) -> Result<Gone, RepositoryError> {
-    let (registry, left, _) = look(quorum, user, device).await?;
-    if left.is_empty() {
-        return Ok(Gone::default());
+    let (registry, gone) = look(quorum, user, device).await?;
+    if gone.left.is_empty() {
+        return Ok(gone);
     }
     if registry.devices.contains_key(device) {
-        erase(quorum, user, device, left).await?;
+        erase(quorum, user, device, gone.left).await?;
         return Ok(Gone::default());
     }
     leave(quorum, user, device, None).await
@@ -162,20 +162,20 @@ async fn leave<R: Replica>(
     device: &DeviceId,
     unseen_since: Option<Millis>,
 ) -> Result<Gone, RepositoryError> {
-    let (registry, left, at) = look(quorum, user, device).await?;
+    let (registry, gone) = look(quorum, user, device).await?;
     let known = registry.devices.contains_key(device);
-    let changes = registry.changes(device) + u64::from(known);
-    if !known && (left.is_empty() || quorum.is_one()) {
-        return Ok(Gone { left, changes, at });
+    if !known && (gone.left.is_empty() || quorum.is_one()) {
+        return Ok(gone);
     }
+    let changes = gone.changes + u64::from(known);
     // That it has left may be on one replica alone: then it is said to all.
     let known = (!quorum.is_one()).then_some(registry);
     let of = || (user.clone(), device.clone());
     let (of_user, name) = of();
     let part = Part::Unregister { user: of_user, device: name, known: known.clone(), unseen_since };
     if write(quorum, part).await?.is_none() {
-        let (_, left, at) = look(quorum, user, device).await?;
-        return Ok(Gone { left, changes, at });
+        let (_, gone) = look(quorum, user, device).await?;
+        return Ok(Gone { changes, ..gone });
     }
     if known.is_some() {
         // It was seen just now, and on too few replicas it has left.
@@ -186,25 +186,29 @@ async fn leave<R: Replica>(
     Ok(Gone::default())
 }
 
-/// What a majority knows of a user's devices, and of a device's departures: which there are, and when the last
-/// one was.
+/// What a majority knows of a user's devices, and of how one of them left.
 async fn look<R: Replica>(
     quorum: &Quorum<R>,
     user: &UserId,
     device: &DeviceId,
-) -> Result<(Registry, Vec<Key>, Millis), RepositoryError> {
+) -> Result<(Registry, Gone), RepositoryError> {
     let mut scan = Scan::prefix(key::departures(user, device), PAGE);
-    let (mut left, mut at) = (Vec::new(), 0);
+    let mut gone = Gone::default();
     loop {
         let scans = vec![Scan::one(key::registry(user)), scan.clone()];
         let [known, departures] = two(quorum.read(scans).await?);
         for (key, value) in departures.rows {
-            at = at.max(record::decode::<Departure>(&key, &value)?.map_or(0, |one| one.at));
-            left.push(key);
+            let at = record::decode::<Departure>(&key, &value)?.map_or(0, |one| one.at);
+            gone.at = gone.at.max(at);
+            gone.left.push(key);
         }
         match departures.ended_at {
             Some(end) => scan.from = key::behind(&end),
-            None => return Ok((registry(&known)?, left, at)),
+            None => {
+                let registry = registry(&known)?;
+                gone.changes = registry.changes(device);
+                return Ok((registry, gone));
+            }
         }
     }
 }

@@ -83,6 +83,7 @@ impl MemoryReplica {
         *self.0.behind.lock().unwrap() = Some(Vec::new());
     }
 
+    /// It carries out what it has not yet, in order.
     pub fn catch_up(&self) {
         let behind = self.0.behind.lock().unwrap().take().unwrap_or_default();
         for batch in behind.iter().flat_map(|batches| batches.iter()) {

@@ -165,6 +165,7 @@ fn a_replica_that_hears_of_a_removal_late_revokes_no_later_token() {
     assert_eq!(service.remove("bob", "phone"), Ok(true));
     service.replicas.iter().for_each(|replica| replica.set_now(NOW + 5000));
     service.replicas[2].catch_up();
+    service.replicas[0].set_away(true);
     assert_eq!(revoked(&service, "bob", "phone"), Some(NOW + 7));
 }
 
