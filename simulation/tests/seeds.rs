@@ -30,7 +30,7 @@ const MENDED: [(&str, &[u64]); 16] = [
         "a connection was accepted after a younger one of its device",
         &[1392, 1578, 1606, 2166, 2618],
     ),
-    ("a message kept an id below that of an earlier one, which had moved up", &[1963]),
+    ("a message kept an id below that of an earlier one, which had moved up", &[1963, 2676]),
     ("the simulation's own client read an inbox out of order", &[2695]),
     ("a claim that was carried out twice hid whom it displaced", &[349, 1777]),
     ("an id stored first under a clock that is ahead did not bind what followed", &[1779]),

@@ -13,8 +13,8 @@ use crate::{
     group::Group,
     key::{Key, Table},
     record::{
-        self, Corrupt, Delivered, Id, Privacy, ReferenceRecord, ReferenceState, Registry, Revoked,
-        Told,
+        self, Corrupt, Delivered, Id, Moved, Privacy, ReferenceRecord, ReferenceState, Registry,
+        Revoked, Told,
     },
     view::Rows,
 };
@@ -78,7 +78,8 @@ fn newer(key: &[u8], a: &[u8], b: &[u8]) -> Result<Vec<u8>, Corrupt> {
         }
     }
     match Table::of(key) {
-        Some(Table::Participation | Table::Order | Table::Moved) => both(key, a, b, Id::max),
+        Some(Table::Participation | Table::Order) => both(key, a, b, Id::max),
+        Some(Table::Moved) => both(key, a, b, Moved::joined),
         Some(Table::Reference) => both(key, a, b, reference),
         Some(Table::Registry) => both(key, a, b, registry),
         Some(Table::Delivered) => both(key, a, b, delivered),

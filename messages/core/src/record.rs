@@ -14,7 +14,11 @@ use chatcluster_protocol::{
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
 
+pub use moved::Moved;
+
 use crate::key::Table;
+
+mod moved;
 
 const FORMAT: u8 = 1;
 

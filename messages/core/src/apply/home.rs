@@ -10,7 +10,7 @@ use chatcluster_protocol::{
 use super::{Applied, Basis, Effect, Stop, group, read};
 use crate::{
     key,
-    record::{Archived, Id, ReferenceRecord, ReferenceState, encode},
+    record::{Archived, Id, Moved, ReferenceRecord, ReferenceState, encode},
     view::{ViewError, ViewMut},
 };
 
@@ -26,6 +26,12 @@ pub(super) fn store(
     // The reference comes first: a repeat of what is stored is never out of order.
     let is_pending = match known(view, message, now)? {
         Known::Not => false,
+        // What a late answer or a lone replica called complete follows what moved up all the same.
+        Known::Stop(Stop::Complete(before, _))
+            if supersede && before < id && is_overtaken(view, message, before)? =>
+        {
+            true
+        }
         Known::Stop(stop) => return Ok(Err(stop)),
         Known::Pending(before)
             if supersede || before == id || is_overtaken(view, message, before)? =>
@@ -38,6 +44,10 @@ pub(super) fn store(
     let archive = key::archive(conversation, id);
     // What is here already was checked when it came; now its unit goes on where it ended.
     if read::<Archived>(view, &archive)?.is_some() && !is_overtaken(view, message, id)? {
+        // It moves up elsewhere: whoever hears of it here is to know.
+        if supersede {
+            raise(view, message, id)?;
+        }
         return Ok(Ok(Effect::Applied));
     }
     if id.millis().saturating_add(APPEND_WINDOW) < now && !planted(Bug::OldTaken) {
@@ -71,7 +81,7 @@ pub(super) fn store(
     view.put(order, encode(Id(id)))?;
     view.put(key::fan_out(id), encode(conversation))?;
     if supersede || is_pending {
-        view.put(moved(message), encode(Id(id)))?;
+        raise(view, message, id)?;
     }
     for key in joined {
         view.put(key, encode(Id(id)))?;
@@ -82,10 +92,36 @@ pub(super) fn store(
     Ok(Ok(Effect::Applied))
 }
 
-/// Whether an earlier message of the device has moved up above this id, so that the message has to follow.
+/// Whether another message of the device has moved up above this id, so that the message has to follow.
 fn is_overtaken(view: &impl ViewMut, message: &Archived, id: MessageId) -> Result<bool, ViewError> {
-    let floor = read::<Id>(view, &moved(message))?;
-    Ok(floor.is_some_and(|Id(floor)| id < floor) && !planted(Bug::OvertakenCompleted))
+    let moved = read::<Moved>(view, &moved(message))?;
+    let floor = moved.and_then(|moved| moved.of_others(&message.reference));
+    Ok(floor.is_some_and(|floor| id < floor) && !planted(Bug::OvertakenCompleted))
+}
+
+/// A message has moved up to this id.
+fn raise(view: &mut impl ViewMut, message: &Archived, id: MessageId) -> Result<(), ViewError> {
+    learn(view, moved(message), Moved::to(id, message.reference.clone()))
+}
+
+/// How far a device's messages have moved up elsewhere.
+pub(super) fn follow(
+    view: &mut impl ViewMut,
+    (user, device): (&UserId, &DeviceId),
+    conversation: ConversationId,
+    known: &Moved,
+) -> Applied {
+    learn(view, key::moved(user, device, conversation), known.clone())?;
+    Ok(Ok(Effect::Applied))
+}
+
+fn learn(view: &mut impl ViewMut, key: key::Key, known: Moved) -> Result<(), ViewError> {
+    let before = read::<Moved>(view, &key)?.unwrap_or_default();
+    let joined = before.clone().joined(known);
+    if joined != before {
+        view.put(key, encode(joined))?;
+    }
+    Ok(())
 }
 
 /// What is known of a message's reference.

@@ -62,13 +62,15 @@ fn held_unit(
     stop: &Stop,
     now: Millis,
 ) -> Result<UnitReply, ViewError> {
-    let known = match (stop, unit.0.first()) {
-        (Stop::Held, Some(Part::Home { id, message, .. })) => {
-            match home::known(view, message, now) {
-                Err(ViewError::Corrupt(corrupt)) => Some(Stop::Failed(corrupt.to_string())),
-                known => known?.stop(*id),
-            }
-        }
+    let home = unit.0.iter().find_map(|part| match part {
+        Part::Home { id, message, .. } => Some((id, message)),
+        _ => None,
+    });
+    let known = match (stop, home) {
+        (Stop::Held, Some((id, message))) => match home::known(view, message, now) {
+            Err(ViewError::Corrupt(corrupt)) => Some(Stop::Failed(corrupt.to_string())),
+            known => known?.stop(*id),
+        },
         _ => None,
     };
     Ok(UnitReply { effects: Vec::new(), stop: known.or_else(|| Some(stop.clone())) })
@@ -97,6 +99,9 @@ fn apply_part(view: &mut impl ViewMut, part: &Part, now: Millis) -> Applied {
     match part {
         Part::Home { id, message, supersede, group } => {
             home::store(view, *id, message, *supersede, group.as_ref(), now)
+        }
+        Part::Follow { user, device, conversation, known } => {
+            home::follow(view, (user, device), *conversation, known)
         }
         Part::Complete { id, stored, message, devices } => {
             home::complete(view, *id, *stored, message, devices, now)

@@ -10,7 +10,7 @@ use chatcluster_protocol::{
 use crate::{
     group::Group,
     key::Key,
-    record::{Archived, InboxEntry, MarkKind, Privacy, Registry, Told},
+    record::{Archived, InboxEntry, MarkKind, Moved, Privacy, Registry, Told},
     repository::{Acknowledge, MarkRead},
 };
 
@@ -35,10 +35,23 @@ pub enum Part {
         id: MessageId,
         /// The message.
         message: Archived,
-        /// Also when the reference is pending under another id: that one did not reach a quorum.
+        /// Also when the reference is pending under another id: that one did not reach a quorum. And when it
+        /// is complete under one that an earlier message of the device has moved up above.
         supersede: bool,
         /// What was read of the group that it goes to.
         group: Option<Basis>,
+    },
+    /// How far a device's messages in a conversation have moved up, as a majority knows: a replica that
+    /// missed it learns it, and takes nothing below it for complete that comes with `supersede`.
+    Follow {
+        /// The sender.
+        user: UserId,
+        /// Their device.
+        device: DeviceId,
+        /// Where.
+        conversation: ConversationId,
+        /// How far.
+        known: Moved,
     },
     /// The message into all inboxes that it is for, those of the sender's other devices included, or into
     /// none of them. Where there are several replicas, repeating it changes nothing; a single one keeps no
@@ -191,6 +204,7 @@ impl Batch {
                 PART + ID * to.iter().map(|to| to.devices.len()).sum::<usize>()
             }
             Part::Revoke { .. }
+            | Part::Follow { .. }
             | Part::Register { .. }
             | Part::Learn { .. }
             | Part::MarkRead { .. }

@@ -53,7 +53,7 @@ async fn finish_page<R: Replica>(
         .zip(messages)
         .filter_map(|((id, _), message)| message.map(|message| Append { id, message }));
     let appends: Vec<Append> = there.collect();
-    let outcomes = append::append(quorum, appends.clone()).await;
+    let outcomes = append::append(quorum, appends.clone(), append::Asker::FanOut).await;
     let finished = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
     let replaced = appends.into_iter().zip(outcomes).filter_map(|(append, outcome)| {
         outcome.ok().filter(|stored| stored.id != append.id).map(|stored| (append, stored))

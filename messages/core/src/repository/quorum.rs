@@ -144,7 +144,7 @@ impl<R: Replica> Repository for Quorum<R> {
         &self,
         appends: Vec<Append>,
     ) -> impl Future<Output = Vec<Result<Stored, Refused>>> + Send {
-        append::append(self, appends)
+        append::append(self, appends, append::Asker::Device)
     }
 
     fn finish_pending(

@@ -194,6 +194,70 @@ fn what_follows_a_message_that_moved_up_moves_with_it() {
     }
 }
 
+/// These replicas have the message, pending under its id.
+fn reaches(append: &Append, replicas: &[MemoryReplica]) {
+    let Append { id, message } = append.clone();
+    let home = Part::Home { id, message, supersede: false, group: None };
+    for replica in replicas {
+        replica.apply_alone(Batch(vec![Unit(vec![home.clone()])]));
+    }
+}
+
+/// These replicas hear that it is complete.
+fn is_complete(append: &Append, replicas: &[MemoryReplica]) {
+    let Append { id, message } = append.clone();
+    let devices = vec![device_of(("bob", "phone"))];
+    let complete = Part::Complete { id, stored: id, message, devices };
+    for replica in replicas {
+        replica.apply_alone(Batch(vec![Unit(vec![complete.clone()])]));
+    }
+}
+
+/// A pod stored two messages on two replicas and paused before it said so. One of these and the third moved
+/// the first message up meanwhile; then the pod goes on.
+#[test]
+fn what_a_late_pod_calls_complete_follows_what_moved_up() {
+    let first = |millis| message("alice", "bob", "1", millis, "a");
+    let second = |millis| message("alice", "bob", "2", millis, "b");
+    for (away, late) in [0, 1, 2].into_iter().flat_map(|away| [0..1, 1..2, 0..2].map(|l| (away, l)))
+    {
+        let service = Service::of_three();
+        service.register("bob", "phone");
+        reaches(&first(0), &service.replicas[..2]);
+        reaches(&second(1), &service.replicas[..2]);
+        let one = with_away(&service, Some(0), || service.store(&first(100))).unwrap();
+        assert_eq!(one.id, first(100).id);
+
+        is_complete(&first(0), &service.replicas[late.clone()]);
+        is_complete(&second(1), &service.replicas[late.clone()]);
+        let two = with_away(&service, Some(away), || service.store(&second(200))).unwrap();
+        assert!(one.id < two.id, "late on {late:?}, without {away}: {} and {}", one.id, two.id);
+        for away in [0, 1, 2] {
+            let repeat = with_away(&service, Some(away), || service.store(&second(300)));
+            assert_eq!(repeat, Ok(two.clone()));
+        }
+        let later = message("x", "y", "z", 301, "").id;
+        with_away(&service, None, || service.finish_pending(later));
+        assert_eq!(service.finish_pending(later), 0, "late on {late:?}, without {away}");
+    }
+}
+
+/// The second message of a batch is complete, the first one only pending, and on too few replicas.
+#[test]
+fn what_is_complete_behind_a_message_that_moves_up_in_the_same_batch_moves_with_it() {
+    let first = |millis| message("alice", "bob", "1", millis, "a");
+    let second = |millis| message("alice", "bob", "2", millis, "b");
+    let service = Service::of_three();
+    service.register("bob", "phone");
+    reaches(&first(0), &service.replicas[..2]);
+    reaches(&second(1), &service.replicas[..2]);
+    is_complete(&second(1), &service.replicas[..2]);
+    let batch = vec![first(100), second(101)];
+    let outcomes = with_away(&service, Some(0), || service.append(batch));
+    let ids: Vec<_> = outcomes.into_iter().map(|outcome| outcome.unwrap().id).collect();
+    assert!(ids.is_sorted_by(|a, b| a < b), "{ids:?}");
+}
+
 #[test]
 fn a_pending_message_behind_many_that_are_done_is_finished() {
     let service = Service::of_three();

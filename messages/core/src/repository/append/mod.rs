@@ -8,23 +8,34 @@
 //!
 //! The inboxes are those of the recipients' devices and of the sender's other ones ([`recipients`]).
 
+mod following;
 mod recipients;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use chatcluster_protocol::id::{DeviceId, GroupId, MessageId, UserId};
+use following::Following;
 use recipients::{Destination, Groups, Registries, lane};
 
 use super::{Append, Quorum, Refused, Stored, registry};
 use crate::{
     apply::{Basis, Batch, Part, Stop, Unit, UnitReply},
-    record::{Archived, ReferenceRecord, ReferenceState},
+    record::{Archived, Moved, ReferenceRecord, ReferenceState},
     replica::{Replica, ReplicaError},
 };
 
 /// A registry changes once in weeks, and a group hardly more often: needing more rounds means that something
 /// else is wrong.
 const ROUNDS: usize = 5;
+
+/// Who has messages stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asker {
+    /// Their device, which is told under which ids.
+    Device,
+    /// A look at what is pending: nobody is told, so nothing has to follow what moved up.
+    FanOut,
+}
 
 /// A message on its way to being stored.
 struct Work {
@@ -35,6 +46,8 @@ struct Work {
     /// The id that was asked for.
     asked: MessageId,
     supersede: bool,
+    /// How far the device's messages have moved up, where this one has to follow.
+    moved: Option<Moved>,
     message: Archived,
     /// Whom it is for, as of this round.
     users: Vec<UserId>,
@@ -54,6 +67,7 @@ enum Next {
 pub(super) async fn append<R: Replica>(
     quorum: &Quorum<R>,
     appends: Vec<Append>,
+    asker: Asker,
 ) -> Vec<Result<Stored, Refused>> {
     let mut outcomes: Vec<Option<Result<Stored, Refused>>> = vec![None; appends.len()];
     let work = |(at, Append { id, message })| Work {
@@ -61,6 +75,7 @@ pub(super) async fn append<R: Replica>(
         id,
         asked: id,
         supersede: false,
+        moved: None,
         message,
         users: Vec::new(),
     };
@@ -69,7 +84,7 @@ pub(super) async fn append<R: Replica>(
         if works.is_empty() {
             break;
         }
-        match round(quorum, works).await {
+        match round(quorum, works, asker).await {
             Ok((done, again)) => {
                 for (at, outcome) in done {
                     outcomes[at] = Some(outcome);
@@ -104,6 +119,7 @@ type Lanes = Vec<Vec<(Work, Option<Basis>)>>;
 async fn round<R: Replica>(
     quorum: &Quorum<R>,
     works: Vec<Work>,
+    asker: Asker,
 ) -> Result<(Done, Vec<Work>), ReplicaError> {
     let (mut done, lanes) = destined(quorum, works).await?;
     let users = lanes.iter().flatten().flat_map(|(work, _)| &work.users);
@@ -114,11 +130,15 @@ async fn round<R: Replica>(
         Batch(units.collect())
     };
     let replies = quorum.write(lanes.iter().map(batch).collect()).await?;
+    // One replica is the quorum: it never has anything move up.
+    let following = match asker {
+        Asker::Device if !quorum.is_one() => Following::read(quorum, &lanes, &replies).await?,
+        _ => Vec::new(),
+    };
 
     let (mut again, mut open) = (Vec::new(), Vec::new());
-    for ((mut work, _), reply) in lanes.into_iter().flatten().zip(replies.into_iter().flatten()) {
-        let applied = reply.stop.is_none();
-        match next(&work, reply, &registries) {
+    for Answered { mut work, applied, next } in answered(lanes, replies, following, &registries) {
+        match next {
             Next::Done(outcome) => {
                 if applied && !quorum.is_one() {
                     let devices = remembered(&work, &registries);
@@ -142,6 +162,35 @@ async fn round<R: Replica>(
         let _ = quorum.write(batches).await;
     }
     Ok((done, again))
+}
+
+struct Answered {
+    work: Work,
+    applied: bool,
+    next: Next,
+}
+
+fn answered(
+    lanes: Lanes,
+    replies: Vec<Vec<UnitReply>>,
+    following: Vec<Following>,
+    registries: &Registries,
+) -> Vec<Answered> {
+    let mut following = following.into_iter();
+    let mut answered = Vec::new();
+    for (lane, replies) in lanes.into_iter().zip(replies) {
+        let mut following = following.next();
+        for ((mut work, _), reply) in lane.into_iter().zip(replies) {
+            let applied = reply.stop.is_none();
+            let overtaken = following.as_ref().and_then(|f| f.overtaken(&mut work, &reply));
+            let next = overtaken.unwrap_or_else(|| next(&work, reply, registries));
+            if let Some(following) = &mut following {
+                following.passed(&next);
+            }
+            answered.push(Answered { work, applied, next });
+        }
+    }
+    answered
 }
 
 /// Whom messages are for. What may not be stored is done already.
@@ -207,7 +256,13 @@ fn unit(work: &Work, group: Option<Basis>, registries: &Registries, complete: bo
         message: message.clone(),
         devices: devices(),
     });
-    Unit([home, deliver].into_iter().chain(complete).collect())
+    let follow = work.moved.clone().map(|known| Part::Follow {
+        user: message.from.clone(),
+        device: message.device.clone(),
+        conversation: message.conversation(),
+        known,
+    });
+    Unit(follow.into_iter().chain([home, deliver]).chain(complete).collect())
 }
 
 /// The devices that are told to whoever repeats the message.

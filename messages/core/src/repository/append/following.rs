@@ -1,0 +1,104 @@
+//! Messages that are complete follow an earlier one of their device that has moved up.
+//!
+//! Where there are several replicas, what is complete can still be overtaken: a majority that has not heard of
+//! it moves an earlier message up, while the word of the one that called it complete comes late or stays alone.
+//! So before a device is told that a message was complete, a majority is asked how far its others have moved
+//! ([`key::moved`]); what is below follows, under the id that was asked for.
+
+use chatcluster_protocol::planted::{Bug, planted};
+
+use super::{Lanes, Next, Quorum, Refused, Work};
+use crate::{
+    apply::{Stop, UnitReply},
+    key,
+    record::Moved,
+    replica::{Replica, ReplicaError},
+};
+
+/// One lane of a round.
+#[derive(Default)]
+pub(super) struct Following {
+    moved: Moved,
+    ahead: Ahead,
+}
+
+/// What became of the lane's earlier messages.
+#[derive(Default)]
+enum Ahead {
+    /// They are where they are, or never will be.
+    #[default]
+    Done,
+    /// One comes again, and may move up.
+    Again,
+    /// One moves up to the id that was asked for.
+    Moves,
+    /// One is to get another id.
+    Refused(Refused),
+}
+
+impl Following {
+    /// Asks how far the messages of each lane have moved, where one of them is said to be complete.
+    pub(super) async fn read<R: Replica>(
+        quorum: &Quorum<R>,
+        lanes: &Lanes,
+        replies: &[Vec<UnitReply>],
+    ) -> Result<Vec<Self>, ReplicaError> {
+        let is_complete = |reply: &UnitReply| matches!(reply.stop, Some(Stop::Complete(..)));
+        let asked: Vec<_> = lanes
+            .iter()
+            .zip(replies)
+            .map(|(lane, replies)| {
+                let (Work { message, .. }, _) = lane.first()?;
+                let key = key::moved(&message.from, &message.device, message.conversation());
+                replies.iter().any(is_complete).then_some(key)
+            })
+            .collect();
+        let keys: Vec<_> = asked.iter().flatten().cloned().collect();
+        let mut found = quorum.get::<Moved>(keys).await?.into_iter();
+        let following = |key: Option<_>| {
+            let moved = key.and_then(|_| found.next().flatten());
+            let moved = moved.filter(|_| !planted(Bug::OvertakenCompleted));
+            Self { moved: moved.unwrap_or_default(), ahead: Ahead::Done }
+        };
+        Ok(asked.into_iter().map(following).collect())
+    }
+
+    /// What is to become of the lane's next message, if it is said to be complete, and an earlier one is above
+    /// it or may come to be.
+    pub(super) fn overtaken(&self, work: &mut Work, reply: &UnitReply) -> Option<Next> {
+        let Some(Stop::Complete(complete, _)) = reply.stop else { return None };
+        let moves = Next::Again { id: work.asked, supersede: true };
+        let floor = self.moved.of_others(&work.message.reference);
+        match (&self.ahead, floor.filter(|floor| *floor > complete)) {
+            (Ahead::Refused(refused), _) => Some(Next::Done(Err(refused.clone()))),
+            (Ahead::Again, _) => Some(Next::Again { id: work.id, supersede: work.supersede }),
+            (Ahead::Moves, _) => Some(moves),
+            (Ahead::Done, Some(floor)) if floor > work.asked => {
+                Some(Next::Done(Err(Refused::OutOfOrder(floor))))
+            }
+            (Ahead::Done, Some(_)) => {
+                work.moved = Some(self.moved.clone());
+                Some(moves)
+            }
+            (Ahead::Done, None) => None,
+        }
+    }
+
+    /// What becomes of the lane's next message.
+    pub(super) fn passed(&mut self, next: &Next) {
+        match (next, &self.ahead) {
+            (Next::Again { supersede: true, .. }, _) => self.ahead = Ahead::Moves,
+            (Next::Again { .. }, Ahead::Done) => self.ahead = Ahead::Again,
+            (Next::Done(Err(refused)), _) if comes_again(refused) => {
+                self.ahead = Ahead::Refused(refused.clone());
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Whether the device's gateway has it stored again under another id.
+fn comes_again(refused: &Refused) -> bool {
+    use Refused::{OutOfOrder, TooNew, TooOld, Unavailable};
+    matches!(refused, OutOfOrder(_) | TooOld | TooNew | Unavailable(_))
+}
