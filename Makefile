@@ -17,7 +17,7 @@ demo: ## Start a ChatCluster on this machine and watch a conversation
 	@scripts/demo
 
 test: ## Run the tests (installs what is missing, says so)
-	@scripts/need rust node python redis chromium kubernetes
+	@scripts/need rust node python redis erlang chromium kubernetes
 	$(ENV) cargo test --workspace --locked
 	$(ENV) scripts/schemathesis
 	$(ENV) scripts/conformance
@@ -46,7 +46,7 @@ fuzz: ## Feed the decoders and a session with whatever breaks them (SECONDS=n fo
 	@scripts/fuzz $(or $(SECONDS),60) $(TARGET)
 
 bench: ## Measure the shipped programs against floors of the same run, and beside other servers
-	@scripts/need rust redis peers
+	@scripts/need rust redis erlang peers
 	$(ENV) cargo build --workspace --bins --locked --release
 	$(ENV) $$CARGO_TARGET_DIR/release/chatcluster-bench
 

@@ -8,6 +8,7 @@ mod deadline;
 mod direct;
 mod disk;
 mod echo;
+mod erlang;
 mod fan_out;
 mod floor;
 mod footprint;
@@ -32,7 +33,7 @@ use table::Table;
 struct Options {
     #[command(subcommand)]
     command: Option<Command>,
-    /// Measure only these: idle, echo, hop, fan-out, catch-up, accept, direct, polling, peers.
+    /// Measure only these: idle, echo, hop, fan-out, catch-up, accept, direct, erlang, polling, peers.
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// Rounds, floor and product in turn; the median of the rounds' ratios counts.
@@ -119,6 +120,9 @@ async fn measure(options: &Options) -> anyhow::Result<Table> {
     }
     if wanted("direct") {
         direct::measure(&mut table, options.rounds).await?;
+    }
+    if wanted("erlang") {
+        erlang::measure(&mut table, options.rounds).await?;
     }
     Ok(table)
 }

@@ -21,6 +21,6 @@ pub use gateway::{
 };
 pub use limits::Limits;
 pub use messages::{BackendPort, Devices, GrpcPort, MessagesConfig, Storage};
-pub use places::{cache_folder, redis_server};
+pub use places::{Program, cache_folder};
 pub use read::{InvalidYaml, Mistake, from_yaml, line_of};
 pub use tls::{MutualTls, Role, ServerTls};

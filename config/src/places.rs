@@ -17,29 +17,66 @@ pub fn cache_folder(env: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
     named("CHATCLUSTER_CACHE").or_else(user)
 }
 
-/// The `redis-server` to run: the one that `CHATCLUSTER_REDIS_SERVER` names, else one in PATH, else the
-/// one that `scripts/need redis` unpacked into the cache.
-///
-/// # Errors
-/// When there is none, with what to do.
-pub fn redis_server(
-    env: impl Fn(&str) -> Option<OsString>,
-    is_file: impl Fn(&Path) -> bool,
-) -> Result<PathBuf, String> {
-    if let Some(named) = env("CHATCLUSTER_REDIS_SERVER").map(PathBuf::from) {
-        let missing = || {
-            format!("CHATCLUSTER_REDIS_SERVER is {}, and there is no such file", named.display())
-        };
-        return if is_file(&named) { Ok(named) } else { Err(missing()) };
+/// A program that we start and that is not ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Program {
+    /// `redis-server`.
+    Redis,
+    /// `erl`, Erlang's emulator.
+    Erlang,
+}
+
+impl Program {
+    /// The one to run: the one that a variable names (`CHATCLUSTER_REDIS_SERVER`, `CHATCLUSTER_ERL`), else one
+    /// in PATH, else the one that `scripts/need` unpacked into the cache.
+    ///
+    /// # Errors
+    /// When there is none, with what to do.
+    pub fn find(
+        self,
+        env: impl Fn(&str) -> Option<OsString>,
+        is_file: impl Fn(&Path) -> bool,
+    ) -> Result<PathBuf, String> {
+        let Named { program, variable, need, install } = self.named();
+        if let Some(named) = env(variable).map(PathBuf::from) {
+            let missing =
+                || format!("{variable} is {}, and there is no such file", named.display());
+            return if is_file(&named) { Ok(named) } else { Err(missing()) };
+        }
+        let path = env("PATH").unwrap_or_default();
+        let cache = cache_folder(env).map(|cache| cache.join("bin"));
+        let mut candidates = split_paths(&path).chain(cache).map(|folder| folder.join(program));
+        candidates.find(|candidate| is_file(candidate)).ok_or_else(|| {
+            format!(
+                "{program} is missing: run scripts/need {need} (needs no root), or install \
+                 {install}, or name one in {variable}"
+            )
+        })
     }
-    let path = env("PATH").unwrap_or_default();
-    let cache = cache_folder(env).map(|cache| cache.join("bin"));
-    let mut candidates = split_paths(&path).chain(cache).map(|folder| folder.join("redis-server"));
-    candidates.find(|candidate| is_file(candidate)).ok_or_else(|| {
-        "redis-server is missing: run scripts/need redis (needs no root), or install Redis 7 \
-         (apt-get install redis-server), or name one in CHATCLUSTER_REDIS_SERVER"
-            .into()
-    })
+
+    const fn named(self) -> Named {
+        match self {
+            Self::Redis => Named {
+                program: "redis-server",
+                variable: "CHATCLUSTER_REDIS_SERVER",
+                need: "redis",
+                install: "Redis 7 (apt-get install redis-server)",
+            },
+            Self::Erlang => Named {
+                program: "erl",
+                variable: "CHATCLUSTER_ERL",
+                need: "erlang",
+                install: "Erlang/OTP 25 or newer (apt-get install erlang-mnesia erlang-ssl)",
+            },
+        }
+    }
+}
+
+struct Named {
+    program: &'static str,
+    variable: &'static str,
+    need: &'static str,
+    install: &'static str,
 }
 
 #[cfg(test)]
@@ -51,7 +88,7 @@ mod tests {
     }
 
     fn redis(vars: &[(&str, &str)], files: &[&str]) -> Result<PathBuf, String> {
-        redis_server(env(vars), |path| files.iter().any(|file| path == Path::new(file)))
+        Program::Redis.find(env(vars), |path| files.iter().any(|file| path == Path::new(file)))
     }
 
     #[test]

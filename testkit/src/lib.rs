@@ -1,9 +1,10 @@
-//! Real servers for tests: Redis processes, certificates, free ports, child processes that never outlive their test.
+//! Real servers for tests: Redis processes, Erlang nodes, certificates, free ports, child processes that never outlive their test.
 //!
 //! Everything here panics when it cannot do its work, with what it wanted and what it got, because a
 //! test has nobody to hand an error to. What fails shows the output of the processes that it started.
 
 pub mod certificates;
+pub mod erlang;
 mod ports;
 mod process;
 pub mod redis;

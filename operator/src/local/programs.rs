@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use chatcluster_config::redis_server;
+use chatcluster_config::Program;
 
 use super::LocalError;
 
@@ -31,7 +31,8 @@ impl Programs {
         Ok(Self {
             gateway: beside("chatcluster-gateway")?,
             messages: beside("chatcluster-messages")?,
-            redis: redis_server(|name| env::var_os(name), Path::is_file)
+            redis: Program::Redis
+                .find(|name| env::var_os(name), Path::is_file)
                 .map_err(LocalError::Missing)?,
             operator,
         })

@@ -5,8 +5,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The `redis-server` that tests run, see [`chatcluster_config::redis_server`].
+use chatcluster_config::Program;
+
+/// The `redis-server` that tests run, see [`Program`].
 pub fn redis_server() -> PathBuf {
-    let found = chatcluster_config::redis_server(|name| env::var_os(name), Path::is_file);
+    let found = Program::Redis.find(|name| env::var_os(name), Path::is_file);
     found.unwrap_or_else(|why| panic!("{why}"))
 }

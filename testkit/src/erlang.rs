@@ -1,0 +1,88 @@
+//! Real Erlang nodes, each by itself: nobody but a client is to connect to them.
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use chatcluster_config::{MutualTls, Program};
+
+use crate::{Process, free_port};
+
+/// What nodes of tests have as their cookie.
+pub const COOKIE: &str = "a-cookie-of-tests";
+
+/// A running node.
+#[derive(Debug)]
+pub struct ErlangNode {
+    process: Process,
+    command: Command,
+    port: u16,
+}
+
+impl ErlangNode {
+    /// Begins to start a node. It takes a second until it answers. `arguments` go to `erl`.
+    pub fn start(arguments: &[&str]) -> Self {
+        Self::start_with(arguments, None)
+    }
+
+    /// A node whose distribution is TLS by this certificate, and that wants one of the same authority.
+    pub fn start_with_tls(arguments: &[&str], tls: &MutualTls) -> Self {
+        Self::start_with(arguments, Some(tls))
+    }
+
+    fn start_with(arguments: &[&str], tls: Option<&MutualTls>) -> Self {
+        let port = free_port();
+        let mut command = Command::new(erl());
+        command.args(["-noinput", "-name", &format!("node-{port}@127.0.0.1")]);
+        command.args(["-setcookie", COOKIE, "-start_epmd", "false"]);
+        command.args(["-erl_epmd_port", &port.to_string()]);
+        command.args(["-kernel", "inet_dist_use_interface", "{127,0,0,1}"]);
+        // Two schedulers, that do not spin: a test is not alone on its machine.
+        command.args(["+S", "2:2", "+sbwt", "none", "+sbwtdcpu", "none", "+sbwtdio", "none"]);
+        if let Some(tls) = tls {
+            let file = tls.certificate.with_extension("dist");
+            fs::write(&file, distribution_options(tls)).expect("write options of TLS distribution");
+            command.args(["-proto_dist", "inet_tls", "-ssl_dist_optfile"]).arg(file);
+        }
+        command.args(arguments);
+        let process = Process::start(&format!("erlang-{port}"), &command);
+        Self { process, command, port }
+    }
+
+    /// `host:port` of its distribution.
+    pub fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// What it is called.
+    pub fn name(&self) -> String {
+        format!("node-{}@127.0.0.1", self.port)
+    }
+
+    /// Its process, to kill, pause or look at.
+    pub fn process(&mut self) -> &mut Process {
+        &mut self.process
+    }
+
+    /// Kills it if it runs, and starts it under the same name and address.
+    pub fn restart(&mut self, keep_files: bool) {
+        self.process.restart(&self.command, keep_files);
+    }
+}
+
+/// Who has a certificate of the same authority may come, and nobody else.
+fn distribution_options(tls: &MutualTls) -> String {
+    let MutualTls { certificate, key, ca, identity: _ } = tls;
+    let files = format!(
+        "{{certfile, {certificate:?}}}, {{keyfile, {key:?}}}, {{cacertfile, {ca:?}}}, \
+         {{verify, verify_peer}}, {{versions, ['tlsv1.3']}}"
+    );
+    format!("[{{server, [{files}, {{fail_if_no_peer_cert, true}}]}}, {{client, [{files}]}}].\n")
+}
+
+fn erl() -> PathBuf {
+    let found = Program::Erlang.find(|name| env::var_os(name), Path::is_file);
+    found.unwrap_or_else(|why| panic!("{why}"))
+}
