@@ -85,7 +85,7 @@ fn newer(key: &[u8], a: &[u8], b: &[u8]) -> Result<Vec<u8>, Corrupt> {
         Some(Table::Delivered) => both(key, a, b, delivered),
         Some(Table::ReadMark) => both(key, a, b, Told::further),
         Some(Table::Group) => both(key, a, b, Group::joined),
-        Some(Table::Revocation) => both(key, a, b, Revoked::max),
+        Some(Table::Revocation | Table::RevocationFeed) => both(key, a, b, Revoked::max),
         Some(Table::Privacy) => both(key, a, b, Privacy::max),
         // Written once: the values are equal, or one of them is damaged. Any rule will do that
         // does not depend on the order.

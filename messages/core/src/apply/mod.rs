@@ -119,7 +119,7 @@ fn apply_part(view: &mut impl ViewMut, part: &Part, now: Millis) -> Applied {
             removal::unregister(view, user, device, known.as_ref(), *unseen_since, now)
         }
         Part::Revoke { user, device, before } => {
-            revocation::revoke(view, user, device.as_ref(), *before)
+            revocation::revoke(view, user, device.as_ref(), *before, now)
         }
         Part::Forget(keys) => revocation::forget(view, keys, now),
         Part::Clear { user, device, keys } => removal::clear(view, user, device, keys, now),

@@ -27,6 +27,11 @@ pub(super) fn unregister(
     now: Millis,
 ) -> Applied {
     let own: Registry = read(view, &key::registry(user))?.unwrap_or_default();
+    // It has left and come back since a majority was asked: whoever is here now, nobody wanted to leave.
+    let since = |known: &Registry| known.changes(device) < own.changes(device);
+    if own.devices.contains_key(device) && known.is_some_and(since) {
+        return Ok(Err(Stop::InUse));
+    }
     let mut registry = joined(&own, known);
     let seen = registry.devices.get(device).map(|known| known.last_seen);
     if unseen_since.is_some_and(|since| seen.is_some_and(|seen| seen >= since)) {

@@ -18,12 +18,14 @@ pub(super) fn revoke(
     user: &UserId,
     device: Option<&DeviceId>,
     before: Millis,
+    now: Millis,
 ) -> Applied {
     let key = key::revocation(user, device);
     let revoked = Revoked { before };
-    let known = read::<Revoked>(view, &key)?;
-    view.put(key, encode(known.unwrap_or(revoked).max(revoked)))?;
-    view.put(key::revocation_at(before, user, device), encode(revoked))?;
+    let latest = read::<Revoked>(view, &key)?.unwrap_or(revoked).max(revoked);
+    view.put(key, encode(latest))?;
+    // Gateways have read what is older: who ends a removal late revokes what was issued before it.
+    view.put(key::revocation_at(before.max(now), user, device), encode(latest))?;
     Ok(Ok(Effect::Applied))
 }
 

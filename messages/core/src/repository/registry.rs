@@ -31,28 +31,30 @@ pub(super) async fn register<R: Replica>(
     issued: Millis,
 ) -> Result<Registered, RepositoryError> {
     let one = (user, device);
-    let known = known(quorum, std::slice::from_ref(&one.0)).await?;
-    let is_new = |known: &Registry| !known.devices.contains_key(&one.1);
-    if known.iter().flatten().any(is_new) {
-        // The replica that makes it known may be the one that has missed what is revoked.
-        let before = revoked(quorum, &one).await?;
-        if before.is_some_and(|before| issued < before) && !planted(Bug::RevokedMadeKnown) {
-            return Ok(Registered { created: false, revoked_before: before });
+    for _ in 0..2 {
+        let known = known(quorum, std::slice::from_ref(&one.0)).await?;
+        let is_new = |known: &Registry| !known.devices.contains_key(&one.1);
+        let is_new = known.iter().flatten().any(is_new);
+        if is_new {
+            // The replica that makes it known may be the one that has missed what is revoked.
+            let before = revoked(quorum, &one).await?;
+            if before.is_some_and(|before| issued < before) && !planted(Bug::RevokedMadeKnown) {
+                return Ok(Registered { created: false, revoked_before: before });
+            }
+            removal::finish(quorum, &one.0, &one.1).await?;
+        }
+        // Where a majority knows it, nobody has looked for that: a replica that knows that it has left since
+        // must not make it new, with all that waits for it.
+        let issued_of_new = (is_new || quorum.is_one()).then_some(issued);
+        if let Some(found) = here(quorum, &one, known, issued_of_new).await? {
+            let refused = if let Found::Revoked(before) = found { Some(before) } else { None };
+            let created = matches!(found, Found::New);
+            let revoked_before = revoked(quorum, &one).await?.max(refused);
+            return Ok(Registered { created, revoked_before });
         }
         removal::finish(quorum, &one.0, &one.1).await?;
     }
-    let found = match here(quorum, &one, known, issued).await? {
-        Some(found) => found,
-        None => {
-            removal::finish(quorum, &one.0, &one.1).await?;
-            let found = here(quorum, &one, vec![None], issued).await?;
-            let again = || RepositoryError::Unavailable("a device leaves again and again".into());
-            found.ok_or_else(again)?
-        }
-    };
-    let refused = if let Found::Revoked(before) = found { Some(before) } else { None };
-    let created = matches!(found, Found::New);
-    Ok(Registered { created, revoked_before: revoked(quorum, &one).await?.max(refused) })
+    Err(RepositoryError::Unavailable("a device leaves again and again".into()))
 }
 
 pub(super) async fn seen<R: Replica>(
@@ -79,17 +81,18 @@ pub(super) async fn devices<R: Replica>(
     Ok(read.into_iter().next().flatten().map(|registry| registry.devices))
 }
 
-/// Registers a device; `None` where something is left of one of its name.
+/// Registers a device; `None` where something is left of one of its name, or it has left meanwhile. Without a
+/// token's time it makes nothing known.
 async fn here<R: Replica>(
     quorum: &Quorum<R>,
     device: &(UserId, DeviceId),
     known: Vec<Option<Registry>>,
-    issued: Millis,
+    issued: Option<Millis>,
 ) -> Result<Option<Found>, RepositoryError> {
-    let replies = write(quorum, std::slice::from_ref(device), &known, Some(issued)).await?;
+    let replies = write(quorum, std::slice::from_ref(device), &known, issued).await?;
     let none = || RepositoryError::Unavailable("a replica gave no answer to a registration".into());
     let reply = replies.into_iter().next().ok_or_else(none)?;
-    if reply.stop == Some(Stop::Departing) {
+    if matches!(reply.stop, Some(Stop::Departing | Stop::UnknownDevice)) {
         return Ok(None);
     }
     settled(reply).map(Some)

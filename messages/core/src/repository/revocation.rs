@@ -15,8 +15,8 @@ use crate::{
     view::Scan,
 };
 
-/// Whoever reads the feed to its end begins that much earlier the next time: a revocation has the time of
-/// the clock of whoever was asked for it, and is there within seconds.
+/// Whoever reads the feed to its end begins that much earlier the next time: clocks differ. A revocation stands
+/// where the clock of the replica said that it was written, so with several replicas it may be there twice.
 const OVERLAP: Millis = 15_000;
 
 /// Entries of the feed that are removed in one transaction.

@@ -85,10 +85,15 @@ impl MemoryReplica {
 
     /// It carries out what it has not yet, in order.
     pub fn catch_up(&self) {
-        let behind = self.0.behind.lock().unwrap().take().unwrap_or_default();
-        for batch in behind.iter().flat_map(|batches| batches.iter()) {
-            self.apply_alone(batch.clone());
+        for batch in self.late() {
+            self.apply_alone(batch);
         }
+    }
+
+    /// What it has not carried out yet. What it is asked for from now on overtakes that.
+    pub fn late(&self) -> Vec<Batch> {
+        let behind = self.0.behind.lock().unwrap().take().unwrap_or_default();
+        behind.iter().flat_map(|batches| batches.iter().cloned()).collect()
     }
 
     /// Applies a batch past the repository, as if the service had died behind it.

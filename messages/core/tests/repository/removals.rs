@@ -249,6 +249,71 @@ fn what_is_on_its_way_to_a_slow_replica_does_not_outlive_the_device() {
     }
 }
 
+/// That a device is here comes to one replica late: that one knows already that it was removed, and nothing is
+/// cleared yet.
+#[test]
+fn a_late_word_that_a_device_is_here_does_not_bring_it_back() {
+    for slow in 0..2 {
+        let service = Service::of_three();
+        filled(&service, 3);
+        let replica = service.replicas[slow].clone();
+        replica.fall_behind();
+        assert!(!service.comes("bob", "phone", NOW).created);
+        let late = replica.late();
+        assert_eq!(late.len(), 1);
+        // The next replica is asked after it.
+        service.replicas[slow + 1].before_next_write(move |_| {
+            for batch in late {
+                replica.apply_alone(batch);
+            }
+        });
+        assert_eq!(service.remove("bob", "phone"), Ok(true));
+        assert_eq!(left(&service, "bob", "phone"), 0, "slow {slow}");
+        assert_eq!(service.devices("bob"), Some(vec!["laptop".into()]));
+        assert!(service.register("bob", "phone"));
+        assert_eq!(service.waiting("bob", "phone"), []);
+    }
+}
+
+/// That a device is to leave comes to one replica late: it is back by then.
+#[test]
+fn a_late_removal_leaves_a_device_alone_that_is_back() {
+    for slow in 0..3 {
+        let service = Service::of_three();
+        filled(&service, 3);
+        let replica = &service.replicas[slow];
+        replica.fall_behind();
+        assert_eq!(service.remove("bob", "phone"), Ok(true));
+        let late = replica.late();
+        assert!(service.register("bob", "phone"));
+        for batch in late {
+            replica.apply_alone(batch);
+        }
+        for away in 0..3 {
+            without(&service, Some(away));
+            assert_eq!(service.seen("bob", &["phone"]), [true], "slow {slow}, without {away}");
+            assert_eq!(service.waiting("bob", "phone"), []);
+        }
+    }
+}
+
+/// Somebody removes it, and dies, between the look for it and the write that says that it is here.
+#[test]
+fn a_device_that_is_removed_while_it_says_that_it_is_here_is_new() {
+    both(|service| {
+        filled(&service, 3);
+        for replica in &service.replicas {
+            replica.before_next_write(|view| {
+                let (user, device) = bobs("phone");
+                let leave = Part::Unregister { user, device, known: None, unseen_since: None };
+                messages_core::apply::apply(view, &Batch(vec![Unit(vec![leave])]), NOW).unwrap();
+            });
+        }
+        assert!(service.register("bob", "phone"));
+        assert_eq!(service.waiting("bob", "phone"), []);
+    });
+}
+
 /// Replicas have forgotten at different times that the device left: who asks those that know is answered.
 #[test]
 fn a_removal_that_died_half_way_is_finished_after_weeks_too() {

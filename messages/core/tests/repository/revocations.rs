@@ -109,6 +109,23 @@ fn the_feed_is_read_page_by_page_and_begins_again_a_little_before_its_end() {
     });
 }
 
+/// Somebody died in the middle of a removal, and another one ends it much later: who had a session of the device
+/// open has long read on.
+#[test]
+fn what_is_revoked_late_is_at_the_end_of_the_feed() {
+    both(|service| {
+        for (replica, ahead) in service.replicas.iter().zip([60_000, 60_000, 60_003]) {
+            replica.set_now(NOW + ahead);
+        }
+        let (_, next) = feed(&service, Vec::new(), 9, NOW + 60_000);
+        revoke(&service, "bob", Some("phone"), NOW);
+        let mut found = whom(&feed(&service, next, 9, NOW + 60_000).0);
+        found.dedup();
+        assert_eq!(found, ["bob/phone 0"]);
+        assert_eq!(revoked(&service, "bob", "phone"), Some(NOW));
+    });
+}
+
 #[test]
 fn the_feed_forgets_and_the_tokens_stay_revoked() {
     both(|service| {
@@ -182,6 +199,21 @@ fn a_removal_that_others_finish_revokes_what_was_issued_before_it() {
         }
         assert_eq!(service.finish_removals(NOW + 8), 1);
         assert_eq!(revoked(&service, "bob", "phone"), Some(NOW + 7));
+    });
+}
+
+/// They have one place in the feed, and of one replica or of two the later one stands there.
+#[test]
+fn of_what_is_revoked_at_the_same_moment_the_latest_is_in_the_feed() {
+    both(|service| {
+        service.replicas.iter().for_each(|replica| replica.set_now(NOW + 200));
+        revoke(&service, "bob", None, NOW + 128);
+        revoke(&service, "bob", None, NOW + 3);
+        let part = |before| Part::Revoke { user: user("eve"), device: None, before };
+        for (replica, before) in service.replicas.iter().zip([NOW + 128, NOW + 3, NOW + 3]) {
+            replica.apply_alone(Batch(vec![Unit(vec![part(before)])]));
+        }
+        assert_eq!(whom(&feed(&service, vec![], 10, NOW).0), ["bob 128", "eve 128"]);
     });
 }
 
