@@ -93,8 +93,7 @@ impl World {
         }
     }
 
-    /// What a device acknowledged has left its inbox, without waiting for a probe. A copy under another id,
-    /// of a write that was late, waits for one.
+    /// What a device acknowledged has left its inbox, without waiting for a probe.
     fn acknowledged_stays(&self) -> Option<String> {
         let calm = self.now.saturating_sub(CALM);
         let settled = |client: &Client| {
@@ -104,11 +103,7 @@ impl World {
         self.clients.iter().enumerate().filter(|(_, client)| settled(client)).find_map(
             |(at, one)| {
                 let mut waiting = self.inbox_of(&one.home).into_iter();
-                let id = waiting.find(|id| {
-                    let number = self.oracle.by_identity.get(&id.identity()).copied();
-                    let told = number.and_then(|number| self.oracle.messages[number].id);
-                    told == Some(*id) && self.oracle.has_acknowledged(at, id.identity())
-                })?;
+                let id = waiting.find(|id| self.oracle.is_to_have_left(at, &one.home, *id))?;
                 Some(format!("{id} is in the inbox of {:?}, which has acknowledged it", one.home))
             },
         )

@@ -117,3 +117,36 @@ impl World {
             || !self.oracle.takes_part(&message.from.user)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use chatcluster_protocol::id::{DeviceId, GroupId, MessageId, Stamp};
+    use gateway_core::Device;
+
+    use super::*;
+    use crate::{client::user_id, oracle::Writing};
+
+    /// One replica had the message when a member read and acknowledged it, another one takes it later.
+    #[test]
+    fn what_is_said_while_a_member_is_removed_may_wait_in_their_inbox() {
+        let device = |user| Device { user: user_id(user), device: DeviceId::new("d0").unwrap() };
+        let (owner, member) = (device(0), device(1));
+        for removed in [false, true] {
+            let mut oracle = Oracle::new([&owner, &member].into_iter(), 3);
+            oracle.registered(0, &member);
+            oracle.group.members.insert(member.user.clone());
+            if removed {
+                oracle.changes(&GroupChange::Remove(vec![member.user.clone()]));
+            }
+            let reference = Reference::new("r").unwrap();
+            let to = Recipient::Group(GroupId::from_random([8; 16]));
+            let writing = Writing { by: 0, from: &owner, reference: &reference, to: &to };
+            let number = oracle.written(1, writing, None, None);
+            let id = MessageId::new(Stamp::new(1, 0), oracle.identity(number));
+            oracle.messages[number].id = Some(id);
+            assert!(!oracle.is_to_have_left(1, &member, id));
+            oracle.acknowledged(1, &BTreeSet::from([id]));
+            assert_eq!(oracle.is_to_have_left(1, &member, id), !removed);
+        }
+    }
+}

@@ -226,6 +226,17 @@ impl Oracle {
         self.acknowledged.get(&device).is_some_and(|kept| kept.contains(&identity))
     }
 
+    /// Whether an entry is to have left the inbox of a device, which nothing but its acknowledgement removes.
+    /// A copy under another id, of a write that was late, waits for a probe. So does an entry that such a write
+    /// makes for somebody who was removed from the group meanwhile: whoever stores the message tells the others.
+    fn is_to_have_left(&self, device: usize, home: &Device, id: MessageId) -> bool {
+        let number = self.by_identity.get(&id.identity());
+        let message = number.map(|number| &self.messages[*number]);
+        let is_owed =
+            message.is_some_and(|message| message.id == Some(id) && message.owed.contains(home));
+        is_owed && self.has_acknowledged(device, id.identity())
+    }
+
     fn identity(&self, number: usize) -> Identity {
         self.messages[number].identity
     }

@@ -312,7 +312,10 @@ impl Stop {
             }
             // A replica that has learnt what a change made of the group refuses the change by the group that
             // was read before it; what comes behind the change goes by the one that the replica has.
-            Self::Pending(_) | Self::StaleGroup | Self::Held => Some(Self::Held),
+            // What is complete here may have to follow an earlier message that has moved up elsewhere.
+            Self::Complete(..) | Self::Pending(_) | Self::StaleGroup | Self::Held => {
+                Some(Self::Held)
+            }
             _ => None,
         }
     }

@@ -258,6 +258,26 @@ fn what_is_complete_behind_a_message_that_moves_up_in_the_same_batch_moves_with_
     assert!(ids.is_sorted_by(|a, b| a < b), "{ids:?}");
 }
 
+/// The second message is said to be complete below the first one, and a new one comes behind it.
+#[test]
+fn what_is_new_is_not_stored_before_what_has_to_follow() {
+    let first = |millis| message("alice", "bob", "1", millis, "a");
+    let second = |millis| message("alice", "bob", "2", millis, "b");
+    for away in [None, Some(0), Some(1), Some(2)] {
+        let service = Service::of_three();
+        service.register("bob", "phone");
+        reaches(&first(0), &service.replicas[..2]);
+        reaches(&second(1), &service.replicas[..2]);
+        let one = with_away(&service, Some(0), || service.store(&first(100))).unwrap();
+        is_complete(&second(1), &service.replicas[..1]);
+        let batch = vec![second(200), message("alice", "bob", "3", 201, "c")];
+        let outcomes = with_away(&service, away, || service.append(batch));
+        let later = outcomes.into_iter().map(|outcome| outcome.unwrap().id);
+        let ids: Vec<_> = [one.id].into_iter().chain(later).collect();
+        assert!(ids.is_sorted_by(|a, b| a < b), "without {away:?}: {ids:?}");
+    }
+}
+
 #[test]
 fn a_pending_message_behind_many_that_are_done_is_finished() {
     let service = Service::of_three();
