@@ -19,7 +19,7 @@ use chatcluster_messages::{
 };
 use chatcluster_protocol::id::{DeviceId, Stamp};
 use messages_core::{
-    apply::{self, Batch, Inboxes, Part, Unit},
+    apply::{self, Batch, Claim, Inboxes, Part, Unit},
     key::Ids,
     replica::{Replica, ReplicaError},
     repository::{
@@ -69,7 +69,7 @@ fn batch(step: &Step) -> Option<Batch> {
             let devices = vec![device(0)];
             let to = Inboxes { user: recipient.clone(), devices, version: 1 };
             vec![
-                Part::Home { id, message: message.clone(), supersede: false, group: None },
+                Part::Home { id, message: message.clone(), claim: Claim::First, group: None },
                 Part::Deliver { id, conversation, from, to: vec![to] },
                 Part::Complete { id, stored: id, message, devices: vec![(recipient, device(0))] },
             ]
@@ -337,7 +337,7 @@ async fn more_than_the_queue_holds_is_refused_at_once() {
     let (replica, _writer) = open(&folder.path().join("messages.redb"));
     let message = said("alice", "bob", "1", &"x".repeat(32 * 1024));
     let id = id_of(&message, NOW);
-    let home = Part::Home { id, message, supersede: false, group: None };
+    let home = Part::Home { id, message, claim: Claim::First, group: None };
     // 80 MiB in one call: over the queue's 64.
     let batch = Batch(vec![Unit(vec![home; 2500])]);
     let refused = replica.apply(vec![batch].into()).await;
@@ -355,7 +355,7 @@ async fn what_a_crash_left_half_done_is_finished_at_the_next_start() {
     let id = id_of(&message, NOW);
     let register =
         Part::Register { user: user("bob"), device: phone.clone(), known: None, issued: Some(NOW) };
-    let home = Part::Home { id, message, supersede: false, group: None };
+    let home = Part::Home { id, message, claim: Claim::First, group: None };
     replica.apply(vec![Batch(vec![Unit(vec![register, home])])].into()).await.unwrap();
 
     clock.set(NOW + 10_001);

@@ -7,7 +7,7 @@ use chatcluster_protocol::{
     planted::{Bug, planted},
 };
 
-use super::{Applied, Basis, Effect, Stop, group, read};
+use super::{Applied, Basis, Claim, Effect, Stop, group, read};
 use crate::{
     key,
     record::{Archived, Id, Moved, ReferenceRecord, ReferenceState, encode},
@@ -19,31 +19,32 @@ pub(super) fn store(
     view: &mut impl ViewMut,
     id: MessageId,
     message: &Archived,
-    supersede: bool,
+    claim: Claim,
     basis: Option<&Basis>,
     now: Millis,
 ) -> Applied {
+    let supersede = claim == Claim::Supersedes;
+    let is_overtaken = |view: &_, id| match claim {
+        Claim::Finishes => Ok(false),
+        Claim::First | Claim::Supersedes => is_overtaken(view, message, id),
+    };
     // The reference comes first: a repeat of what is stored is never out of order.
     let is_pending = match known(view, message, now)? {
         Known::Not => false,
         // What a late answer or a lone replica called complete follows what moved up all the same.
         Known::Stop(Stop::Complete(before, _))
-            if supersede && before < id && is_overtaken(view, message, before)? =>
+            if supersede && before < id && is_overtaken(view, before)? =>
         {
             true
         }
         Known::Stop(stop) => return Ok(Err(stop)),
-        Known::Pending(before)
-            if supersede || before == id || is_overtaken(view, message, before)? =>
-        {
-            true
-        }
+        Known::Pending(before) if supersede || before == id || is_overtaken(view, before)? => true,
         Known::Pending(before) => return Ok(Err(Stop::Pending(before))),
     };
     let conversation = message.conversation();
     let archive = key::archive(conversation, id);
     // What is here already was checked when it came; now its unit goes on where it ended.
-    if read::<Archived>(view, &archive)?.is_some() && !is_overtaken(view, message, id)? {
+    if read::<Archived>(view, &archive)?.is_some() && !is_overtaken(view, id)? {
         // It moves up elsewhere: whoever hears of it here is to know.
         if supersede {
             raise(view, message, id)?;

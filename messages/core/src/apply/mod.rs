@@ -23,7 +23,9 @@ mod removal;
 mod revocation;
 
 use chatcluster_protocol::Millis;
-pub use part::{Basis, Batch, Effect, Inboxes, MarkPlaced, Part, Stop, There, Unit, UnitReply};
+pub use part::{
+    Basis, Batch, Claim, Effect, Inboxes, MarkPlaced, Part, Stop, There, Unit, UnitReply,
+};
 pub use registry::{DEVICES, LEFT};
 
 use crate::{
@@ -97,8 +99,8 @@ type Applied = Result<Result<Effect, Stop>, ViewError>;
 
 fn apply_part(view: &mut impl ViewMut, part: &Part, now: Millis) -> Applied {
     match part {
-        Part::Home { id, message, supersede, group } => {
-            home::store(view, *id, message, *supersede, group.as_ref(), now)
+        Part::Home { id, message, claim, group } => {
+            home::store(view, *id, message, *claim, group.as_ref(), now)
         }
         Part::Follow { user, device, conversation, known } => {
             home::follow(view, (user, device), *conversation, known)

@@ -35,14 +35,13 @@ pub enum Part {
         id: MessageId,
         /// The message.
         message: Archived,
-        /// Also when the reference is pending under another id: that one did not reach a quorum. And when it
-        /// is complete under one that an earlier message of the device has moved up above.
-        supersede: bool,
+        /// What this id is to the message.
+        claim: Claim,
         /// What was read of the group that it goes to.
         group: Option<Basis>,
     },
     /// How far a device's messages in a conversation have moved up, as a majority knows: a replica that
-    /// missed it learns it, and takes nothing below it for complete that comes with `supersede`.
+    /// missed it learns it, and takes nothing below it for complete that is to be superseded.
     Follow {
         /// The sender.
         user: UserId,
@@ -158,6 +157,19 @@ pub enum Part {
         /// The setting.
         privacy: Privacy,
     },
+}
+
+/// What an id is to a message that is stored under it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Claim {
+    /// The first one, as far as is known, or the one that it is pending under.
+    First,
+    /// It takes the place of another one that the message is pending under and that did not reach a quorum, or
+    /// complete, below an earlier message of the device that has moved up.
+    Supersedes,
+    /// The one that it is pending under. It is only to be finished, and no device is told: what of the device has
+    /// moved up above it does not matter.
+    Finishes,
 }
 
 /// The group that a message was allowed for, and that its recipients were read of.

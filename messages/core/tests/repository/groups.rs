@@ -6,7 +6,7 @@ use chatcluster_protocol::{
 };
 use futures_util::FutureExt;
 use messages_core::{
-    apply::{self, Batch, Part, Unit},
+    apply::{self, Batch, Claim, Part, Unit},
     group::Group,
     record::To,
     repository::{
@@ -243,7 +243,7 @@ fn a_change_that_was_half_stored_is_finished_once() {
     let part = Part::Home {
         id: append.id,
         message: append.message.clone(),
-        supersede: false,
+        claim: Claim::First,
         group: Some(basis),
     };
     service.replicas[0].apply_alone(Batch(vec![Unit(vec![part])]));
@@ -261,7 +261,7 @@ fn what_was_allowed_when_it_came_is_finished_though_its_sender_has_been_removed(
     let append = says("bob", "r1", 10);
     let basis = service.replica().basis(lunch(), None);
     let (id, message) = (append.id, append.message.clone());
-    let part = Part::Home { id, message, supersede: false, group: Some(basis) };
+    let part = Part::Home { id, message, claim: Claim::First, group: Some(basis) };
     service.replica().apply_alone(Batch(vec![Unit(vec![part])]));
     let removed = service.store(&changes("alice", "r2", 20, &remove("bob"))).unwrap().id;
     assert_eq!(service.finish_pending(MessageId::floor(NOW + 1000)), 1);
@@ -301,7 +301,7 @@ fn what_is_sent_behind_a_change_is_not_stored_before_it() {
     for (append, next) in [(&change, Some(next.clone())), (&said, None)] {
         let group = Some(service.replicas[2].basis(lunch(), next));
         let Append { id, message } = append.clone();
-        let part = Part::Home { id, message, supersede: false, group };
+        let part = Part::Home { id, message, claim: Claim::First, group };
         let replies = service.replicas[2].apply_alone(Batch(vec![Unit(vec![part])]));
         assert_eq!(replies[0].stop, None);
     }

@@ -2,7 +2,7 @@
 
 use futures_util::FutureExt;
 use messages_core::{
-    apply::{Batch, DEVICES, Part, Unit},
+    apply::{Batch, Claim, DEVICES, Part, Unit},
     key::{self, Table},
     repository::{Refused, Repository, RepositoryError},
 };
@@ -169,7 +169,8 @@ fn what_was_acknowledged_before_the_storing_was_done_does_not_come_back() {
 /// The service dies between the home and the inboxes.
 fn half_stored(service: &Service) -> messages_core::repository::Append {
     let hi = message("alice", "bob", "1", 0, "hi");
-    let home = Part::Home { id: hi.id, message: hi.message.clone(), supersede: false, group: None };
+    let home =
+        Part::Home { id: hi.id, message: hi.message.clone(), claim: Claim::First, group: None };
     let replies = service.replica().apply_alone(Batch(vec![Unit(vec![home])]));
     assert_eq!(replies[0].stop, None);
     assert_eq!(service.waiting("bob", "phone"), []);

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use chatcluster_protocol::id::MessageId;
 use messages_core::{
-    apply::{Batch, Part, Unit},
+    apply::{Batch, Claim, Part, Unit},
     repository::{Append, Refused},
 };
 use proptest::prelude::*;
@@ -81,7 +81,7 @@ fn without_a_majority_nothing_is_acknowledged() {
 /// A message reached one replica only, under an id of its own.
 fn on_one_alone(service: &Service, millis: i64) -> MessageId {
     let lone = message("alice", "bob", "1", millis, "hi");
-    let home = Part::Home { id: lone.id, message: lone.message, supersede: false, group: None };
+    let home = Part::Home { id: lone.id, message: lone.message, claim: Claim::First, group: None };
     service.replicas[0].apply_alone(Batch(vec![Unit(vec![home])]));
     lone.id
 }
@@ -114,7 +114,7 @@ fn a_message_pending_on_a_majority_keeps_its_first_id() {
         let home = Part::Home {
             id: first.id,
             message: first.message.clone(),
-            supersede: false,
+            claim: Claim::First,
             group: None,
         };
         replica.apply_alone(Batch(vec![Unit(vec![home])]));
@@ -173,7 +173,7 @@ fn what_follows_a_message_that_moved_up_moves_with_it() {
             let home = Part::Home {
                 id: append.id,
                 message: append.message,
-                supersede: false,
+                claim: Claim::First,
                 group: None,
             };
             for replica in replicas {
@@ -197,7 +197,7 @@ fn what_follows_a_message_that_moved_up_moves_with_it() {
 /// These replicas have the message, pending under its id.
 fn reaches(append: &Append, replicas: &[MemoryReplica]) {
     let Append { id, message } = append.clone();
-    let home = Part::Home { id, message, supersede: false, group: None };
+    let home = Part::Home { id, message, claim: Claim::First, group: None };
     for replica in replicas {
         replica.apply_alone(Batch(vec![Unit(vec![home.clone()])]));
     }
@@ -278,6 +278,26 @@ fn what_is_new_is_not_stored_before_what_has_to_follow() {
     }
 }
 
+/// A pod died when it had stored two messages on a majority, and the first one has moved up since. The device
+/// sends the second one no more: somebody else finishes it, long after its time, under the id that it has.
+#[test]
+fn what_was_overtaken_and_is_not_repeated_is_finished() {
+    let service = Service::of_three();
+    service.register("bob", "phone");
+    let first = |millis| message("alice", "bob", "1", millis, "a");
+    let second = message("alice", "bob", "2", 1, "b");
+    reaches(&first(0), &service.replicas[..2]);
+    reaches(&second, &service.replicas[..2]);
+    with_away(&service, Some(0), || service.store(&first(100))).unwrap();
+    for replica in &service.replicas {
+        replica.set_now(NOW + 90_000);
+    }
+    let later = message("x", "y", "z", 101, "").id;
+    service.finish_pending(later);
+    assert_eq!(service.finish_pending(later), 0, "the second message is still pending");
+    assert!(service.waiting("bob", "phone").contains(&second.id));
+}
+
 #[test]
 fn a_pending_message_behind_many_that_are_done_is_finished() {
     let service = Service::of_three();
@@ -288,7 +308,7 @@ fn a_pending_message_behind_many_that_are_done_is_finished() {
     let hi = message("alice", "bob", "1", 300, "hi");
     for replica in &service.replicas[..2] {
         let home =
-            Part::Home { id: hi.id, message: hi.message.clone(), supersede: false, group: None };
+            Part::Home { id: hi.id, message: hi.message.clone(), claim: Claim::First, group: None };
         replica.apply_alone(Batch(vec![Unit(vec![home])]));
     }
     assert_eq!(service.finish_pending(message("x", "y", "z", 301, "").id), 1);
@@ -330,7 +350,7 @@ fn a_batch_of_pending_messages_is_stored_in_one_call() {
     };
     for append in batch(0) {
         let home =
-            Part::Home { id: append.id, message: append.message, supersede: false, group: None };
+            Part::Home { id: append.id, message: append.message, claim: Claim::First, group: None };
         service.replica().apply_alone(Batch(vec![Unit(vec![home])]));
     }
     let stored = service.append(batch(500)).into_iter().map(|outcome| outcome.unwrap().id);

@@ -19,7 +19,7 @@ use recipients::{Destination, Groups, Registries, lane};
 
 use super::{Append, Quorum, Refused, Stored, registry};
 use crate::{
-    apply::{Basis, Batch, Part, Stop, Unit, UnitReply},
+    apply::{Basis, Batch, Claim, Part, Stop, Unit, UnitReply},
     record::{Archived, Moved, ReferenceRecord, ReferenceState},
     replica::{Replica, ReplicaError},
 };
@@ -126,7 +126,8 @@ async fn round<R: Replica>(
     let registries = Registries::read(quorum, users).await?;
     let batch = |lane: &Vec<(Work, Option<Basis>)>| {
         let one = quorum.is_one();
-        let units = lane.iter().map(|(work, group)| unit(work, group.clone(), &registries, one));
+        let units =
+            lane.iter().map(|(work, group)| unit(work, group.clone(), &registries, asker, one));
         Batch(units.collect())
     };
     let replies = quorum.write(lanes.iter().map(batch).collect()).await?;
@@ -240,9 +241,20 @@ fn bound(work: Work, to: Destination) -> (Work, Option<Basis>) {
     (Work { users: to.users, ..work }, to.group)
 }
 
-fn unit(work: &Work, group: Option<Basis>, registries: &Registries, complete: bool) -> Unit {
-    let Work { id, supersede, message, .. } = work;
-    let home = Part::Home { id: *id, message: message.clone(), supersede: *supersede, group };
+fn unit(
+    work: &Work,
+    group: Option<Basis>,
+    registries: &Registries,
+    asker: Asker,
+    complete: bool,
+) -> Unit {
+    let Work { id, message, .. } = work;
+    let claim = match asker {
+        _ if work.supersede => Claim::Supersedes,
+        Asker::FanOut if work.id == work.asked => Claim::Finishes,
+        _ => Claim::First,
+    };
+    let home = Part::Home { id: *id, message: message.clone(), claim, group };
     let deliver = Part::Deliver {
         id: *id,
         conversation: message.conversation(),
