@@ -18,7 +18,7 @@ const SOURCES: [&str; 5] =
 
 /// Seeds that have found a bug, which is mended. A change of the simulation makes other worlds of them;
 /// each bug has a unit test besides.
-const MENDED: [(&str, &[u64]); 16] = [
+const MENDED: [(&str, &[u64]); 19] = [
     ("a client that read of a failed send late had newer ones stored before it", &[3, 13]),
     ("a session that asserted its route again took it from a newer one", &[14]),
     (
@@ -30,7 +30,7 @@ const MENDED: [(&str, &[u64]); 16] = [
         "a connection was accepted after a younger one of its device",
         &[1392, 1578, 1606, 2166, 2618],
     ),
-    ("a message kept an id below that of an earlier one, which had moved up", &[1963, 2676]),
+    ("a message kept an id below that of an earlier one, which had moved up", &[1963, 2676, 7985]),
     ("the simulation's own client read an inbox out of order", &[2695]),
     ("a claim that was carried out twice hid whom it displaced", &[349, 1777]),
     ("an id stored first under a clock that is ahead did not bind what followed", &[1779]),
@@ -43,6 +43,9 @@ const MENDED: [(&str, &[u64]); 16] = [
     ("nobody was told of a message whose sender was removed before repeating it", &[1275]),
     ("what was on its way to a slow replica outlived its device", &[2187, 6140, 6589]),
     ("a replica that heard of a removal late revoked the tokens of a device that was back", &[227]),
+    ("a late word that a device is here brought a removed one back", &[1207]),
+    ("a removal that was finished late ended no open session", &[2385, 4659]),
+    ("what was overtaken and not repeated any more stayed pending", &[7847]),
     ("what was sent behind a change of a group was stored before it", &[6917]),
 ];
 

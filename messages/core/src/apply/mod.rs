@@ -29,7 +29,7 @@ pub use part::{
 pub use registry::{DEVICES, LEFT};
 
 use crate::{
-    record,
+    key, record,
     view::{ViewError, ViewMut},
 };
 
@@ -47,13 +47,23 @@ pub fn apply(
     let mut holds = None;
     for unit in &batch.0 {
         let reply = match &holds {
-            Some(stop) => held_unit(view, unit, stop, now)?,
-            None => apply_unit(view, unit, now)?,
+            Some(stop) if !is_here(view, unit)? => held_unit(view, unit, stop, now)?,
+            _ => apply_unit(view, unit, now)?,
         };
         holds = holds.or_else(|| reply.stop.as_ref().and_then(Stop::holds_for_later));
         replies.push(reply);
     }
     Ok(replies)
+}
+
+/// Whether a unit only finishes what is stored here: it comes before nothing that it did not come before.
+fn is_here(view: &impl ViewMut, unit: &Unit) -> Result<bool, ViewError> {
+    match unit.0.first() {
+        Some(Part::Home { id, message, claim: Claim::Finishes, .. }) => {
+            Ok(view.get(&key::archive(message.conversation(), *id))?.is_some())
+        }
+        _ => Ok(false),
+    }
 }
 
 /// A unit behind one that was stopped. Where that one comes again at once, this one is told what it will

@@ -278,6 +278,32 @@ fn what_is_new_is_not_stored_before_what_has_to_follow() {
     }
 }
 
+/// One replica alone knows that the first message has moved up, above what the second one is to be stored under
+/// now. That one is refused, so what is pending behind it is not to stay below.
+#[test]
+fn what_is_pending_behind_a_message_that_is_refused_is_refused_too() {
+    let first = |millis| message("alice", "bob", "1", millis, "a");
+    let second = |millis| message("alice", "bob", "2", millis, "b");
+    let third = |millis| message("alice", "bob", "3", millis, "c");
+    let service = Service::of_three();
+    service.register("bob", "phone");
+    reaches(&first(0), &service.replicas);
+    reaches(&second(1), &service.replicas);
+    reaches(&third(2), &service.replicas[1..]);
+    is_complete(&first(0), &service.replicas[1..]);
+    is_complete(&second(1), &service.replicas[1..]);
+    let Append { id, message } = first(300);
+    let home = Part::Home { id, message, claim: Claim::Supersedes, group: None };
+    service.replicas[0].apply_alone(Batch(vec![Unit(vec![home])]));
+
+    let refused = Err(Refused::OutOfOrder(id));
+    let outcomes = service.append(vec![second(200), third(201)]);
+    assert_eq!(outcomes, [refused.clone(), refused]);
+    let outcomes = service.append(vec![second(400), third(401)]);
+    let ids: Vec<_> = outcomes.into_iter().map(|outcome| outcome.unwrap().id).collect();
+    assert_eq!(ids, [second(400).id, third(401).id]);
+}
+
 /// A pod died when it had stored two messages on a majority, and the first one has moved up since. The device
 /// sends the second one no more: somebody else finishes it, long after its time, under the id that it has.
 #[test]
@@ -296,6 +322,22 @@ fn what_was_overtaken_and_is_not_repeated_is_finished() {
     service.finish_pending(later);
     assert_eq!(service.finish_pending(later), 0, "the second message is still pending");
     assert!(service.waiting("bob", "phone").contains(&second.id));
+}
+
+/// A message is on one replica alone and too old for the others. A later one of the device is on a majority.
+#[test]
+fn what_can_not_be_finished_holds_up_nothing_behind_it() {
+    let service = Service::of_three();
+    service.register("bob", "phone");
+    let second = message("alice", "bob", "2", 1, "b");
+    reaches(&message("alice", "bob", "1", 0, "a"), &service.replicas[..1]);
+    reaches(&second, &service.replicas[..2]);
+    for replica in &service.replicas {
+        replica.set_now(NOW + 90_000);
+    }
+    let later = message("x", "y", "z", 101, "").id;
+    assert_eq!(service.finish_pending(later), 1);
+    assert_eq!(service.finish_pending(later), 0);
 }
 
 #[test]

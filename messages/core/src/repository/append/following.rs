@@ -63,24 +63,27 @@ impl Following {
         Ok(asked.into_iter().map(following).collect())
     }
 
-    /// What is to become of the lane's next message, if it is said to be complete, and an earlier one is above
-    /// it or may come to be.
+    /// What is to become of the lane's next message, if an earlier one is to get another id, or if it is said to
+    /// be complete, and an earlier one is above it or may come to be.
     pub(super) fn overtaken(&self, work: &mut Work, reply: &UnitReply) -> Option<Next> {
-        let Some(Stop::Complete(complete, _)) = reply.stop else { return None };
-        let moves = Next::Again { id: work.asked, supersede: true };
-        let floor = self.moved.of_others(&work.message.reference);
-        match (&self.ahead, floor.filter(|floor| *floor > complete)) {
+        match (&self.ahead, reply.stop.as_ref()?) {
             (Ahead::Refused(refused), _) => Some(Next::Done(Err(refused.clone()))),
-            (Ahead::Again, _) => Some(Next::Again { id: work.id, supersede: work.supersede }),
-            (Ahead::Moves, _) => Some(moves),
-            (Ahead::Done, Some(floor)) if floor > work.asked => {
-                Some(Next::Done(Err(Refused::OutOfOrder(floor))))
+            (Ahead::Again, Stop::Complete(..)) => {
+                Some(Next::Again { id: work.id, supersede: work.supersede })
             }
-            (Ahead::Done, Some(_)) => {
+            (Ahead::Moves, Stop::Complete(..)) => {
+                Some(Next::Again { id: work.asked, supersede: true })
+            }
+            (Ahead::Done, Stop::Complete(complete, _)) => {
+                let floor = self.moved.of_others(&work.message.reference);
+                let floor = floor.filter(|floor| floor > complete)?;
+                if floor > work.asked {
+                    return Some(Next::Done(Err(Refused::OutOfOrder(floor))));
+                }
                 work.moved = Some(self.moved.clone());
-                Some(moves)
+                Some(Next::Again { id: work.asked, supersede: true })
             }
-            (Ahead::Done, None) => None,
+            _ => None,
         }
     }
 
