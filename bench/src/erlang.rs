@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 
 use chatcluster_config::Role;
 use chatcluster_erlang::{Node, Settings, Term};
-use chatcluster_runtime::tls::RoleCertificate;
+use chatcluster_runtime::tls::{RoleCertificate, RoleConnector};
 use chatcluster_testkit::{
     certificates::Certificates,
-    erlang::{COOKIE, ErlangNode},
+    erlang::{COOKIE, ErlangNode, TICK_TIME},
 };
 use futures_util::{StreamExt, TryStreamExt, stream};
 
@@ -54,20 +54,19 @@ pub(crate) async fn measure(table: &mut Table, rounds: usize) -> anyhow::Result<
 impl Link {
     async fn plain() -> anyhow::Result<Self> {
         let erlang = ErlangNode::start(&[]);
-        let settings = Settings::new(erlang.address(), COOKIE);
-        Self::new(erlang, settings).await
+        Self::new(erlang, None).await
     }
 
     async fn tls(certificates: &Certificates) -> anyhow::Result<Self> {
         let ours = certificates.role("messages", Role::Messages)?;
         let erlang = ErlangNode::start_with_tls(&[], &certificates.role("node", Role::Messages)?);
         let tls = Some(RoleCertificate::load(&ours)?.connector(Role::Messages, &[])?);
-        let settings = Settings { tls, ..Settings::new(erlang.address(), COOKIE) };
-        Self::new(erlang, settings).await
+        Self::new(erlang, tls).await
     }
 
-    async fn new(erlang: ErlangNode, settings: Settings) -> anyhow::Result<Self> {
-        let node = Node::new(settings);
+    async fn new(erlang: ErlangNode, tls: Option<RoleConnector>) -> anyhow::Result<Self> {
+        let settings = Settings::new(erlang.address(), COOKIE);
+        let node = Node::new(Settings { tls, tick_time: TICK_TIME, ..settings });
         node.connected(PATIENCE).await?;
         Ok(Self { erlang, node, rates: Vec::new(), costs: Vec::new() })
     }

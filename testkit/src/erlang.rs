@@ -4,6 +4,7 @@ use std::{
     env, fs,
     path::{Path, PathBuf},
     process::Command,
+    time::Duration,
 };
 
 use chatcluster_config::{MutualTls, Program};
@@ -12,6 +13,9 @@ use crate::{Process, free_port};
 
 /// What nodes of tests have as their cookie.
 pub const COOKIE: &str = "a-cookie-of-tests";
+
+/// Their `net_ticktime`: whoever is silent for that long is taken for dead.
+pub const TICK_TIME: Duration = Duration::from_secs(8);
 
 /// A running node.
 #[derive(Debug)]
@@ -39,6 +43,7 @@ impl ErlangNode {
         command.args(["-setcookie", COOKIE, "-start_epmd", "false"]);
         command.args(["-erl_epmd_port", &port.to_string()]);
         command.args(["-kernel", "inet_dist_use_interface", "{127,0,0,1}"]);
+        command.args(["-kernel", "net_ticktime", &TICK_TIME.as_secs().to_string()]);
         // Two schedulers, that do not spin: a test is not alone on its machine.
         command.args(["+S", "2:2", "+sbwt", "none", "+sbwtdcpu", "none", "+sbwtdio", "none"]);
         if let Some(tls) = tls {
