@@ -24,7 +24,7 @@ pub(super) fn store(
     now: Millis,
 ) -> Applied {
     let supersede = claim == Claim::Supersedes;
-    let is_overtaken = |view: &_, id| match claim {
+    let has_to_follow = |view: &_, id| match claim {
         Claim::Finishes => Ok(false),
         Claim::First | Claim::Supersedes => is_overtaken(view, message, id),
     };
@@ -33,18 +33,18 @@ pub(super) fn store(
         Known::Not => false,
         // What a late answer or a lone replica called complete follows what moved up all the same.
         Known::Stop(Stop::Complete(before, _))
-            if supersede && before < id && is_overtaken(view, before)? =>
+            if supersede && before < id && has_to_follow(view, before)? =>
         {
             true
         }
         Known::Stop(stop) => return Ok(Err(stop)),
-        Known::Pending(before) if supersede || before == id || is_overtaken(view, before)? => true,
+        Known::Pending(before) if supersede || before == id || has_to_follow(view, before)? => true,
         Known::Pending(before) => return Ok(Err(Stop::Pending(before))),
     };
     let conversation = message.conversation();
     let archive = key::archive(conversation, id);
     // What is here already was checked when it came; now its unit goes on where it ended.
-    if read::<Archived>(view, &archive)?.is_some() && !is_overtaken(view, id)? {
+    if read::<Archived>(view, &archive)?.is_some() && !has_to_follow(view, id)? {
         // It moves up elsewhere: whoever hears of it here is to know.
         if supersede {
             raise(view, message, id)?;

@@ -22,14 +22,15 @@ mod registry;
 mod removal;
 mod revocation;
 
-use chatcluster_protocol::Millis;
+use chatcluster_protocol::{Millis, id::MessageId};
 pub use part::{
     Basis, Batch, Claim, Effect, Inboxes, MarkPlaced, Part, Stop, There, Unit, UnitReply,
 };
 pub use registry::{DEVICES, LEFT};
 
 use crate::{
-    key, record,
+    key,
+    record::{self, Archived},
     view::{ViewError, ViewMut},
 };
 
@@ -58,12 +59,20 @@ pub fn apply(
 
 /// Whether a unit only finishes what is stored here: it comes before nothing that it did not come before.
 fn is_here(view: &impl ViewMut, unit: &Unit) -> Result<bool, ViewError> {
-    match unit.0.first() {
-        Some(Part::Home { id, message, claim: Claim::Finishes, .. }) => {
-            Ok(view.get(&key::archive(message.conversation(), *id))?.is_some())
+    match home_of(unit) {
+        Some((id, message, Claim::Finishes)) => {
+            Ok(view.get(&key::archive(message.conversation(), id))?.is_some())
         }
         _ => Ok(false),
     }
+}
+
+/// The message that a unit stores, if it does.
+fn home_of(unit: &Unit) -> Option<(MessageId, &Archived, Claim)> {
+    unit.0.iter().find_map(|part| match part {
+        Part::Home { id, message, claim, .. } => Some((*id, message, *claim)),
+        _ => None,
+    })
 }
 
 /// A unit behind one that was stopped. Where that one comes again at once, this one is told what it will
@@ -74,14 +83,10 @@ fn held_unit(
     stop: &Stop,
     now: Millis,
 ) -> Result<UnitReply, ViewError> {
-    let home = unit.0.iter().find_map(|part| match part {
-        Part::Home { id, message, .. } => Some((id, message)),
-        _ => None,
-    });
-    let known = match (stop, home) {
-        (Stop::Held, Some((id, message))) => match home::known(view, message, now) {
+    let known = match (stop, home_of(unit)) {
+        (Stop::Held, Some((id, message, _))) => match home::known(view, message, now) {
             Err(ViewError::Corrupt(corrupt)) => Some(Stop::Failed(corrupt.to_string())),
-            known => known?.stop(*id),
+            known => known?.stop(id),
         },
         _ => None,
     };

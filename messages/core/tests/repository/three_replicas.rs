@@ -78,11 +78,19 @@ fn without_a_majority_nothing_is_acknowledged() {
     assert_eq!(outcome, Err(Refused::Unavailable("the replica cannot be used: away".into())));
 }
 
+/// These replicas have the message, pending under its id.
+fn reaches(append: &Append, replicas: &[MemoryReplica]) {
+    let Append { id, message } = append.clone();
+    let home = Part::Home { id, message, claim: Claim::First, group: None };
+    for replica in replicas {
+        replica.apply_alone(Batch(vec![Unit(vec![home.clone()])]));
+    }
+}
+
 /// A message reached one replica only, under an id of its own.
 fn on_one_alone(service: &Service, millis: i64) -> MessageId {
     let lone = message("alice", "bob", "1", millis, "hi");
-    let home = Part::Home { id: lone.id, message: lone.message, claim: Claim::First, group: None };
-    service.replicas[0].apply_alone(Batch(vec![Unit(vec![home])]));
+    reaches(&lone, &service.replicas[..1]);
     lone.id
 }
 
@@ -110,15 +118,7 @@ fn a_message_pending_on_a_majority_keeps_its_first_id() {
     let service = Service::of_three();
     service.register("bob", "phone");
     let first = message("alice", "bob", "1", 0, "hi");
-    for replica in &service.replicas[..2] {
-        let home = Part::Home {
-            id: first.id,
-            message: first.message.clone(),
-            claim: Claim::First,
-            group: None,
-        };
-        replica.apply_alone(Batch(vec![Unit(vec![home])]));
-    }
+    reaches(&first, &service.replicas[..2]);
     let again = message("alice", "bob", "1", 50, "hi");
     assert_eq!(service.store(&again).unwrap().id, first.id);
     assert_eq!(service.waiting("bob", "phone"), [first.id]);
@@ -169,20 +169,9 @@ fn what_follows_a_message_that_moved_up_moves_with_it() {
         service.register("bob", "phone");
         let first = |millis| message("alice", "bob", "1", millis, "a");
         let second = |millis| message("alice", "bob", "2", millis, "b");
-        let reaches = |append: Append, replicas: &[MemoryReplica]| {
-            let home = Part::Home {
-                id: append.id,
-                message: append.message,
-                claim: Claim::First,
-                group: None,
-            };
-            for replica in replicas {
-                replica.apply_alone(Batch(vec![Unit(vec![home.clone()])]));
-            }
-        };
-        reaches(first(0), &service.replicas[..2]);
-        reaches(second(1), &service.replicas[..2]);
-        reaches(first(50), &service.replicas[2..]);
+        reaches(&first(0), &service.replicas[..2]);
+        reaches(&second(1), &service.replicas[..2]);
+        reaches(&first(50), &service.replicas[2..]);
 
         let one = with_away(&service, Some(away), || service.store(&first(100))).unwrap();
         let two = with_away(&service, Some(away_next), || service.store(&second(200))).unwrap();
@@ -191,15 +180,6 @@ fn what_follows_a_message_that_moved_up_moves_with_it() {
             let repeat = with_away(&service, Some(away), || service.store(&second(300)));
             assert_eq!(repeat, Ok(two.clone()));
         }
-    }
-}
-
-/// These replicas have the message, pending under its id.
-fn reaches(append: &Append, replicas: &[MemoryReplica]) {
-    let Append { id, message } = append.clone();
-    let home = Part::Home { id, message, claim: Claim::First, group: None };
-    for replica in replicas {
-        replica.apply_alone(Batch(vec![Unit(vec![home.clone()])]));
     }
 }
 
@@ -348,11 +328,7 @@ fn a_pending_message_behind_many_that_are_done_is_finished() {
         service.store(&message("carol", "bob", &format!("r{n}"), n, "hi")).unwrap();
     }
     let hi = message("alice", "bob", "1", 300, "hi");
-    for replica in &service.replicas[..2] {
-        let home =
-            Part::Home { id: hi.id, message: hi.message.clone(), claim: Claim::First, group: None };
-        replica.apply_alone(Batch(vec![Unit(vec![home])]));
-    }
+    reaches(&hi, &service.replicas[..2]);
     assert_eq!(service.finish_pending(message("x", "y", "z", 301, "").id), 1);
     assert_eq!(service.waiting("bob", "phone").last(), Some(&hi.id));
 }
@@ -391,9 +367,7 @@ fn a_batch_of_pending_messages_is_stored_in_one_call() {
         (0..20).map(message).collect()
     };
     for append in batch(0) {
-        let home =
-            Part::Home { id: append.id, message: append.message, claim: Claim::First, group: None };
-        service.replica().apply_alone(Batch(vec![Unit(vec![home])]));
+        reaches(&append, &service.replicas);
     }
     let stored = service.append(batch(500)).into_iter().map(|outcome| outcome.unwrap().id);
     assert!(stored.eq(batch(0).into_iter().map(|append| append.id)));

@@ -49,8 +49,8 @@ impl Following {
             .zip(replies)
             .map(|(lane, replies)| {
                 let (Work { message, .. }, _) = lane.first()?;
-                let key = key::moved(&message.from, &message.device, message.conversation());
-                replies.iter().any(is_complete).then_some(key)
+                let key = || key::moved(&message.from, &message.device, message.conversation());
+                replies.iter().any(is_complete).then(key)
             })
             .collect();
         let keys: Vec<_> = asked.iter().flatten().cloned().collect();
