@@ -53,13 +53,13 @@ pub(crate) async fn measure(table: &mut Table, rounds: usize) -> anyhow::Result<
 
 impl Link {
     async fn plain() -> anyhow::Result<Self> {
-        let erlang = ErlangNode::start(&[]);
+        let erlang = ErlangNode::start();
         Self::new(erlang, None).await
     }
 
     async fn tls(certificates: &Certificates) -> anyhow::Result<Self> {
         let ours = certificates.role("messages", Role::Messages)?;
-        let erlang = ErlangNode::start_with_tls(&[], &certificates.role("node", Role::Messages)?);
+        let erlang = ErlangNode::start_with_tls(&certificates.role("node", Role::Messages)?);
         let tls = Some(RoleCertificate::load(&ours)?.connector(Role::Messages, &[])?);
         Self::new(erlang, tls).await
     }

@@ -1,15 +1,10 @@
 //! Real Erlang nodes, each by itself: nobody but a client is to connect to them.
 
-use std::{
-    env, fs,
-    path::{Path, PathBuf},
-    process::Command,
-    time::Duration,
-};
+use std::{fs, process::Command, time::Duration};
 
 use chatcluster_config::{MutualTls, Program};
 
-use crate::{Process, free_port};
+use crate::{Process, free_port, programs::path_of};
 
 /// What nodes of tests have as their cookie.
 pub const COOKIE: &str = "a-cookie-of-tests";
@@ -26,19 +21,19 @@ pub struct ErlangNode {
 }
 
 impl ErlangNode {
-    /// Begins to start a node. It takes a second until it answers. `arguments` go to `erl`.
-    pub fn start(arguments: &[&str]) -> Self {
-        Self::start_with(arguments, None)
+    /// Begins to start a node. It takes a second until it answers.
+    pub fn start() -> Self {
+        Self::start_with(None)
     }
 
     /// A node whose distribution is TLS by this certificate, and that wants one of the same authority.
-    pub fn start_with_tls(arguments: &[&str], tls: &MutualTls) -> Self {
-        Self::start_with(arguments, Some(tls))
+    pub fn start_with_tls(tls: &MutualTls) -> Self {
+        Self::start_with(Some(tls))
     }
 
-    fn start_with(arguments: &[&str], tls: Option<&MutualTls>) -> Self {
+    fn start_with(tls: Option<&MutualTls>) -> Self {
         let port = free_port();
-        let mut command = Command::new(erl());
+        let mut command = Command::new(path_of(Program::Erlang));
         command.args(["-noinput", "-name", &format!("node-{port}@127.0.0.1")]);
         command.args(["-setcookie", COOKIE, "-start_epmd", "false"]);
         command.args(["-erl_epmd_port", &port.to_string()]);
@@ -51,7 +46,6 @@ impl ErlangNode {
             fs::write(&file, distribution_options(tls)).expect("write options of TLS distribution");
             command.args(["-proto_dist", "inet_tls", "-ssl_dist_optfile"]).arg(file);
         }
-        command.args(arguments);
         let process = Process::start(&format!("erlang-{port}"), &command);
         Self { process, command, port }
     }
@@ -85,9 +79,4 @@ fn distribution_options(tls: &MutualTls) -> String {
          {{verify, verify_peer}}, {{versions, ['tlsv1.3']}}"
     );
     format!("[{{server, [{files}, {{fail_if_no_peer_cert, true}}]}}, {{client, [{files}]}}].\n")
-}
-
-fn erl() -> PathBuf {
-    let found = Program::Erlang.find(|name| env::var_os(name), Path::is_file);
-    found.unwrap_or_else(|why| panic!("{why}"))
 }

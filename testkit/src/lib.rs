@@ -7,6 +7,7 @@ pub mod certificates;
 pub mod erlang;
 mod ports;
 mod process;
+mod programs;
 pub mod redis;
 mod wait;
 

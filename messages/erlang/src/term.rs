@@ -186,21 +186,9 @@ impl From<i64> for Term {
     }
 }
 
-impl From<Bytes> for Term {
-    fn from(bytes: Bytes) -> Self {
-        Self::Binary(bytes)
-    }
-}
-
 impl From<Vec<u8>> for Term {
     fn from(bytes: Vec<u8>) -> Self {
         Self::Binary(bytes.into())
-    }
-}
-
-impl From<Vec<Term>> for Term {
-    fn from(elements: Vec<Term>) -> Self {
-        Self::List(elements)
     }
 }
 
@@ -208,14 +196,6 @@ impl From<Vec<Term>> for Term {
 impl fmt::Debug for Term {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const SHOWN: usize = 64;
-        let seq = |f: &mut fmt::Formatter<'_>, elements: &[Self]| {
-            elements.iter().enumerate().try_for_each(|(n, element)| {
-                if n > 0 {
-                    f.write_str(",")?;
-                }
-                element.fmt(f)
-            })
-        };
         match self {
             Self::Atom(name) => f.write_str(name),
             Self::Integer(number) => number.fmt(f),
@@ -226,22 +206,22 @@ impl fmt::Debug for Term {
             Self::Binary(bytes) => {
                 write!(f, "<<\"{}\"… {} bytes>>", bytes[..SHOWN].escape_ascii(), bytes.len())
             }
-            Self::List(elements) => {
-                f.write_str("[")?;
-                seq(f, elements)?;
-                f.write_str("]")
-            }
-            Self::Tuple(elements) => {
-                f.write_str("{")?;
-                seq(f, elements)?;
-                f.write_str("}")
-            }
+            Self::List(elements) => sequence(f, "[", elements, "]"),
+            Self::Tuple(elements) => sequence(f, "{", elements, "}"),
             Self::Map(pairs) => f.debug_map().entries(pairs.iter().map(|(k, v)| (k, v))).finish(),
             Self::Other(encoded) => {
                 write!(f, "#<tag {}, {} bytes>", encoded.first().unwrap_or(&0), encoded.len())
             }
         }
     }
+}
+
+fn sequence(f: &mut fmt::Formatter<'_>, open: &str, all: &[Term], close: &str) -> fmt::Result {
+    f.write_str(open)?;
+    for (n, element) in all.iter().enumerate() {
+        write!(f, "{}{element:?}", if n > 0 { "," } else { "" })?;
+    }
+    f.write_str(close)
 }
 
 #[cfg(test)]
@@ -268,29 +248,26 @@ mod tests {
         })
     }
 
+    fn encoded(term: &Term) -> Bytes {
+        let mut encoded = BytesMut::new();
+        term.encode(&mut encoded);
+        encoded.freeze()
+    }
+
     proptest! {
         #[test]
         fn what_is_encoded_is_read_as_it_was(term in terms()) {
-            let mut encoded = BytesMut::new();
-            term.encode(&mut encoded);
-            prop_assert!(encoded.len() <= term.size());
-            let mut rest = encoded.freeze();
+            let mut rest = encoded(&term);
+            prop_assert!(rest.len() <= term.size());
             prop_assert_eq!(Term::decode(&mut rest).unwrap(), term);
             prop_assert!(rest.is_empty());
         }
 
         #[test]
         fn whatever_is_cut_off_is_malformed(term in terms(), cut in any::<prop::sample::Index>()) {
-            let mut encoded = BytesMut::new();
-            term.encode(&mut encoded);
-            let mut part = encoded.freeze().slice(..cut.index(encoded_len(&term)));
+            let whole = encoded(&term);
+            let mut part = whole.slice(..cut.index(whole.len()));
             prop_assert!(Term::decode(&mut part).is_err());
         }
-    }
-
-    fn encoded_len(term: &Term) -> usize {
-        let mut encoded = BytesMut::new();
-        term.encode(&mut encoded);
-        encoded.len()
     }
 }

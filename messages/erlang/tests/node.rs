@@ -27,7 +27,7 @@ fn settings(node: &ErlangNode) -> Settings {
 
 /// A node that is there, and a client of it.
 async fn connected() -> (ErlangNode, Node) {
-    let erlang = ErlangNode::start(&[]);
+    let erlang = ErlangNode::start();
     let node = Node::new(settings(&erlang));
     node.connected(START).await.expect("the node answers");
     (erlang, node)
@@ -254,7 +254,7 @@ async fn over_tls_both_sides_prove_who_they_are() {
         RoleCertificate::load(&certificates.role(&name, role).unwrap()).unwrap()
     };
     let files = certificates.role("node", Role::Messages).unwrap();
-    let erlang = ErlangNode::start_with_tls(&[], &files);
+    let erlang = ErlangNode::start_with_tls(&files);
     let connector = |own: &RoleCertificate, to| Some(own.connector(to, &[]).unwrap());
 
     let ours = of(&certificates, Role::Messages);

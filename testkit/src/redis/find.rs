@@ -1,14 +1,12 @@
 //! Where `redis-server` is on this machine.
 
-use std::{
-    env,
-    path::{Path, PathBuf},
-};
+use std::path::PathBuf;
 
 use chatcluster_config::Program;
 
+use crate::programs::path_of;
+
 /// The `redis-server` that tests run, see [`Program`].
 pub fn redis_server() -> PathBuf {
-    let found = Program::Redis.find(|name| env::var_os(name), Path::is_file);
-    found.unwrap_or_else(|why| panic!("{why}"))
+    path_of(Program::Redis)
 }

@@ -32,141 +32,171 @@ impl Term {
     /// Reads one term, as it stands within another one. Binaries share the memory of `from`.
     ///
     /// # Errors
-    /// When it is none; what is left of `from` is then of no use.
+    /// When it is none; nothing is taken from `from` then.
     pub fn decode(from: &mut Bytes) -> Result<Self, Malformed> {
-        decode(from, DEPTH)
+        let mut reader = Reader { whole: from, rest: from };
+        let term = reader.term(DEPTH)?;
+        let read = from.len() - reader.rest.len();
+        from.advance(read);
+        Ok(term)
     }
 }
 
-fn decode(from: &mut Bytes, depth: usize) -> Result<Term, Malformed> {
-    let depth = depth.checked_sub(1).ok_or(Malformed::Deep)?;
-    let start = from.clone();
-    Ok(match u8_of(from)? {
-        tag::SMALL_ATOM_UTF8 => {
-            let length = usize::from(u8_of(from)?);
-            Term::Atom(utf8(&take(from, length)?)?.into())
-        }
-        tag::ATOM_UTF8 => {
-            let length = usize::from(u16_of(from)?);
-            Term::Atom(utf8(&take(from, length)?)?.into())
-        }
-        tag::ATOM => {
-            let length = usize::from(u16_of(from)?);
-            Term::Atom(latin1(&take(from, length)?).into())
-        }
-        tag::SMALL_INTEGER => Term::Integer(u8_of(from)?.into()),
-        tag::INTEGER => Term::Integer(from.try_get_i32().map_err(short)?.into()),
-        tag::SMALL_BIG => {
-            let length = usize::from(u8_of(from)?);
-            big(from, length)?.unwrap_or_else(|| other(&start, from))
-        }
-        tag::LARGE_BIG => {
-            let length = u32_of(from)?;
-            big(from, length)?.unwrap_or_else(|| other(&start, from))
-        }
-        tag::NEW_FLOAT => {
-            let number = from.try_get_f64().map_err(short)?;
-            if !number.is_finite() {
-                return Err(Malformed::Value);
+/// What is read, and what is left of it.
+struct Reader<'a> {
+    whole: &'a Bytes,
+    rest: &'a [u8],
+}
+
+impl<'a> Reader<'a> {
+    fn term(&mut self, depth: usize) -> Result<Term, Malformed> {
+        let depth = depth.checked_sub(1).ok_or(Malformed::Deep)?;
+        let start = self.rest;
+        Ok(match self.u8()? {
+            tag::SMALL_ATOM_UTF8 => {
+                let length = usize::from(self.u8()?);
+                Term::Atom(utf8(self.take(length)?)?.into())
             }
-            Term::Float(number)
-        }
-        tag::BINARY => {
-            let length = u32_of(from)?;
-            Term::Binary(take(from, length)?)
-        }
-        tag::STRING => {
-            let length = usize::from(u16_of(from)?);
-            let bytes = take(from, length)?;
-            Term::List(bytes.iter().map(|byte| Term::Integer((*byte).into())).collect())
-        }
-        tag::NIL => Term::List(Vec::new()),
-        tag::LIST => {
-            let length = u32_of(from)?;
-            let elements = several(from, length, depth)?;
-            match decode(from, depth)? {
-                Term::List(end) if end.is_empty() => Term::List(elements),
-                _ => other(&start, from),
+            tag::ATOM_UTF8 => {
+                let length = usize::from(self.u16()?);
+                Term::Atom(utf8(self.take(length)?)?.into())
             }
-        }
-        tag::SMALL_TUPLE => {
-            let length = usize::from(u8_of(from)?);
-            Term::Tuple(several(from, length, depth)?)
-        }
-        tag::LARGE_TUPLE => {
-            let length = u32_of(from)?;
-            Term::Tuple(several(from, length, depth)?)
-        }
-        tag::MAP => {
-            let length = u32_of(from)?;
-            let flat = several(from, length.checked_mul(2).ok_or(Malformed::Short)?, depth)?;
-            let mut flat = flat.into_iter();
-            let pair = || Some((flat.next()?, flat.next()?));
-            Term::Map(std::iter::from_fn(pair).collect())
-        }
-        tag => {
-            opaque(tag, from, depth)?;
-            other(&start, from)
-        }
-    })
-}
-
-/// Passes over what we only hand back.
-fn opaque(tag: u8, from: &mut Bytes, depth: usize) -> Result<(), Malformed> {
-    match tag {
-        tag::NEW_PID | tag::V4_PORT => {
-            decode(from, depth)?;
-            take(from, 12)?;
-        }
-        tag::NEW_PORT => {
-            decode(from, depth)?;
-            take(from, 8)?;
-        }
-        tag::NEWER_REFERENCE => {
-            let words = usize::from(u16_of(from)?);
-            decode(from, depth)?;
-            take(from, 4 + 4 * words)?;
-        }
-        tag::BIT_BINARY => {
-            let length = u32_of(from)?;
-            take(from, length.checked_add(1).ok_or(Malformed::Short)?)?;
-        }
-        // Its size counts itself.
-        tag::NEW_FUN => {
-            let length = u32_of(from)?;
-            take(from, length.checked_sub(4).ok_or(Malformed::Short)?)?;
-        }
-        tag::EXPORT => {
-            several(from, 3, depth)?;
-        }
-        unknown => return Err(Malformed::Tag(unknown)),
+            tag::ATOM => {
+                let length = usize::from(self.u16()?);
+                Term::Atom(latin1(self.take(length)?).into())
+            }
+            tag::SMALL_INTEGER => Term::Integer(self.u8()?.into()),
+            tag::INTEGER => Term::Integer(self.rest.try_get_i32().map_err(short)?.into()),
+            tag::SMALL_BIG => {
+                let length = usize::from(self.u8()?);
+                self.big(length)?.unwrap_or_else(|| self.since(start))
+            }
+            tag::LARGE_BIG => {
+                let length = self.u32()?;
+                self.big(length)?.unwrap_or_else(|| self.since(start))
+            }
+            tag::NEW_FLOAT => {
+                let number = self.rest.try_get_f64().map_err(short)?;
+                if !number.is_finite() {
+                    return Err(Malformed::Value);
+                }
+                Term::Float(number)
+            }
+            tag::BINARY => {
+                let length = self.u32()?;
+                Term::Binary(self.whole.slice_ref(self.take(length)?))
+            }
+            tag::STRING => {
+                let length = usize::from(self.u16()?);
+                let bytes = self.take(length)?;
+                Term::List(bytes.iter().map(|byte| Term::Integer((*byte).into())).collect())
+            }
+            tag::NIL => Term::List(Vec::new()),
+            tag::LIST => {
+                let length = self.u32()?;
+                let elements = self.several(length, depth)?;
+                match self.term(depth)? {
+                    Term::List(end) if end.is_empty() => Term::List(elements),
+                    _ => self.since(start),
+                }
+            }
+            tag::SMALL_TUPLE => {
+                let length = usize::from(self.u8()?);
+                Term::Tuple(self.several(length, depth)?)
+            }
+            tag::LARGE_TUPLE => {
+                let length = self.u32()?;
+                Term::Tuple(self.several(length, depth)?)
+            }
+            tag::MAP => {
+                let length = self.u32()?;
+                let flat = self.several(length.checked_mul(2).ok_or(Malformed::Short)?, depth)?;
+                let mut flat = flat.into_iter();
+                let pair = || Some((flat.next()?, flat.next()?));
+                Term::Map(std::iter::from_fn(pair).collect())
+            }
+            tag => {
+                self.pass(tag, depth)?;
+                self.since(start)
+            }
+        })
     }
-    Ok(())
-}
 
-/// What has been read since `start`, as it is.
-fn other(start: &Bytes, rest: &Bytes) -> Term {
-    Term::Other(start.slice(..start.len() - rest.len()))
-}
-
-/// `count` terms. Each takes a byte at least.
-fn several(from: &mut Bytes, count: usize, depth: usize) -> Result<Vec<Term>, Malformed> {
-    if count > from.len() {
-        return Err(Malformed::Short);
+    /// Passes over what we only hand back.
+    fn pass(&mut self, tag: u8, depth: usize) -> Result<(), Malformed> {
+        match tag {
+            tag::NEW_PID | tag::V4_PORT => {
+                self.term(depth)?;
+                self.take(12)?;
+            }
+            tag::NEW_PORT => {
+                self.term(depth)?;
+                self.take(8)?;
+            }
+            tag::NEWER_REFERENCE => {
+                let words = usize::from(self.u16()?);
+                self.term(depth)?;
+                self.take(4 + 4 * words)?;
+            }
+            tag::BIT_BINARY => {
+                let length = self.u32()?;
+                self.take(length.checked_add(1).ok_or(Malformed::Short)?)?;
+            }
+            // Its size counts itself.
+            tag::NEW_FUN => {
+                let length = self.u32()?;
+                self.take(length.checked_sub(4).ok_or(Malformed::Short)?)?;
+            }
+            tag::EXPORT => {
+                self.several(3, depth)?;
+            }
+            unknown => return Err(Malformed::Tag(unknown)),
+        }
+        Ok(())
     }
-    (0..count).map(|_| decode(from, depth)).collect()
-}
 
-/// An integer, if 64 bits hold it.
-fn big(from: &mut Bytes, length: usize) -> Result<Option<Term>, Malformed> {
-    let negative = u8_of(from)? != 0;
-    let digits = take(from, length)?;
-    let Some(digits) = digits.get(..8.min(length)).filter(|_| length <= 8) else {
-        return Ok(None);
-    };
-    let size = digits.iter().rev().fold(0u64, |sum, digit| sum << 8 | u64::from(*digit));
-    let number = i128::from(size) * if negative { -1 } else { 1 };
-    Ok(i64::try_from(number).ok().map(Term::Integer))
+    /// What has been read since `start`, as it is.
+    fn since(&self, start: &[u8]) -> Term {
+        Term::Other(self.whole.slice_ref(&start[..start.len() - self.rest.len()]))
+    }
+
+    /// `count` terms. Each takes a byte at least.
+    fn several(&mut self, count: usize, depth: usize) -> Result<Vec<Term>, Malformed> {
+        if count > self.rest.len() {
+            return Err(Malformed::Short);
+        }
+        (0..count).map(|_| self.term(depth)).collect()
+    }
+
+    /// An integer, if 64 bits hold it.
+    fn big(&mut self, length: usize) -> Result<Option<Term>, Malformed> {
+        let negative = self.u8()? != 0;
+        let digits = self.take(length)?;
+        if length > 8 {
+            return Ok(None);
+        }
+        let size = digits.iter().rev().fold(0u64, |sum, digit| sum << 8 | u64::from(*digit));
+        let number = i128::from(size) * if negative { -1 } else { 1 };
+        Ok(i64::try_from(number).ok().map(Term::Integer))
+    }
+
+    fn take(&mut self, length: usize) -> Result<&'a [u8], Malformed> {
+        let (taken, rest) = self.rest.split_at_checked(length).ok_or(Malformed::Short)?;
+        self.rest = rest;
+        Ok(taken)
+    }
+
+    fn u8(&mut self) -> Result<u8, Malformed> {
+        self.rest.try_get_u8().map_err(short)
+    }
+
+    fn u16(&mut self) -> Result<u16, Malformed> {
+        self.rest.try_get_u16().map_err(short)
+    }
+
+    fn u32(&mut self) -> Result<usize, Malformed> {
+        Ok(self.rest.try_get_u32().map_err(short)? as usize)
+    }
 }
 
 fn utf8(bytes: &[u8]) -> Result<String, Malformed> {
@@ -175,25 +205,6 @@ fn utf8(bytes: &[u8]) -> Result<String, Malformed> {
 
 fn latin1(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| char::from(*byte)).collect()
-}
-
-fn take(from: &mut Bytes, length: usize) -> Result<Bytes, Malformed> {
-    if length > from.len() {
-        return Err(Malformed::Short);
-    }
-    Ok(from.split_to(length))
-}
-
-fn u8_of(from: &mut Bytes) -> Result<u8, Malformed> {
-    from.try_get_u8().map_err(short)
-}
-
-fn u16_of(from: &mut Bytes) -> Result<u16, Malformed> {
-    from.try_get_u16().map_err(short)
-}
-
-fn u32_of(from: &mut Bytes) -> Result<usize, Malformed> {
-    Ok(from.try_get_u32().map_err(short)? as usize)
 }
 
 fn short(_: bytes::TryGetError) -> Malformed {
