@@ -56,6 +56,7 @@ pub const WANTED: &[&str] = &[
     "client: lost for good",
     "client: new device",
     "client: pong missed",
+    "client: reads once",
     "client: repeated send",
     "client: restart",
     "client: too many in flight",

@@ -57,16 +57,34 @@ impl World {
     fn burst(&mut self, device: usize) {
         let to = (self.clients[device].user + 1) % self.shape.users.len();
         let readers = self.clients.iter().position(|client| client.user == to);
-        if let Some(reader) = readers {
-            hit("session: slow window");
-            let until = self.now + self.chance.between(5 * S, 25 * S);
-            self.read_late(reader, until);
-        }
-        let count = self.chance.between(150, 600);
+        let prompt = self.shape.mood.within().is_some();
+        let count = match readers {
+            Some(reader) if prompt && self.chance.one_in(2) => self.read_once(reader),
+            Some(reader) => {
+                hit("session: slow window");
+                let until = self.now + self.chance.between(5 * S, 25 * S);
+                self.read_late(reader, until);
+                self.chance.between(150, 600)
+            }
+            None => self.chance.between(150, 600),
+        };
         for n in 0..count {
             let at = self.now + n * 10 * MS;
             self.at(at, move |world| _ = world.write_message(device, to));
         }
+    }
+
+    /// A device reads once while much is written to it; how much. A window of pushes is acknowledged then, and
+    /// what waits fills it again, with less than a page to spare: it is full at the end of the inbox. The live
+    /// pushes that are kept wait behind that, so what comes now overflows their buffer, and no page has it.
+    fn read_once(&mut self, reader: usize) -> u64 {
+        hit("client: reads once");
+        let once = self.now + self.chance.between(5_000 * MS, 5_200 * MS);
+        let again = once + self.chance.between(2 * S, 15 * S);
+        self.read_late(reader, once);
+        // Before anything comes for which the acks make room.
+        self.at(once + 5 * MS, move |world| world.read_late(reader, again));
+        650
     }
 
     /// Two devices write some messages to one user each, while something is wrong.
