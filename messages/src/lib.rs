@@ -1,6 +1,6 @@
 //! The message service: a repository of messages, gRPC for gateways, HTTP for backends.
 //!
-//! - [`embedded`]: the replica that this process holds
+//! - [`embedded`]: the replica that this process holds; [`mnesia`]: one on a database node
 //! - [`grpc`] and [`http`]: the two interfaces; each takes a listener, a repository and a shutdown token
 //! - [`devices`]: devices that nobody uses
 //! - [`fan_out`]: finishing what a crash left half done
@@ -14,6 +14,7 @@ pub mod fan_out;
 pub mod grpc;
 pub mod http;
 mod metrics;
+pub mod mnesia;
 
 pub use clock::{Clock, wall_clock};
 pub use metrics::Metrics;

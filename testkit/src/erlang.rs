@@ -1,8 +1,10 @@
 //! Real Erlang nodes, each by itself: nobody but a client is to connect to them.
 
-use std::{fs, process::Command, time::Duration};
+use std::{fs, path::Path, process::Command, time::Duration};
 
 use chatcluster_config::{MutualTls, Program};
+
+use tempfile::TempDir;
 
 use crate::{Process, free_port, programs::path_of};
 
@@ -18,20 +20,30 @@ pub struct ErlangNode {
     process: Process,
     command: Command,
     port: u16,
+    /// The compiled modules of a database node.
+    _modules: Option<TempDir>,
 }
 
 impl ErlangNode {
     /// Begins to start a node. It takes a second until it answers.
     pub fn start() -> Self {
-        Self::start_with(None)
+        Self::start_with(None, |_| None)
+    }
+
+    /// A database node: it keeps an ordered map in the folder `data`.
+    pub fn start_database(data: &Path) -> Self {
+        Self::start_with(None, |command| Some(serve_database(command, data)))
     }
 
     /// A node whose distribution is TLS by this certificate, and that wants one of the same authority.
     pub fn start_with_tls(tls: &MutualTls) -> Self {
-        Self::start_with(Some(tls))
+        Self::start_with(Some(tls), |_| None)
     }
 
-    fn start_with(tls: Option<&MutualTls>) -> Self {
+    fn start_with(
+        tls: Option<&MutualTls>,
+        serve: impl FnOnce(&mut Command) -> Option<TempDir>,
+    ) -> Self {
         let port = free_port();
         let mut command = Command::new(path_of(Program::Erlang));
         command.args(["-noinput", "-name", &format!("node-{port}@127.0.0.1")]);
@@ -46,8 +58,9 @@ impl ErlangNode {
             fs::write(&file, distribution_options(tls)).expect("write options of TLS distribution");
             command.args(["-proto_dist", "inet_tls", "-ssl_dist_optfile"]).arg(file);
         }
+        let modules = serve(&mut command);
         let process = Process::start(&format!("erlang-{port}"), &command);
-        Self { process, command, port }
+        Self { process, command, port, _modules: modules }
     }
 
     /// `host:port` of its distribution.
@@ -69,6 +82,15 @@ impl ErlangNode {
     pub fn restart(&mut self, keep_files: bool) {
         self.process.restart(&self.command, keep_files);
     }
+}
+
+/// Has a node serve the map in a folder. Its modules are where this says.
+fn serve_database(command: &mut Command, data: &Path) -> TempDir {
+    let modules = tempfile::tempdir().expect("a folder for the modules");
+    let compiled = chatcluster_node::compile(&path_of(Program::Erlang), modules.path());
+    compiled.expect("compile the modules of a database node");
+    command.args(chatcluster_node::arguments(modules.path(), data));
+    modules
 }
 
 /// Who has a certificate of the same authority may come, and nobody else.

@@ -17,113 +17,49 @@ use chatcluster_messages::{
     embedded::{Embedded, FileMedium, Frozen, Medium, OpenError, WriterThread},
     fan_out,
 };
-use chatcluster_protocol::id::{DeviceId, Stamp};
+use chatcluster_protocol::id::DeviceId;
 use messages_core::{
-    apply::{self, Batch, Claim, Inboxes, Part, Unit},
+    apply::{Batch, Claim, Part, Unit},
     key::Ids,
     replica::{Replica, ReplicaError},
-    repository::{
-        Acknowledge, Append, Direction, InboxCursor, Query, Quorum, Refused, Repository, Stored,
-    },
-    view::{MemoryView, Scan},
+    repository::{Append, Direction, InboxCursor, Query, Quorum, Refused, Repository, Stored},
+    view::MemoryView,
 };
 use proptest::prelude::*;
 use redb::{BackendError, Database, DatabaseError, StorageBackend, backends::FileBackend};
 use tokio_util::sync::CancellationToken;
 
-use crate::harness::*;
+use crate::{
+    harness::*,
+    replicas::{Engine, does_as_a_map_in_memory, step},
+};
 
 fn open(path: &Path) -> (Embedded, WriterThread) {
     Embedded::open(path, SetClock::new().clock(), metrics()).unwrap()
 }
 
-#[derive(Debug, Clone)]
-enum Step {
-    Append { to: usize, reference: u8, millis: u8 },
-    Acknowledge { user: usize, picked: Vec<u8> },
-    Register { user: usize, device: u8 },
-    Reopen,
+struct Reopened {
+    path: PathBuf,
+    replica: Option<(Embedded, WriterThread)>,
+    _folder: tempfile::TempDir,
 }
 
-fn step() -> impl Strategy<Value = Step> {
-    prop_oneof![
-        6 => (0usize..3, 0u8..30, 0u8..60)
-            .prop_map(|(to, reference, millis)| Step::Append { to, reference, millis }),
-        2 => (0usize..3, prop::collection::vec(0u8..30, 0..5))
-            .prop_map(|(user, picked)| Step::Acknowledge { user, picked }),
-        2 => (0usize..3, 0u8..2).prop_map(|(user, device)| Step::Register { user, device }),
-        1 => Just(Step::Reopen),
-    ]
-}
+impl Engine for Reopened {
+    type Replica = Embedded;
 
-const NAMES: [&str; 3] = ["alice", "bob", "carol"];
+    fn replica(&self) -> &Embedded {
+        &self.replica.as_ref().unwrap().0
+    }
 
-fn batch(step: &Step) -> Option<Batch> {
-    let device = |n: u8| DeviceId::new(["phone", "laptop"][usize::from(n)]).unwrap();
-    let parts = match step {
-        Step::Append { to, reference, millis } => {
-            let message = said("alice", NAMES[*to], &reference.to_string(), "hi");
-            let id = id_of(&message, NOW + u64::from(*millis));
-            let (conversation, from) = (message.conversation(), message.from.clone());
-            let recipient = user(NAMES[*to]);
-            let devices = vec![device(0)];
-            let to = Inboxes { user: recipient.clone(), devices, version: 1 };
-            vec![
-                Part::Home { id, message: message.clone(), claim: Claim::First, group: None },
-                Part::Deliver { id, conversation, from, to: vec![to] },
-                Part::Complete { id, stored: id, message, devices: vec![(recipient, device(0))] },
-            ]
-        }
-        Step::Acknowledge { user: name, picked } => {
-            let id = |n: &u8| {
-                let message = said("alice", NAMES[*name], &n.to_string(), "hi");
-                id_of(&message, NOW + u64::from(*n))
-            };
-            let acknowledge = Acknowledge {
-                user: user(NAMES[*name]),
-                device: device(0),
-                messages: picked.iter().map(id).collect(),
-                receipts: Default::default(),
-                stamp: Stamp::new(NOW, 0),
-            };
-            vec![Part::Acknowledge { acknowledge, there: None }]
-        }
-        Step::Register { user: name, device: n } => {
-            vec![Part::Register {
-                user: user(NAMES[*name]),
-                device: device(*n),
-                known: None,
-                issued: Some(NOW),
-            }]
-        }
-        Step::Reopen => return None,
-    };
-    Some(Batch(vec![Unit(parts)]))
-}
+    fn now(&self) -> u64 {
+        NOW
+    }
 
-async fn follow(steps: Vec<Step>) {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("messages.redb");
-    let (mut replica, mut writer) = open(&path);
-    let mut model = MemoryView::default();
-    for step in steps.into_iter().chain([Step::Reopen]) {
-        match batch(&step) {
-            Some(batch) => {
-                let wanted = apply::apply(&mut model, &batch, NOW).unwrap();
-                let batches: Arc<[Batch]> = vec![batch].into();
-                assert_eq!(replica.apply(batches).await.unwrap(), [wanted]);
-            }
-            None => {
-                drop(replica);
-                writer.ended().await;
-                (replica, writer) = open(&path);
-            }
-        }
-        let all = Scan { from: vec![0], to: vec![255], ..Scan::prefix(vec![0], usize::MAX) };
-        for scan in [all.clone(), Scan { reverse: true, rows: 7, ..all }] {
-            let wanted = messages_core::view::View::scan(&model, &scan).unwrap();
-            assert_eq!(replica.read(vec![scan].into()).await.unwrap(), [wanted]);
-        }
+    async fn reopen(&mut self) {
+        let (replica, mut writer) = self.replica.take().unwrap();
+        drop(replica);
+        writer.ended().await;
+        self.replica = Some(open(&self.path));
     }
 }
 
@@ -131,10 +67,16 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
     #[test]
     fn it_does_as_a_map_in_memory_does_also_when_opened_again(
-        steps in prop::collection::vec(step(), 0..40),
+        steps in prop::collection::vec(step(1), 0..40),
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(follow(steps));
+        runtime.block_on(async {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("messages.redb");
+            let replica = Some(open(&path));
+            let mut engine = Reopened { path, replica, _folder: folder };
+            does_as_a_map_in_memory(&mut engine, MemoryView::default(), steps).await;
+        });
     }
 }
 

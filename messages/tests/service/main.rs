@@ -8,6 +8,8 @@ mod embedded;
 mod grpc;
 mod harness;
 mod http;
+mod mnesia;
 mod process;
+mod replicas;
 mod revocations;
 mod schemathesis;

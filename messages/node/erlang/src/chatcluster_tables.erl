@@ -1,0 +1,114 @@
+%% The tables: created once, checked at each start, carried on to a newer schema.
+-module(chatcluster_tables).
+
+-export([folder/0, open/1, names/0, name/1, schema/0, own/0, meta/0]).
+
+%% Rises when tables or records change in a way that an older module cannot read.
+-define(SCHEMA, 1).
+%% What the node knows about itself.
+-define(META, chatcluster_meta).
+-define(PATIENCE, 600000).
+
+-spec schema() -> pos_integer().
+schema() -> ?SCHEMA.
+
+-spec meta() -> atom().
+meta() -> ?META.
+
+%% Tables by the first byte of their keys, as the service numbers them.
+-spec names() -> [{1..255, atom()}].
+names() ->
+    [
+        {1, archive}, {2, index}, {3, participation}, {4, reference}, {5, order}, {6, fan_out},
+        {7, registry}, {8, inbox}, {9, receipt}, {10, delivered}, {11, moved}, {12, departure},
+        {13, revocation}, {14, revocation_feed}, {15, read_mark}, {16, group}, {17, privacy}
+    ].
+
+%% The table of a key.
+-spec name(binary()) -> atom().
+name(<<Number, _/binary>>) when Number >= 1, Number =< 17 ->
+    element(Number, {
+        archive, index, participation, reference, order, fan_out, registry, inbox, receipt, delivered, moved,
+        departure, revocation, revocation_feed, read_mark, group, privacy
+    });
+name(Key) ->
+    error({no_table, Key}).
+
+%% Where Mnesia's files are: `-mnesia dir '"…"'`.
+-spec folder() -> string().
+folder() ->
+    _ = application:load(mnesia),
+    case application:get_env(mnesia, dir) of
+        {ok, Dir} when is_list(Dir) -> Dir;
+        _ -> throw({unusable, "no folder is given: start it with -mnesia dir"})
+    end.
+
+%% Opens the map, or creates it where there is none.
+-spec open(blank | whole | {damaged, [string()]}) -> ok.
+open(Found) ->
+    Settings = [
+        %% Whoever repairs must know what was lost: chatcluster_logs does it before.
+        {auto_repair, false},
+        %% The writer says when the log is carried over to the tables' files.
+        {dump_log_write_threshold, 16#ffffffff},
+        {dump_log_time_threshold, 16#ffffffff}
+    ],
+    [ok = application:set_env(mnesia, Name, Value) || {Name, Value} <- Settings],
+    case Found of
+        blank -> ok = mnesia:create_schema([node()]);
+        _ -> ok
+    end,
+    ok = mnesia:start(),
+    create(),
+    ok = wait(),
+    upgrade(read(schema)),
+    case Found of
+        {damaged, _} -> write([{whole, false}]);
+        _ -> ok
+    end,
+    %% Mnesia does not sync the files of new tables.
+    chatcluster_logs:sync(folder()).
+
+%% Tables that are missing: all of a new map, or those of a newer schema.
+create() ->
+    There = mnesia:system_info(tables),
+    Names = [?META | [Name || {_, Name} <- names()]],
+    [create(Name) || Name <- Names, not lists:member(Name, There)],
+    ok.
+
+create(Name) ->
+    Options = [{type, ordered_set}, {attributes, [key, value]}, {disc_copies, [node()]}],
+    {atomic, ok} = mnesia:create_table(Name, Options).
+
+wait() ->
+    Names = [?META | [Name || {_, Name} <- names()]],
+    case mnesia:wait_for_tables(Names, ?PATIENCE) of
+        ok -> ok;
+        Why -> throw({unusable, io_lib:format("its tables do not load: ~0p", [Why])})
+    end.
+
+%% One step for each schema that came after the first.
+upgrade(?SCHEMA) ->
+    ok;
+upgrade(absent) ->
+    %% Of its own, so that a node whose disk was emptied is not taken for the one that it was.
+    Identity = binary:encode_hex(crypto:strong_rand_bytes(16)),
+    write([{schema, ?SCHEMA}, {identity, Identity}, {whole, true}, {version, 0}]);
+upgrade(Newer) ->
+    throw({unusable, io_lib:format("its tables have schema ~0p, and this module knows ~0p", [Newer, ?SCHEMA])}).
+
+%% What the node knows about itself: who it is, and whether it has all that it ever acknowledged.
+-spec own() -> #{identity => binary(), whole => boolean(), version => non_neg_integer()}.
+own() ->
+    maps:from_list([{Name, read(Name)} || Name <- [identity, whole, version]]).
+
+read(Name) ->
+    case ets:lookup(?META, Name) of
+        [{?META, Name, Value}] -> Value;
+        [] -> absent
+    end.
+
+write(Rows) ->
+    Write = fun() -> [mnesia:write({?META, Name, Value}) || {Name, Value} <- Rows] end,
+    {atomic, _} = mnesia:transaction(Write),
+    ok = disk_log:sync(latest_log).

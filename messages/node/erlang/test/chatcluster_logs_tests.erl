@@ -1,0 +1,132 @@
+%% What is found in a folder after what machines do to files.
+-module(chatcluster_logs_tests).
+
+-include_lib("eunit/include/eunit.hrl").
+
+files_test_() ->
+    Tests = [
+        fun an_empty_folder_is_blank/1,
+        fun what_a_broken_off_creation_left_is_blank/1,
+        fun tables_without_a_schema_are_not_taken_for_blank/1,
+        fun a_torn_end_is_cut_off/1,
+        fun an_end_with_a_hole_is_cut_off/1,
+        fun a_hole_before_a_record_is_damage/1,
+        fun a_changed_record_before_another_is_damage/1,
+        fun a_log_that_was_just_made_is_nothing/1,
+        fun a_torn_table_is_damage/1,
+        fun a_table_that_was_being_added_to_is_whole/1
+    ],
+    {foreach, fun folder/0, fun file:del_dir_r/1, [fun(Dir) -> {name(Test), fun() -> Test(Dir) end} end || Test <- Tests]}.
+
+name(Test) ->
+    {name, Name} = erlang:fun_info(Test, name),
+    atom_to_list(Name).
+
+folder() ->
+    Name = "logs-" ++ os:getpid() ++ "-" ++ integer_to_list(erlang:unique_integer([positive])),
+    Dir = filename:join([os:getenv("TMPDIR", "/tmp"), Name]),
+    ok = filelib:ensure_path(Dir),
+    Dir.
+
+%% A log as Mnesia writes it, of transactions with one value each. Not closed, as after a crash.
+log(Dir, File, Values) ->
+    ok = file:write_file(filename:join(Dir, "schema.DAT"), <<>>),
+    Path = filename:join(Dir, File),
+    {ok, Log} = disk_log:open([{name, test}, {file, Path}]),
+    ok = disk_log:log_terms(Log, [{log_header, trans_log} | [commit(Value) || Value <- Values]]),
+    ok = disk_log:sync(Log),
+    {ok, Written} = file:read_file(Path),
+    ok = disk_log:close(Log),
+    ok = file:write_file(Path, Written),
+    Path.
+
+commit(Value) ->
+    Row = {archive, <<1, "key">>, Value},
+    Sum = chatcluster_logs:sum([Row]),
+    Meta = chatcluster_tables:meta(),
+    Changes = [{{archive, <<1, "key">>}, Row, write}, {{Meta, sum}, {Meta, sum, Sum}, write}],
+    {commit, node(), presume_commit, [], Changes, [], [], []}.
+
+values(Path) ->
+    {ok, Log} = disk_log:open([{name, test}, {file, Path}, {repair, false}]),
+    {_, [_ | Commits]} = disk_log:chunk(Log, start),
+    ok = disk_log:close(Log),
+    [Value || {commit, _, _, _, [{_, {archive, _, Value}, write}, _], _, _, _} <- Commits].
+
+%% Overwrites a part of a file where something is.
+overwrite(Path, Where, With) ->
+    {ok, Bytes} = file:read_file(Path),
+    {At, Length} = binary:match(Bytes, Where),
+    <<Before:At/binary, _:Length/binary, Behind/binary>> = Bytes,
+    ok = file:write_file(Path, [Before, With, Behind]).
+
+cut(Path, Bytes) ->
+    {ok, File} = file:open(Path, [read, write, raw]),
+    {ok, _} = file:position(File, filelib:file_size(Path) - Bytes),
+    ok = file:truncate(File),
+    ok = file:close(File).
+
+an_empty_folder_is_blank(Dir) ->
+    ?assertEqual(blank, chatcluster_logs:check(Dir)),
+    ?assertEqual(blank, chatcluster_logs:check(filename:join(Dir, "new/below"))).
+
+what_a_broken_off_creation_left_is_blank(Dir) ->
+    Left = filename:join(Dir, "FALLBACK.BUP"),
+    ok = file:write_file(Left, <<"half">>),
+    ?assertEqual(blank, chatcluster_logs:check(Dir)),
+    ?assertNot(filelib:is_file(Left)).
+
+tables_without_a_schema_are_not_taken_for_blank(Dir) ->
+    ok = file:write_file(filename:join(Dir, "archive.DCD"), <<"something">>),
+    ?assertThrow({unusable, _}, chatcluster_logs:check(Dir)).
+
+a_torn_end_is_cut_off(Dir) ->
+    Log = log(Dir, "LATEST.LOG", [<<"one">>, <<"two">>, binary:copy(<<"3">>, 9000)]),
+    cut(Log, 4000),
+    ?assertEqual(whole, chatcluster_logs:check(Dir)),
+    ?assertEqual([<<"one">>, <<"two">>], values(Log)).
+
+%% The length and what is behind came to the disk, and a page in between did not. The term can be read.
+an_end_with_a_hole_is_cut_off(Dir) ->
+    Log = log(Dir, "LATEST.LOG", [<<"one">>, binary:copy(<<"two">>, 3000)]),
+    overwrite(Log, binary:copy(<<"two">>, 1000), binary:copy(<<0>>, 3000)),
+    ?assertEqual(whole, chatcluster_logs:check(Dir)),
+    ?assertEqual([<<"one">>], values(Log)).
+
+a_hole_before_a_record_is_damage(Dir) ->
+    Log = log(Dir, "LATEST.LOG", [<<"one">>, binary:copy(<<"two">>, 3000), <<"three">>]),
+    overwrite(Log, binary:copy(<<"two">>, 1000), binary:copy(<<0>>, 3000)),
+    ?assertEqual({damaged, ["LATEST.LOG"]}, chatcluster_logs:check(Dir)),
+    ?assert(filelib:is_file(Log ++ ".damaged")).
+
+a_changed_record_before_another_is_damage(Dir) ->
+    [
+        begin
+            Log = log(Dir, "LATEST.LOG", [<<"first value">>, <<"second value">>]),
+            overwrite(Log, Was, Is),
+            ?assertEqual({damaged, ["LATEST.LOG"]}, chatcluster_logs:check(Dir))
+        end
+     || {Was, Is} <- [{<<"first">>, <<"worst">>}, {<<"key">>, <<"kex">>}]
+    ].
+
+a_log_that_was_just_made_is_nothing(Dir) ->
+    Log = log(Dir, "LATEST.LOG", []),
+    ok = file:write_file(Log, <<1, 2, 3>>),
+    ?assertEqual(whole, chatcluster_logs:check(Dir)),
+    ?assertNot(filelib:is_file(Log)).
+
+a_torn_table_is_damage(Dir) ->
+    Table = log(Dir, "archive.DCD", [<<"one">>, <<"two">>]),
+    cut(Table, 5),
+    ?assertEqual({damaged, ["archive.DCD"]}, chatcluster_logs:check(Dir)).
+
+%% What the dumper was adding is in the log before, which is still there.
+a_table_that_was_being_added_to_is_whole(Dir) ->
+    Table = log(Dir, "archive.DCL", [<<"one">>, <<"two">>]),
+    cut(Table, 5),
+    log(Dir, "PREVIOUS.LOG", [<<"two">>]),
+    ?assertEqual(whole, chatcluster_logs:check(Dir)),
+    ?assertEqual([<<"one">>], values(Table)),
+    ok = file:delete(filename:join(Dir, "PREVIOUS.LOG")),
+    cut(Table, 5),
+    ?assertEqual({damaged, ["archive.DCL"]}, chatcluster_logs:check(Dir)).

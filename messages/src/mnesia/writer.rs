@@ -1,0 +1,153 @@
+//! One task that decides what has gathered and has it written, one call at a time.
+
+use std::sync::Arc;
+
+use chatcluster_protocol::Millis;
+use messages_core::{
+    apply::{self, Batch, UnitReply},
+    replica::ReplicaError,
+    view::ViewError,
+};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+
+use super::{
+    NodeLink, Removal,
+    decision::{Decision, Read, Writes},
+    known::Known,
+    unavailable,
+    wire::{self, Correction, Written},
+};
+use crate::Clock;
+
+/// Most units that are decided together. It takes some milliseconds, in which this thread does nothing else.
+const UNITS: usize = 256;
+
+/// Nor are more taken when what they hold has come to this many bytes.
+const BYTES: usize = 4 * 1024 * 1024;
+
+/// How often a decision is made anew. A second time is needed whenever something was believed wrongly; more often
+/// only where others write to the same keys in between.
+const ATTEMPTS: usize = 16;
+
+/// Batches that wait.
+#[derive(Debug)]
+pub(super) struct Request {
+    pub(super) batches: Arc<[Batch]>,
+    pub(super) answer: oneshot::Sender<Result<Vec<Replies>, ReplicaError>>,
+    pub(super) _room: OwnedSemaphorePermit,
+}
+
+/// The replies to one batch.
+type Replies = Vec<UnitReply>;
+
+/// A decision that is to be written, and what is answered if it is.
+struct Decided {
+    read: Read,
+    writes: Writes,
+    /// Request by request.
+    replies: Vec<Vec<Replies>>,
+}
+
+pub(super) struct Writer {
+    link: Arc<NodeLink>,
+    removal: Removal,
+    clock: Clock,
+    known: Known,
+    /// How far the node's clock is ahead of ours, where it is too far for decisions by ours.
+    ahead: i64,
+}
+
+impl Writer {
+    pub(super) fn new(link: Arc<NodeLink>, removal: Removal, clock: Clock) -> Self {
+        Self { link, removal, clock, known: Known::default(), ahead: 0 }
+    }
+
+    /// Writes what comes, until nobody is left who could ask.
+    pub(super) async fn run(mut self, mut requests: mpsc::Receiver<Request>) {
+        while let Some(first) = requests.recv().await {
+            let group = gather(first, &mut requests);
+            match self.carry_out(&group).await {
+                Ok(replies) => {
+                    for (request, replies) in group.into_iter().zip(replies) {
+                        // Nobody may be waiting any more.
+                        let _ = request.answer.send(Ok(replies));
+                    }
+                }
+                Err(error) => {
+                    self.known.forget();
+                    for request in group {
+                        let _ = request.answer.send(Err(error.clone()));
+                    }
+                }
+            }
+        }
+    }
+
+    async fn carry_out(&mut self, group: &[Request]) -> Result<Vec<Vec<Replies>>, ReplicaError> {
+        let link = self.link.clone();
+        let identity = link.identity().await?;
+        for _ in 0..ATTEMPTS {
+            let now = self.now();
+            let Decided { read, writes, replies } = self.decide(group, now)?;
+            let said = link.call("write", &wire::write(identity, now, &read, &writes)).await?;
+            match wire::written(said, &read)? {
+                Written::Done => {
+                    self.known.settle(read.values.into_iter().chain(writes));
+                    return Ok(replies);
+                }
+                Written::Changed(corrections) => self.correct(corrections),
+                Written::Clock(theirs) => self.ahead = difference(theirs, (self.clock)()),
+            }
+        }
+        // Each attempt was refused whole.
+        Err(ReplicaError::Busy)
+    }
+
+    fn now(&self) -> Millis {
+        (self.clock)().saturating_add_signed(self.ahead)
+    }
+
+    fn decide(&self, group: &[Request], now: Millis) -> Result<Decided, ReplicaError> {
+        let mut decision = Decision::new(&self.known, self.removal);
+        let mut replies = Vec::with_capacity(group.len());
+        for request in group {
+            let batches = request.batches.iter();
+            let applied: Result<_, ViewError> =
+                batches.map(|batch| apply::apply(&mut decision, batch, now)).collect();
+            replies.push(applied.map_err(|error| unavailable(error.to_string()))?);
+        }
+        let (read, writes) = decision.into_parts();
+        Ok(Decided { read, writes, replies })
+    }
+
+    fn correct(&mut self, corrections: Vec<Correction>) {
+        for correction in corrections {
+            match correction {
+                Correction::Value(key, value) => self.known.correct_value(key, value),
+                Correction::Range(scan, rows) => self.known.correct_range(scan, rows),
+            }
+        }
+    }
+}
+
+fn difference(theirs: Millis, ours: Millis) -> i64 {
+    let far = |millis: Millis| i64::try_from(millis).unwrap_or(i64::MAX);
+    far(theirs).saturating_sub(far(ours))
+}
+
+/// What waits already, beside the first.
+fn gather(first: Request, requests: &mut mpsc::Receiver<Request>) -> Vec<Request> {
+    let units =
+        |request: &Request| request.batches.iter().map(|batch| batch.0.len()).sum::<usize>();
+    let bytes = |request: &Request| request.batches.iter().map(Batch::size).sum::<usize>();
+    let mut have = (units(&first), bytes(&first));
+    let mut group = vec![first];
+    while have.0 < UNITS
+        && have.1 < BYTES
+        && let Ok(request) = requests.try_recv()
+    {
+        have = (have.0 + units(&request), have.1 + bytes(&request));
+        group.push(request);
+    }
+    group
+}
