@@ -59,8 +59,9 @@ impl Link {
 
     async fn tls(certificates: &Certificates) -> anyhow::Result<Self> {
         let ours = certificates.role("messages", Role::Messages)?;
-        let erlang = ErlangNode::start_with_tls(&certificates.role("node", Role::Messages)?);
-        let tls = Some(RoleCertificate::load(&ours)?.connector(Role::Messages, &[])?);
+        let erlang =
+            ErlangNode::start_with_tls(&certificates.role("node", Role::Database)?, Role::Messages);
+        let tls = Some(RoleCertificate::load(&ours)?.connector(Role::Database, &[])?);
         Self::new(erlang, tls).await
     }
 

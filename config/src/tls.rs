@@ -25,7 +25,7 @@ pub struct MutualTls {
     /// The CA certificates of this ChatCluster (two during a rotation).
     pub ca: PathBuf,
     /// The prefix of every role's URI SAN: `spiffe://<cluster domain>/ns/<namespace>/chatcluster/<name>`.
-    /// The last part of the URI is the role: `gateway`, `messages`.
+    /// The last part of the URI is the role: `gateway`, `messages`, `database`.
     pub identity: String,
 }
 
@@ -36,6 +36,8 @@ pub enum Role {
     Gateway,
     /// The message service.
     Messages,
+    /// A node of the message service's database.
+    Database,
 }
 
 impl Role {
@@ -44,6 +46,7 @@ impl Role {
         match self {
             Self::Gateway => "gateway",
             Self::Messages => "messages",
+            Self::Database => "database",
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path, process::Command, time::Duration};
 
-use chatcluster_config::{MutualTls, Program};
+use chatcluster_config::{MutualTls, Program, Role};
 
 use tempfile::TempDir;
 
@@ -27,23 +27,20 @@ pub struct ErlangNode {
 impl ErlangNode {
     /// Begins to start a node. It takes a second until it answers.
     pub fn start() -> Self {
-        Self::start_with(None, |_| None)
+        Self::start_with(None, None)
+    }
+
+    /// A node whose distribution is TLS by this certificate, and that lets in who has one of this role.
+    pub fn start_with_tls(tls: &MutualTls, from: Role) -> Self {
+        Self::start_with(Some((tls, from)), None)
     }
 
     /// A database node: it keeps an ordered map in the folder `data`.
     pub fn start_database(data: &Path) -> Self {
-        Self::start_with(None, |command| Some(serve_database(command, data)))
+        Self::start_with(None, Some(data))
     }
 
-    /// A node whose distribution is TLS by this certificate, and that wants one of the same authority.
-    pub fn start_with_tls(tls: &MutualTls) -> Self {
-        Self::start_with(Some(tls), |_| None)
-    }
-
-    fn start_with(
-        tls: Option<&MutualTls>,
-        serve: impl FnOnce(&mut Command) -> Option<TempDir>,
-    ) -> Self {
+    fn start_with(tls: Option<(&MutualTls, Role)>, data: Option<&Path>) -> Self {
         let port = free_port();
         let mut command = Command::new(path_of(Program::Erlang));
         command.args(["-noinput", "-name", &format!("node-{port}@127.0.0.1")]);
@@ -53,12 +50,20 @@ impl ErlangNode {
         command.args(["-kernel", "net_ticktime", &TICK_TIME.as_secs().to_string()]);
         // Two schedulers, that do not spin: a test is not alone on its machine.
         command.args(["+S", "2:2", "+sbwt", "none", "+sbwtdcpu", "none", "+sbwtdio", "none"]);
-        if let Some(tls) = tls {
-            let file = tls.certificate.with_extension("dist");
-            fs::write(&file, distribution_options(tls)).expect("write options of TLS distribution");
-            command.args(["-proto_dist", "inet_tls", "-ssl_dist_optfile"]).arg(file);
+        let modules = (tls.is_some() || data.is_some()).then(modules);
+        if let Some(modules) = &modules {
+            command.args(chatcluster_node::with_modules(modules.path()));
         }
-        let modules = serve(&mut command);
+        if let Some((MutualTls { certificate, key, ca, identity }, from)) = tls {
+            let file = certificate.with_extension("dist");
+            let options =
+                chatcluster_node::tls_options(certificate, key, ca, &[from.uri(identity)]);
+            fs::write(&file, options).expect("write options of TLS distribution");
+            command.args(chatcluster_node::over_tls(&file));
+        }
+        if let Some(data) = data {
+            command.args(chatcluster_node::serving(data));
+        }
         let process = Process::start(&format!("erlang-{port}"), &command);
         Self { process, command, port, _modules: modules }
     }
@@ -84,21 +89,10 @@ impl ErlangNode {
     }
 }
 
-/// Has a node serve the map in a folder. Its modules are where this says.
-fn serve_database(command: &mut Command, data: &Path) -> TempDir {
+/// The modules of a database node, compiled.
+fn modules() -> TempDir {
     let modules = tempfile::tempdir().expect("a folder for the modules");
     let compiled = chatcluster_node::compile(&path_of(Program::Erlang), modules.path());
     compiled.expect("compile the modules of a database node");
-    command.args(chatcluster_node::arguments(modules.path(), data));
     modules
-}
-
-/// Who has a certificate of the same authority may come, and nobody else.
-fn distribution_options(tls: &MutualTls) -> String {
-    let MutualTls { certificate, key, ca, identity: _ } = tls;
-    let files = format!(
-        "{{certfile, {certificate:?}}}, {{keyfile, {key:?}}}, {{cacertfile, {ca:?}}}, \
-         {{verify, verify_peer}}, {{versions, ['tlsv1.3']}}"
-    );
-    format!("[{{server, [{files}, {{fail_if_no_peer_cert, true}}]}}, {{client, [{files}]}}].\n")
 }

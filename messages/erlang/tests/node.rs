@@ -253,12 +253,12 @@ async fn over_tls_both_sides_prove_who_they_are() {
         let name = format!("{}-node", Role::as_str(role));
         RoleCertificate::load(&certificates.role(&name, role).unwrap()).unwrap()
     };
-    let files = certificates.role("node", Role::Messages).unwrap();
-    let erlang = ErlangNode::start_with_tls(&files);
+    let files = certificates.role("node", Role::Database).unwrap();
+    let erlang = ErlangNode::start_with_tls(&files, Role::Messages);
     let connector = |own: &RoleCertificate, to| Some(own.connector(to, &[]).unwrap());
 
     let ours = of(&certificates, Role::Messages);
-    let tls = connector(&ours, Role::Messages);
+    let tls = connector(&ours, Role::Database);
     let node = Node::new(Settings { tls, ..settings(&erlang) });
     node.connected(START).await.unwrap();
     assert_eq!(plus(&node, 2, 3, ANSWERED).await, Ok(Term::from(5)));
@@ -266,14 +266,17 @@ async fn over_tls_both_sides_prove_who_they_are() {
     let size = node.call("erlang", "byte_size", &[large], ANSWERED).await;
     assert_eq!(size, Ok(Term::from(3 << 20)));
 
-    // A node of another role is not taken for one of these, and a stranger's certificate is refused.
+    // A node of another role is not taken for one of these; a stranger's certificate is refused, and one of the same
+    // authority that is a gateway's.
     let strangers = Certificates::new().unwrap();
+    let gateway = of(&certificates, Role::Gateway);
     let refused = [
         Settings { tls: connector(&ours, Role::Gateway), ..settings(&erlang) },
         Settings {
-            tls: connector(&of(&strangers, Role::Messages), Role::Messages),
+            tls: connector(&of(&strangers, Role::Messages), Role::Database),
             ..settings(&erlang)
         },
+        Settings { tls: connector(&gateway, Role::Database), ..settings(&erlang) },
         settings(&erlang),
     ];
     for settings in refused {

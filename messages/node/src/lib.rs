@@ -18,6 +18,7 @@ pub const MODULES: &[(&str, &str)] = &[
     ("chatcluster_reader", include_str!("../erlang/src/chatcluster_reader.erl")),
     ("chatcluster_tables", include_str!("../erlang/src/chatcluster_tables.erl")),
     ("chatcluster_logs", include_str!("../erlang/src/chatcluster_logs.erl")),
+    ("chatcluster_peer", include_str!("../erlang/src/chatcluster_peer.erl")),
 ];
 
 /// Tells the program to compile all that is here; what it says goes to the output.
@@ -47,11 +48,41 @@ pub fn compile(erl: &Path, folder: &Path) -> io::Result<()> {
     Err(io::Error::other(format!("the modules of the database node do not compile: {said}")))
 }
 
-/// What to tell Erlang's program so that it serves the map in the folder `data` by the modules in `modules`.
-pub fn arguments(modules: &Path, data: &Path) -> Vec<OsString> {
-    // An Erlang string, since that is how values on the command line are read.
-    let quoted = data.to_string_lossy().replace('\\', "\\\\").replace('"', "\\\"");
-    let words = ["-mnesia", "dir", &format!("\"{quoted}\""), "-s", "chatcluster_node"];
-    let path = [OsString::from("-pa"), modules.as_os_str().to_owned()];
-    path.into_iter().chain(words.map(OsString::from)).collect()
+/// What to tell Erlang's program so that it has the modules that are in a folder.
+pub fn with_modules(modules: &Path) -> [OsString; 2] {
+    ["-pa".into(), modules.into()]
+}
+
+/// What to tell it so that it serves the map in the folder `data`.
+pub fn serving(data: &Path) -> [OsString; 5] {
+    ["-mnesia".into(), "dir".into(), string(data).into(), "-s".into(), "chatcluster_node".into()]
+}
+
+/// What to tell it so that its distribution is TLS, where `options` is a file with [`tls_options`].
+pub fn over_tls(options: &Path) -> [OsString; 4] {
+    ["-proto_dist".into(), "inet_tls".into(), "-ssl_dist_optfile".into(), options.into()]
+}
+
+/// The options of a distribution over TLS: the node's own certificate, and whom it lets in. That is who has a
+/// certificate of the authority in `ca` with one of these URIs.
+pub fn tls_options(certificate: &Path, key: &Path, ca: &Path, from: &[String]) -> String {
+    let [certificate, key, ca] = [certificate, key, ca].map(string);
+    let from: Vec<_> = from.iter().map(|uri| quoted(uri)).collect();
+    let from = from.join(", ");
+    format!(
+        "%% coding: utf-8\n[{{server, [\n\
+           {{certfile, {certificate}}}, {{keyfile, {key}}}, {{cacertfile, {ca}}},\n\
+           {{versions, ['tlsv1.3']}}, {{verify, verify_peer}}, {{fail_if_no_peer_cert, true}},\n\
+           {{verify_fun, {{fun chatcluster_peer:verify/3, [{from}]}}}}\n\
+         ]}}].\n"
+    )
+}
+
+fn string(path: &Path) -> String {
+    quoted(&path.to_string_lossy())
+}
+
+/// An Erlang string, which is also how values on the command line are read.
+fn quoted(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }

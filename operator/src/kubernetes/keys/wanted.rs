@@ -85,6 +85,7 @@ impl Part {
             Self::Ca => "ca",
             Self::Role(Role::Gateway) => "gateway-tls",
             Self::Role(Role::Messages) => "messages-tls",
+            Self::Role(Role::Database) => "database-tls",
             Self::Server => "server-tls",
             Self::Jwt => "jwt",
             Self::ServiceToken => "service-token",
