@@ -87,6 +87,8 @@ describe() ->
     | refusal().
 write(To, Decided, Checks, Writes) ->
     Now = os:system_time(millisecond),
+    ok = have_tables([What || {What, _} <- Checks]),
+    ok = have_tables([key(Write) || Write <- Writes]),
     case chatcluster_writer:refusal(To) of
         none when abs(Now - Decided) > ?SKEW -> {clock, Now};
         none -> chatcluster_writer:write(To, Checks, Writes);
@@ -96,10 +98,19 @@ write(To, Decided, Checks, Writes) ->
 %% Reads ranges, all from one state of the map that is on disk and synced.
 -spec read(to(), [scan()]) -> {ok, [rows()]} | refusal().
 read(To, Scans) ->
+    ok = have_tables(Scans),
     case chatcluster_writer:refusal(To) of
         none -> {ok, chatcluster_reader:read(Scans)};
         Refusal -> Refusal
     end.
+
+%% Raises what a caller has done wrong here, and not in the writer, which would take the node along.
+have_tables(Places) ->
+    lists:foreach(fun(Place) -> chatcluster_tables:name(key(Place)) end, Places).
+
+key(Key) when is_binary(Key) -> Key;
+key({Key, _}) -> Key;
+key({From, _, _, _, _}) -> From.
 
 %% Counts, for metrics and for people.
 -spec info() -> #{atom() => term()}.

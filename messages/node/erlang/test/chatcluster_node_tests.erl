@@ -15,6 +15,7 @@ node_test_() ->
         fun a_write_that_was_decided_by_another_clock_is_refused/1,
         fun an_older_version_is_refused_for_good/1,
         fun who_means_another_node_is_refused/1,
+        fun what_is_wrong_with_a_call_is_told_and_harms_nobody/1,
         fun a_read_sees_all_of_a_write_or_nothing/1,
         fun the_log_is_carried_over_and_nothing_is_lost/1,
         fun values_do_not_keep_the_messages_that_they_came_in/1
@@ -110,6 +111,21 @@ who_means_another_node_is_refused(_) ->
     ?assertEqual({other, Identity}, chatcluster_node:read(Other, [])),
     ?assertEqual({other, Identity}, chatcluster_node:write(Other, os:system_time(millisecond), [], [{?A, <<"1">>}])),
     ?assertEqual(absent, value(?A)).
+
+what_is_wrong_with_a_call_is_told_and_harms_nobody(_) ->
+    Unknown = <<18, "a table of a newer service">>,
+    Scan = {Unknown, <<19>>, false, 1, 1},
+    [
+        ?assertError({no_table, Unknown}, Call())
+     || Call <- [
+            fun() -> write([], [{Unknown, <<"1">>}]) end,
+            fun() -> write([], [Unknown]) end,
+            fun() -> write([{Unknown, absent}], []) end,
+            fun() -> write([{Scan, {[], false}}], []) end,
+            fun() -> chatcluster_node:read(to(0), [Scan]) end
+        ]
+    ],
+    ?assertEqual(ok, write([], [{?A, <<"1">>}])).
 
 a_read_sees_all_of_a_write_or_nothing(_) ->
     %% So many that reading and writing them take milliseconds, and come across each other.
