@@ -14,6 +14,7 @@ mod floor;
 mod footprint;
 mod hop;
 mod idle;
+mod island;
 mod peers;
 mod polling;
 mod server;
@@ -33,7 +34,8 @@ use table::Table;
 struct Options {
     #[command(subcommand)]
     command: Option<Command>,
-    /// Measure only these: idle, echo, hop, fan-out, catch-up, accept, direct, erlang, polling, peers.
+    /// Measure only these: idle, echo, hop, fan-out, catch-up, accept, direct, erlang, island, polling,
+    /// peers.
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// Rounds, floor and product in turn; the median of the rounds' ratios counts.
@@ -123,6 +125,9 @@ async fn measure(options: &Options) -> anyhow::Result<Table> {
     }
     if wanted("erlang") {
         erlang::measure(&mut table, options.rounds).await?;
+    }
+    if wanted("island") {
+        island::measure(&mut table, options.rounds).await?;
     }
     Ok(table)
 }
