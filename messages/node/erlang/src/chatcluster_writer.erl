@@ -4,7 +4,8 @@
 %% sync of the log is for all of them, and then they are answered. Checks see what was written before them in the
 %% same round, so also the answer to a refused one waits for the sync.
 %%
-%% Three counters tell readers where it is: writes begun, in memory, and synced.
+%% Three counters tell readers where it is: writes begun, in memory, and synced. The others are the highest version
+%% of the layout, and how many records were written or removed, for metrics.
 -module(chatcluster_writer).
 -behaviour(gen_server).
 
@@ -15,6 +16,7 @@
 -define(IN_MEMORY, 2).
 -define(SYNCED, 3).
 -define(VERSION, 4).
+-define(WRITTEN, 5).
 
 %% Waiting calls are taken together until there are this many, so that the first of them does not wait for ever.
 -define(ROUND, 64).
@@ -77,7 +79,7 @@ refusal({Identity, Version}) ->
     end.
 
 init([]) ->
-    Counters = atomics:new(4, []),
+    Counters = atomics:new(5, []),
     #{identity := Identity, version := Version} = chatcluster_tables:own(),
     ok = atomics:put(Counters, ?VERSION, Version),
     persistent_term:put(?MODULE, {Identity, Counters}),
@@ -87,7 +89,8 @@ counters() ->
     element(2, persistent_term:get(?MODULE)).
 
 handle_call(info, _From, State = #state{syncs = Syncs, dumps = Dumps, logged = Logged}) ->
-    {reply, #{syncs => Syncs, dumps => Dumps, logged => Logged}, State, 0};
+    Written = atomics:get(counters(), ?WRITTEN),
+    {reply, #{written => Written, syncs => Syncs, dumps => Dumps, logged => Logged}, State, 0};
 handle_call(Request, From, State = #state{waiting = Waiting}) ->
     Next = State#state{waiting = [{From, Request} | Waiting]},
     case length(Next#state.waiting) >= ?ROUND of
@@ -169,6 +172,7 @@ commit(Counters, Rise, Writes) ->
     Sum = {Meta, sum, chatcluster_logs:sum(Rows)},
     {atomic, ok} = mnesia:transaction(fun() -> put_rows([Sum | Rows]) end),
     ok = atomics:add(Counters, ?IN_MEMORY, 1),
+    ok = atomics:add(Counters, ?WRITTEN, length(Writes)),
     Rise =:= none orelse atomics:put(Counters, ?VERSION, Rise),
     erlang:external_size(Rows).
 
