@@ -1,4 +1,4 @@
-//! The ordered map that a replica is, as the core sees it: one embedded file now, a Mnesia node later.
+//! The ordered map that a replica is, as the core sees it: an embedded file, or a database node.
 
 use std::{collections::BTreeMap, ops::Bound};
 

@@ -142,16 +142,22 @@ impl Replica for Mnesia {
     }
 
     async fn read(&self, scans: Arc<[Scan]>) -> Result<Vec<Rows>, ReplicaError> {
-        let identity = self.link.identity().await?;
-        let said = self.link.call("read", &wire::read(identity, &scans)).await?;
-        wire::rows_of_all(said, &scans)
+        let read = async {
+            let identity = self.link.identity().await?;
+            let said = self.link.call("read", &wire::read(identity, &scans)).await?;
+            wire::rows_of_all(said, &scans)
+        };
+        // Who asks for the identity first is waited for by the others.
+        let late = |_| Err(unavailable("it does not answer".into()));
+        timeout(WITHIN, read).await.unwrap_or_else(late)
     }
 }
 
 /// What a failed call means for a write: that its outcome is unknown, unless it says that nothing was done.
 fn failed(error: CallError) -> ReplicaError {
     match error {
-        CallError::Overloaded => ReplicaError::Busy,
+        // The node has not heard of it.
+        CallError::Overloaded | CallError::TooLarge(_) => ReplicaError::Busy,
         error => ReplicaError::Unavailable(error.to_string()),
     }
 }

@@ -188,7 +188,7 @@ fn refusal(said: &Term) -> ReplicaError {
     }
     match said.tuple() {
         Some([why, _]) if why.is_atom("other") => {
-            unavailable("it is another node than before: its disk was emptied".into())
+            unavailable("it is another node than before: its disk was emptied or damaged".into())
         }
         Some([why, Term::Integer(highest)]) if why.is_atom("stale") => {
             unavailable(format!("it goes by layout {highest}, and this service by {LAYOUT}"))

@@ -65,18 +65,25 @@ impl Writer {
     /// Writes what comes, until nobody is left who could ask.
     pub(super) async fn run(mut self, mut requests: mpsc::Receiver<Request>) {
         while let Some(first) = requests.recv().await {
-            let group = gather(first, &mut requests);
-            match self.carry_out(&group).await {
-                Ok(replies) => {
-                    for (request, replies) in group.into_iter().zip(replies) {
-                        // Nobody may be waiting any more.
-                        let _ = request.answer.send(Ok(replies));
+            let mut groups = vec![gather(first, &mut requests)];
+            while let Some(mut group) = groups.pop() {
+                match self.carry_out(&group).await {
+                    Ok(replies) => {
+                        for (request, replies) in group.into_iter().zip(replies) {
+                            // Nobody may be waiting any more.
+                            let _ = request.answer.send(Ok(replies));
+                        }
                     }
-                }
-                Err(error) => {
-                    self.known.forget();
-                    for request in group {
-                        let _ = request.answer.send(Err(error.clone()));
+                    // Nothing was done: a half fits into a call, and reads less that others write to.
+                    Err(ReplicaError::Busy) if group.len() > 1 => {
+                        let later = group.split_off(group.len() / 2);
+                        groups.extend([later, group]);
+                    }
+                    Err(error) => {
+                        self.known.forget();
+                        for request in group {
+                            let _ = request.answer.send(Err(error.clone()));
+                        }
                     }
                 }
             }

@@ -246,7 +246,8 @@ async fn a_node_whose_disk_was_emptied_is_not_taken_for_the_one_before() {
     let (read, write) = eventually("another node", || async {
         let read = replica.read(vec![Scan::prefix(vec![1], 1)].into()).await.unwrap_err();
         let write = replica.apply(home(2, millis())).await.unwrap_err();
-        let text = |error: &ReplicaError| error.to_string().contains("its disk was emptied");
+        let text =
+            |error: &ReplicaError| error.to_string().contains("its disk was emptied or damaged");
         (text(&read) && text(&write)).then_some((read, write))
     })
     .await;
@@ -267,6 +268,11 @@ async fn damage_is_told_to_whoever_comes() {
     let log = database.data().join("LATEST.LOG");
     spoil(&log, b"alice");
     database.node.restart(true);
+    let known = eventually("an answer to who knew it", || async {
+        let error = replica.apply(home(9, millis())).await.unwrap_err().to_string();
+        error.contains("emptied or damaged").then_some(error)
+    });
+    println!("{}", known.await);
     let settings = Settings::new(database.node.address(), COOKIE);
     let comes = Mnesia::new(settings, Removal::Tombstone, wall_clock(), metrics());
     let error = eventually("an answer", || async {

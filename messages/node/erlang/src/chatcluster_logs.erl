@@ -3,103 +3,217 @@
 %% Mnesia can repair them itself (`auto_repair`), but says only in its log what it has lost, and goes on without an
 %% unreadable file as if it had been empty. Here is found out whether all is there that was ever acknowledged:
 %%
-%% - The log's end may be torn: what was not synced when the machine went down, and was acknowledged to nobody. It
-%%   is cut off. What cannot be read *before* a record is damage: that record was written only after what is before
-%%   it had been synced. Pages of the end may have come to the disk out of order, so the writer puts a sum into each
-%%   record, and one whose sum is wrong counts as what cannot be read.
-%% - The log before it was synced as a whole, and so were the tables' files; what the dumper was adding to them when
-%%   the machine went down is in that log.
+%% - The logs (the one before, while it is carried over, and the latest) may end in what was not synced when the
+%%   machine went down, and pages reach a disk in any order. So each write has a sum, a number, and the number up to
+%%   which all were synced by then. What is missing is damage if a later write says that it was synced; else it was
+%%   acknowledged to nobody, and is cut off with all that is behind it.
+%% - The tables' files are synced when they are closed. What the dumper was adding to one when the machine went
+%%   down is also in the log before, so its end may be torn.
 %%
-%% What is damaged stays beside the rest, as `*.damaged`, and the node says that it is not whole.
+%% What is damaged stays beside the rest, as `*.damaged`, and is looked at by people: while it is there, the node
+%% says at each start that it is not whole.
 -module(chatcluster_logs).
 
--export([check/1, sync/1, sync_previous/1, size/1, sum/1]).
+-export([check/1, opened/1, sync/1, sync_previous/1, size/1, sum/1]).
 
 -define(LATEST, "LATEST.LOG").
 -define(PREVIOUS, "PREVIOUS.LOG").
-%% A file of disk_log begins with 8 bytes.
+%% Nothing was acknowledged before this file was there.
+-define(OPENED, "OPENED").
+%% A file of disk_log begins with these, or with another second word while it is open.
 -define(HEAD, 8).
+-define(MAGIC, 1, 2, 3, 4).
+-define(CLOSED, 99, 88, 77, 11).
+%% Before each record stand its size and this; and an MD5 of the size from here on.
+-define(RECORD, 98, 87, 76, 65).
+-define(LONG, 65528).
+%% No write is that large: a size that says so cannot be read.
+-define(LARGEST, 64 * 1024 * 1024).
+-define(PIECE, 1024 * 1024).
 
 %% What the folder holds; it can be opened afterwards.
 -spec check(file:filename()) -> blank | whole | {damaged, [string()]}.
 check(Dir) ->
     ok = filelib:ensure_path(Dir),
-    Schema = filelib:is_regular(filename:join(Dir, "schema.DAT")),
-    case {Schema, filelib:wildcard("*.{DCD,DCL}", Dir)} of
-        {true, Tables} ->
-            Dumping = filelib:is_regular(filename:join(Dir, ?PREVIOUS)),
-            Files = Tables ++ filelib:wildcard("*.LOG", Dir),
-            case [File || File <- Files, look(Dir, File, Dumping) =:= damaged] of
-                [] -> whole;
-                Damaged -> {damaged, Damaged}
-            end;
-        {false, []} ->
-            %% Nothing was acknowledged before there were tables: what is here was left by a start that broke off.
-            [ok = file:delete(filename:join(Dir, File)) || File <- filelib:wildcard("*.{BUP,TMP,LOG}", Dir)],
-            blank;
-        {false, [_ | _]} ->
-            Text = "~ts holds tables and no schema.DAT; empty the folder, and the node is filled anew",
-            throw({unusable, io_lib:format(Text, [Dir])})
+    ok = sync_file(filename:dirname(filename:absname(Dir)), [directory]),
+    case {filelib:is_regular(path(Dir, ?OPENED)), filelib:wildcard("*.DCD", Dir)} of
+        {true, _} ->
+            opened_before(Dir);
+        {false, _} ->
+            %% What a first start has left that broke off.
+            [ok = file:delete(path(Dir, File)) || File <- filelib:wildcard("*.{DAT,DCD,DCL,BUP,TMP,LOG}", Dir)],
+            blank
     end.
 
-look(Dir, File, Dumping) ->
-    Path = filename:join(Dir, File),
-    Open = File =:= ?LATEST orelse (Dumping andalso filename:extension(File) =:= ".DCL"),
-    case scan(Path) of
-        {ok, 0} when Open ->
-            %% Made, and nothing written to it.
-            ok = file:delete(Path),
-            whole;
-        {ok, _} ->
-            keep(Path, all),
-            whole;
-        {torn, 0} when Open ->
-            ok = file:delete(Path),
-            whole;
-        {torn, Records} when Open ->
-            logger:notice("the end of ~ts is torn; what was not acknowledged is cut off", [File]),
-            keep(Path, Records),
-            whole;
-        _ ->
-            logger:error("~ts is damaged, and kept as ~ts.damaged", [File, File]),
-            {ok, _} = file:copy(Path, Path ++ ".damaged"),
-            keep(Path, all),
-            damaged
+opened_before(Dir) ->
+    filelib:is_regular(path(Dir, "schema.DAT")) orelse
+        throw({unusable, io_lib:format("~ts has no schema.DAT; empty the folder, and it is filled anew", [Dir])}),
+    %% A change of the tables may have broken off.
+    {ok, schema} = dets:open_file(schema, [{file, path(Dir, "schema.DAT")}, {keypos, 2}, {repair, true}]),
+    ok = dets:close(schema),
+    Dumping = filelib:is_regular(path(Dir, ?PREVIOUS)),
+    Logs = logs(Dir, [File || File <- [?PREVIOUS, ?LATEST], filelib:is_regular(path(Dir, File))]),
+    Tables = [File || File <- filelib:wildcard("*.{DCD,DCL}", Dir), table(Dir, File, Dumping) =:= damaged],
+    %% A start that broke off may have seen some before.
+    Before = [filename:rootname(File) || File <- filelib:wildcard("*.damaged", Dir)],
+    case lists:usort(Logs ++ Tables ++ Before) of
+        [] -> whole;
+        Damaged -> {damaged, Damaged}
     end.
 
-%% How many records are good, and whether something is wrong behind them, or before one of them.
--spec scan(file:filename()) -> {ok | torn, non_neg_integer()} | damaged.
-scan(Path) ->
-    case open(Path, [{mode, read_only}]) of
-        {ok, Log} ->
-            Scanned = scan(Log, disk_log:chunk(Log, start), {ok, 0}),
-            ok = disk_log:close(Log),
-            Scanned;
-        {error, {not_a_log_file, _}} ->
-            case filelib:file_size(Path) < ?HEAD of
-                true -> {torn, 0};
-                false -> damaged
+%% --- The logs, as one stream of writes -------------------------------------------------------------------------
+
+logs(Dir, Files) ->
+    Stream = lists:append([[{File, Found} || Found <- records(path(Dir, File))] || File <- Files]),
+    case judge(Stream, none, none) of
+        whole ->
+            [whole(path(Dir, File), lists:keymember(File, 1, Stream)) || File <- Files],
+            [];
+        {cut, Last} ->
+            logger:notice("the log's end is torn; what was not acknowledged is cut off"),
+            cut(Dir, Files, Last),
+            [];
+        damaged ->
+            [set_aside(Dir, File) || File <- Files],
+            Files
+    end.
+
+whole(Path, true) -> close(Path);
+%% Made, and nothing written to it. Mnesia would take it for one that has its header.
+whole(Path, false) -> ok = file:delete(Path).
+
+%% `Last` is where the good part ends, `Number` that of the last write in it.
+judge([], _, _) ->
+    whole;
+judge(Stream = [{File, {good, End, Record}} | Rest], Last, Number) ->
+    case place(Record) of
+        none -> judge(Rest, {File, End}, Number);
+        {Next, _} when Number =:= none; Next =:= Number + 1 -> judge(Rest, {File, End}, Next);
+        _ -> missing(Stream, Last, Number)
+    end;
+judge([{_, hole} | Rest], Last, Number) ->
+    missing(Rest, Last, Number).
+
+%% Something is missing behind the write with this number. Was it synced?
+missing(Stream, Last, Number) ->
+    Places = [place(Record) || {_, {good, _, Record}} <- Stream, element(1, Record) =/= log_header],
+    Synced = [Synced || {_, Synced} <- Places],
+    Before = case {Number, [Next || {Next, _} <- Places]} of
+        {none, [First | _]} -> First - 2;
+        {none, []} -> 0;
+        _ -> Number
+    end,
+    case lists:member(none, Places) orelse lists:any(fun(Up) -> Up > Before end, Synced) of
+        true -> damaged;
+        false -> {cut, Last}
+    end.
+
+%% The number of a write and the number up to which all were synced; `none` for what Mnesia writes by itself.
+place(Commit) when element(1, Commit) =:= commit ->
+    Meta = chatcluster_tables:meta(),
+    case lists:keyfind({Meta, sum}, 1, element(5, Commit)) of
+        {_, {Meta, sum, {Place, _}}, write} -> Place;
+        false -> none
+    end;
+place(_) ->
+    none.
+
+cut(Dir, Files, none) ->
+    [ok = file:delete(path(Dir, File)) || File <- Files],
+    ok;
+cut(Dir, Files, {Last, End}) ->
+    {Good, [Last | Behind]} = lists:splitwith(fun(File) -> File =/= Last end, Files),
+    [close(path(Dir, File)) || File <- Good],
+    truncate(path(Dir, Last), End),
+    [ok = file:delete(path(Dir, File)) || File <- Behind],
+    ok.
+
+%% --- The tables' files ------------------------------------------------------------------------------------------
+
+table(Dir, File, Dumping) ->
+    Path = path(Dir, File),
+    Growing = Dumping andalso filename:extension(File) =:= ".DCL",
+    case lists:splitwith(fun(Found) -> Found =/= hole end, records(Path)) of
+        {_, []} -> close(Path), whole;
+        {[], [hole]} when Growing -> ok = file:delete(Path), whole;
+        {Good, [hole]} when Growing -> {good, End, _} = lists:last(Good), truncate(Path, End), whole;
+        _ -> set_aside(Dir, File), damaged
+    end.
+
+%% --- Records of a file of disk_log ------------------------------------------------------------------------------
+
+%% All that can be read, with where it ends, and where something cannot.
+-spec records(file:filename()) -> [{good, pos_integer(), term()} | hole].
+records(Path) ->
+    {ok, File} = file:open(Path, [read, raw, binary]),
+    Found = case file:read(File, ?HEAD) of
+        {ok, <<?MAGIC, _:32>>} -> records(File, <<>>, ?HEAD, []);
+        eof -> [];
+        %% Its first page is missing.
+        {ok, _} -> records(File, <<>>, ?HEAD, [hole])
+    end,
+    ok = file:close(File),
+    lists:reverse(Found).
+
+records(File, Bytes, At, Found) ->
+    case record(Bytes) of
+        {Record, Length, Rest} ->
+            records(File, Rest, At + Length, [{good, At + Length, Record} | Found]);
+        bad ->
+            skip(File, Bytes, At, hole(Found));
+        more ->
+            case file:read(File, ?PIECE) of
+                {ok, More} -> records(File, <<Bytes/binary, More/binary>>, At, Found);
+                eof when Bytes =:= <<>> -> Found;
+                eof -> skip(File, Bytes, At, hole(Found))
             end
     end.
 
-scan(_, eof, Scanned) -> Scanned;
-scan(_, {error, _}, {_, Good}) -> {torn, Good};
-scan(Log, {Next, Records}, Scanned) -> scan(Log, disk_log:chunk(Log, Next), good(Records, Scanned));
-%% The records come before the bytes that cannot be read.
-scan(Log, {Next, Records, _Bytes}, Scanned) ->
-    Read = case good(Records, Scanned) of
-        {_, Good} -> {torn, Good};
-        damaged -> damaged
-    end,
-    scan(Log, disk_log:chunk(Log, Next), Read).
+hole([hole | _] = Found) -> Found;
+hole(Found) -> [hole | Found].
 
-good([], Scanned) -> Scanned;
-good(_, damaged) -> damaged;
-good([Record | Records], {Before, Good}) ->
-    case {is_as_written(Record), Before} of
-        {true, ok} -> good(Records, {ok, Good + 1});
-        {true, torn} -> damaged;
-        {false, _} -> good(Records, {torn, Good})
+%% Goes on where another record may begin.
+skip(File, Bytes, At, Found) ->
+    case binary:match(Bytes, <<?RECORD>>, [{scope, {min(5, byte_size(Bytes)), max(0, byte_size(Bytes) - 5)}}]) of
+        {Where, _} ->
+            Skipped = Where - 4,
+            <<_:Skipped/binary, Rest/binary>> = Bytes,
+            records(File, Rest, At + Skipped, Found);
+        nomatch ->
+            Skipped = max(0, byte_size(Bytes) - 7),
+            <<_:Skipped/binary, Rest/binary>> = Bytes,
+            case file:read(File, ?PIECE) of
+                {ok, More} -> skip(File, <<Rest/binary, More/binary>>, At + Skipped, Found);
+                eof -> Found
+            end
+    end.
+
+record(<<Size:32, ?RECORD, Rest/binary>>) when Size < ?LONG -> term(Size, 8, Rest);
+record(<<Size:32, ?RECORD, Sum:16/binary, Rest/binary>>) when Size < ?LARGEST ->
+    case erlang:md5(<<Size:32>>) of
+        Sum -> term(Size, 24, Rest);
+        _ -> bad
+    end;
+record(<<Size:32, ?RECORD, Rest/binary>>) when Size < ?LARGEST, byte_size(Rest) < 16 -> more;
+record(Bytes) when byte_size(Bytes) < 8 -> more;
+record(_) -> bad.
+
+term(Size, Head, Bytes) ->
+    case Bytes of
+        <<Term:Size/binary, Rest/binary>> ->
+            try binary_to_term(Term, [used]) of
+                {Record, Size} ->
+                    case is_as_written(Record) of
+                        true -> {Record, Head + Size, Rest};
+                        false -> bad
+                    end;
+                _ ->
+                    bad
+            catch
+                error:badarg -> bad
+            end;
+        _ ->
+            more
     end.
 
 %% Mnesia's record of a transaction has the changes of tables of disc_copies in its fifth place.
@@ -107,7 +221,7 @@ is_as_written(Commit) when element(1, Commit) =:= commit ->
     Meta = chatcluster_tables:meta(),
     Changes = element(5, Commit),
     case lists:keyfind({Meta, sum}, 1, Changes) of
-        {_, {Meta, sum, Sum}, write} -> Sum =:= sum([row(Change) || Change <- Changes]);
+        {_, {Meta, sum, {Place, Sum}}, write} -> Sum =:= sum([{Meta, place, Place} | [row(Change) || Change <- Changes]]);
         false -> true
     end;
 is_as_written(_) ->
@@ -129,51 +243,64 @@ sum_of({Table, Key, Value}) when is_binary(Value) ->
     erlang:crc32([atom_to_binary(Table), 1, <<(byte_size(Key)):32>>, Key, Value]);
 sum_of(Row) -> erlang:crc32(term_to_binary(Row)).
 
-%% Leaves a file that was closed in order, with its first records.
-keep(Path, all) ->
-    case open(Path, [{repair, true}]) of
-        {ok, Log} -> close(Log);
-        {repaired, Log, _, _} -> close(Log);
-        {error, {not_a_log_file, _}} -> ok = file:delete(Path)
-    end;
-keep(Path, Records) ->
-    Copy = Path ++ ".TMP",
+%% --- Changing files so that a power cut leaves them as they were, or as they are to be ------------------------------
+
+%% Mnesia takes a file that was not closed for broken. (disk_log's own repair puts an unsynced copy in its place.)
+close(Path) ->
+    change(Path, fun(File) -> file:pwrite(File, 4, <<?CLOSED>>) end).
+
+truncate(Path, End) ->
+    change(Path, fun(File) ->
+        {ok, End} = file:position(File, End),
+        ok = file:truncate(File),
+        file:pwrite(File, 0, <<?MAGIC, ?CLOSED>>)
+    end).
+
+change(Path, How) ->
+    {ok, File} = file:open(Path, [read, write, raw]),
+    case file:position(File, eof) of
+        %% Made, and nothing came to the disk.
+        {ok, Size} when Size < ?HEAD -> ok = file:delete(Path);
+        {ok, _} -> ok = How(File), ok = file:sync(File)
+    end,
+    ok = file:close(File).
+
+%% Keeps a damaged file for people, and leaves what can be read of it.
+set_aside(Dir, File) ->
+    Path = path(Dir, File),
+    logger:error("~ts is damaged, and kept as ~ts.damaged", [File, File]),
+    {ok, _} = file:copy(Path, Path ++ ".damaged"),
+    ok = sync_file(Path ++ ".damaged", []),
+    ok = sync_file(Dir, [directory]),
+    {Name, Copy} = {{?MODULE, copy}, Path ++ ".TMP"},
     _ = file:delete(Copy),
-    {ok, From} = open(Path, [{mode, read_only}]),
-    {ok, To} = disk_log:open([{name, {?MODULE, copy}}, {file, Copy}]),
-    ok = copy(From, To, disk_log:bchunk(From, start), Records),
-    ok = disk_log:close(From),
-    close(To),
-    ok = file:rename(Copy, Path).
+    {ok, Name} = disk_log:open([{name, Name}, {file, Copy}]),
+    ok = disk_log:log_terms(Name, [Record || {good, _, Record} <- records(Path)]),
+    ok = disk_log:sync(Name),
+    ok = disk_log:close(Name),
+    ok = sync_file(Copy, []),
+    ok = file:rename(Copy, Path),
+    damaged.
 
-copy(_, _, _, 0) -> ok;
-copy(From, To, Chunk, Records) ->
-    {Next, Read} = {element(1, Chunk), element(2, Chunk)},
-    Some = lists:sublist(Read, Records),
-    ok = disk_log:blog_terms(To, Some),
-    copy(From, To, disk_log:bchunk(From, Next), Records - length(Some)).
-
-open(Path, Options) ->
-    disk_log:open([{name, ?MODULE}, {file, Path}, {quiet, true} | Options]).
-
-close(Log) ->
-    ok = disk_log:sync(Log),
-    ok = disk_log:close(Log).
+%% All is on disk: from now on the folder is no new one.
+-spec opened(file:filename()) -> ok.
+opened(Dir) ->
+    ok = sync(Dir),
+    ok = file:write_file(path(Dir, ?OPENED), <<>>),
+    sync(Dir).
 
 %% All that is in the folder, and the names in it.
 -spec sync(file:filename()) -> ok.
 sync(Dir) ->
     {ok, Files} = file:list_dir(Dir),
-    [sync_file(filename:join(Dir, File), []) || File <- Files],
+    [sync_file(path(Dir, File), []) || File <- Files],
     sync_file(Dir, [directory]).
 
-%% The log that is being carried over, if one is, and its name.
+%% The log that is being carried over, if one is, and the names.
 -spec sync_previous(file:filename()) -> ok.
 sync_previous(Dir) ->
-    case sync_file(filename:join(Dir, ?PREVIOUS), []) of
-        ok -> sync_file(Dir, [directory]);
-        absent -> ok
-    end.
+    _ = sync_file(path(Dir, ?PREVIOUS), []),
+    sync_file(Dir, [directory]).
 
 sync_file(Path, Options) ->
     case file:open(Path, [read, raw | Options]) of
@@ -181,10 +308,16 @@ sync_file(Path, Options) ->
             ok = file:sync(File),
             ok = file:close(File);
         {error, enoent} ->
-            absent
+            absent;
+        %% `lost+found`, and what people have put there.
+        {error, eisdir} ->
+            ok
     end.
 
 %% Bytes of the logs that are not carried over yet.
 -spec size(file:filename()) -> non_neg_integer().
 size(Dir) ->
-    lists:sum([filelib:file_size(filename:join(Dir, File)) || File <- [?LATEST, ?PREVIOUS]]).
+    lists:sum([filelib:file_size(path(Dir, File)) || File <- [?LATEST, ?PREVIOUS]]).
+
+path(Dir, File) ->
+    filename:join(Dir, File).

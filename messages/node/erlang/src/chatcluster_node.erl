@@ -29,10 +29,6 @@
 %% Rows in the scan's direction; whether there may be more.
 -type rows() :: {[{key(), value()}], boolean()}.
 
-%% A write names the time by which it was decided. One that differs by more was under way for too long, or a clock
-%% is wrong: the machine's is meant, since Erlang's own goes on smoothly where that one jumps.
--define(SKEW, 5000).
-
 %% Starts the node, for `erl -s chatcluster_node`. When a part of it ends, all of it does: whoever started the
 %% program starts it again, and it reads what is on disk.
 -spec start() -> ok.
@@ -85,32 +81,33 @@ describe() ->
     | {changed, [{Index :: pos_integer(), value() | absent | rows()}]}
     | {clock, Now :: integer()}
     | refusal().
-write(To, Decided, Checks, Writes) ->
-    Now = os:system_time(millisecond),
-    ok = have_tables([What || {What, _} <- Checks]),
-    ok = have_tables([key(Write) || Write <- Writes]),
+write(To, Decided, Checks, Writes) when is_integer(Decided) ->
+    lists:foreach(fun({What, _}) -> place(What) end, Checks),
+    Keys = [written(Write) || Write <- Writes],
+    length(lists:usort(Keys)) =:= length(Keys) orelse error(a_key_twice),
     case chatcluster_writer:refusal(To) of
-        none when abs(Now - Decided) > ?SKEW -> {clock, Now};
-        none -> chatcluster_writer:write(To, Checks, Writes);
+        none -> chatcluster_writer:write(To, Decided, Checks, Writes);
         Refusal -> Refusal
     end.
 
-%% Reads ranges, all from one state of the map that is on disk and synced.
+%% Reads ranges of one table each, all from one state of the map that is on disk and synced.
 -spec read(to(), [scan()]) -> {ok, [rows()]} | refusal().
 read(To, Scans) ->
-    ok = have_tables(Scans),
+    lists:foreach(fun place/1, Scans),
     case chatcluster_writer:refusal(To) of
         none -> {ok, chatcluster_reader:read(Scans)};
         Refusal -> Refusal
     end.
 
-%% Raises what a caller has done wrong here, and not in the writer, which would take the node along.
-have_tables(Places) ->
-    lists:foreach(fun(Place) -> chatcluster_tables:name(key(Place)) end, Places).
+%% Raise what a caller has done wrong here, and not in the writer, which would take the node along.
 
-key(Key) when is_binary(Key) -> Key;
-key({Key, _}) -> Key;
-key({From, _, _, _, _}) -> From.
+place({From, To, Down, Rows, Bytes}) when is_binary(To), is_boolean(Down), is_integer(Rows), is_integer(Bytes) ->
+    place(From);
+place(Key) when is_binary(Key) ->
+    chatcluster_tables:name(Key).
+
+written({Key, Value}) when is_binary(Value) -> written(Key);
+written(Key) when is_binary(Key) -> _ = chatcluster_tables:name(Key), Key.
 
 %% Counts, for metrics and for people.
 -spec info() -> #{atom() => term()}.

@@ -63,11 +63,18 @@ open(Found) ->
     ok = wait(),
     upgrade(read(schema)),
     case Found of
-        {damaged, _} -> write([{whole, false}]);
+        %% Nobody may take it for the one that had all.
+        {damaged, _} -> write([{whole, false}, {identity, identity()}]);
         _ -> ok
     end,
-    %% Mnesia does not sync the files of new tables.
-    chatcluster_logs:sync(folder()).
+    %% Else the dumper now and then copies a table as it is, with what is not synced: after a crash one table would
+    %% have a write that the others have not. (0 stands for never; at the start it may.)
+    ok = set_never_copied(),
+    chatcluster_logs:opened(folder()).
+
+set_never_copied() ->
+    _ = mnesia_lib:set(dc_dump_limit, 0),
+    ok.
 
 %% Tables that are missing: all of a new map, or those of a newer schema.
 create() ->
@@ -92,10 +99,13 @@ upgrade(?SCHEMA) ->
     ok;
 upgrade(absent) ->
     %% Of its own, so that a node whose disk was emptied is not taken for the one that it was.
-    Identity = binary:encode_hex(crypto:strong_rand_bytes(16)),
-    write([{schema, ?SCHEMA}, {identity, Identity}, {whole, true}, {version, 0}]);
+    write([{schema, ?SCHEMA}, {identity, identity()}, {whole, true}, {version, 0}]);
 upgrade(Newer) ->
     throw({unusable, io_lib:format("its tables have schema ~0p, and this module knows ~0p", [Newer, ?SCHEMA])}).
+
+%% Another one whenever something may be missing that was acknowledged.
+identity() ->
+    binary:encode_hex(crypto:strong_rand_bytes(16)).
 
 %% What the node knows about itself: who it is, and whether it has all that it ever acknowledged.
 -spec own() -> #{identity => binary(), whole => boolean(), version => non_neg_integer()}.

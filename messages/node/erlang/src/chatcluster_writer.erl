@@ -9,7 +9,7 @@
 -module(chatcluster_writer).
 -behaviour(gen_server).
 
--export([start_link/0, write/3, read/1, begun/0, synced/1, refusal/1, info/0]).
+-export([start_link/0, write/4, read/1, begun/0, synced/1, refusal/1, info/0]).
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2]).
 
 -define(BEGUN, 1).
@@ -24,6 +24,9 @@
 -define(LOG, 16 * 1024 * 1024).
 %% Longer than any caller waits.
 -define(PATIENCE, 60000).
+%% A write names the time by which it was decided. One that differs by more was under way for too long, or a clock
+%% is wrong: the machine's is meant, since Erlang's own goes on smoothly where that one jumps.
+-define(SKEW, 5000).
 
 -record(state, {
     waiting = [] :: [{gen_server:from(), tuple()}],
@@ -36,8 +39,8 @@
 start_link() ->
     gen_server:start_link({local, ?MODULE}, ?MODULE, [], []).
 
-write(To, Checks, Writes) ->
-    gen_server:call(?MODULE, {write, To, Checks, Writes}, ?PATIENCE).
+write(To, Decided, Checks, Writes) ->
+    gen_server:call(?MODULE, {write, To, Decided, Checks, Writes}, ?PATIENCE).
 
 %% Reads between two writes.
 read(Scans) ->
@@ -66,7 +69,7 @@ synced(State) ->
 
 %% Whether a caller is to be refused, whatever it wants.
 -spec refusal(chatcluster_node:to()) -> none | chatcluster_node:refusal().
-refusal({Identity, Version}) ->
+refusal({Identity, Version}) when is_integer(Version), Version >= 0, Version < 1 bsl 32 ->
     case persistent_term:get(?MODULE, starting) of
         starting ->
             starting;
@@ -79,6 +82,12 @@ refusal({Identity, Version}) ->
     end.
 
 init([]) ->
+    %% Mnesia writes to its log without looking at an answer, and disk_log forgets what it could not write: the sync
+    %% that follows says ok. Owners are told before they get the answer to a sync.
+    Log = filename:join(mnesia:system_info(directory), "LATEST.LOG"),
+    {ok, latest_log} = disk_log:open([{name, latest_log}, {file, Log}, {repair, false}, {notify, true}]),
+    %% Of the tables' files Mnesia is told, and tells us.
+    {ok, _} = mnesia:subscribe(system),
     Counters = atomics:new(5, []),
     #{identity := Identity, version := Version} = chatcluster_tables:own(),
     ok = atomics:put(Counters, ?VERSION, Version),
@@ -108,6 +117,14 @@ handle_info({'DOWN', Dump, process, _, Reason}, State = #state{dumping = Dump, d
     %% Nothing is lost while the log is there, but it would grow for ever.
     Reason =:= dumped orelse exit({dump, Reason}),
     {noreply, State#state{dumping = none, dumps = Dumps + 1}, 0};
+handle_info({disk_log, _, latest_log, {error_status, {error, Why}}}, _) ->
+    exit({log, Why});
+%% What comes behind "error reason" is text already, of which this one tells of no error.
+handle_info({mnesia_system_event, {mnesia_info, "Warning Log file" ++ _, [_, Text]}}, State) ->
+    lists:flatten(Text) =:= "{error_status,ok}\n" orelse exit({log, lists:flatten(Text)}),
+    {noreply, State, 0};
+handle_info({mnesia_system_event, {mnesia_info, "Failed syncing" ++ _, Why}}, _) ->
+    exit({log, Why});
 handle_info(_, State) ->
     {noreply, State, 0}.
 
@@ -137,8 +154,11 @@ do(_, {read, Scans}) ->
     {[chatcluster_reader:scan(Scan) || Scan <- Scans], 0};
 do(_, synced) ->
     {ok, 0};
-do(Counters, {write, To = {_, Version}, Checks, Writes}) ->
+do(Counters, {write, To = {_, Version}, Decided, Checks, Writes}) ->
+    Now = os:system_time(millisecond),
     case refusal(To) of
+        none when abs(Now - Decided) > ?SKEW ->
+            {{clock, Now}, 0};
         none ->
             case changed(Checks, 1, []) of
                 [_ | _] = Changed -> {{changed, Changed}, 0};
@@ -169,7 +189,10 @@ commit(Counters, Rise, Writes) ->
     ok = atomics:add(Counters, ?BEGUN, 1),
     Meta = chatcluster_tables:meta(),
     Rows = [{Meta, version, Rise} || Rise =/= none] ++ [row(Write) || Write <- Writes],
-    Sum = {Meta, sum, chatcluster_logs:sum(Rows)},
+    %% Which write this is, and up to which all were synced before: so it can be told whether one that is missing
+    %% after a crash was acknowledged.
+    Place = {atomics:get(Counters, ?BEGUN), atomics:get(Counters, ?SYNCED)},
+    Sum = {Meta, sum, {Place, chatcluster_logs:sum([{Meta, place, Place} | Rows])}},
     {atomic, ok} = mnesia:transaction(fun() -> put_rows([Sum | Rows]) end),
     ok = atomics:add(Counters, ?IN_MEMORY, 1),
     ok = atomics:add(Counters, ?WRITTEN, length(Writes)),
@@ -194,14 +217,21 @@ own(Binary) ->
         false -> Binary
     end.
 
-%% The log is on disk. If Mnesia has begun another one in between, what was written may be in the one before, which
-%% is renamed without a sync. (The writer says when, but Mnesia does it by itself as well, after 49 days.)
+%% The log is on disk. Mnesia may have begun another one in between: then what was written may be in the one before,
+%% which is renamed without a sync.
 sync() ->
+    %% disk_log forgets who waits for a sync when something fails; nobody is served by a node that waits for ever.
+    {ok, Late} = timer:kill_after(?PATIENCE),
     ok = disk_log:sync(latest_log),
-    chatcluster_logs:sync_previous(chatcluster_tables:folder()).
+    ok = chatcluster_logs:sync_previous(chatcluster_tables:folder()),
+    {ok, cancel} = timer:cancel(Late),
+    receive
+        {disk_log, _, latest_log, {error_status, {error, Why}}} -> exit({log, Why})
+    after 0 ->
+        ok
+    end.
 
-%% Carries the log over to the tables' files beside the writing. All in it is synced now, and Mnesia syncs the
-%% files before it removes the log.
+%% Carries the log over to the tables' files beside the writing. Mnesia syncs the files before it removes the log.
 dump(State = #state{logged = Logged, dumping = none}) when Logged > ?LOG ->
     {_, Dump} = spawn_monitor(fun() -> exit(mnesia:dump_log()) end),
     State#state{dumping = Dump, logged = 0};

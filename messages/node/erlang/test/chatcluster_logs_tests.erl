@@ -8,6 +8,11 @@ files_test_() ->
         fun an_empty_folder_is_blank/1,
         fun what_a_broken_off_creation_left_is_blank/1,
         fun tables_without_a_schema_are_not_taken_for_blank/1,
+        fun a_record_without_its_head_is_damage/1,
+        fun a_hole_in_what_was_not_synced_is_cut_off/1,
+        fun a_write_that_is_missing_without_a_trace_is_damage/1,
+        fun both_logs_are_one/1,
+        fun damage_is_told_again_at_the_next_start/1,
         fun a_torn_end_is_cut_off/1,
         fun an_end_with_a_hole_is_cut_off/1,
         fun a_hole_before_a_record_is_damage/1,
@@ -28,22 +33,31 @@ folder() ->
     ok = filelib:ensure_path(Dir),
     Dir.
 
-%% A log as Mnesia writes it, of transactions with one value each. Not closed, as after a crash.
+%% A log as Mnesia writes it, of writes with one value each, of which all before were synced. Not closed, as after a
+%% crash.
 log(Dir, File, Values) ->
-    ok = file:write_file(filename:join(Dir, "schema.DAT"), <<>>),
+    Places = [{Number, Number - 1} || Number <- lists:seq(1, length(Values))],
+    log(Dir, File, Places, Values).
+
+log(Dir, File, Places, Values) ->
+    [ok = file:write_file(filename:join(Dir, Made), <<>>) || Made <- ["schema.DAT", "OPENED"]],
+    _ = file:delete(filename:join(Dir, "schema.DAT")),
+    {ok, schema} = dets:open_file(schema, [{file, filename:join(Dir, "schema.DAT")}, {keypos, 2}]),
+    ok = dets:close(schema),
     Path = filename:join(Dir, File),
     {ok, Log} = disk_log:open([{name, test}, {file, Path}]),
-    ok = disk_log:log_terms(Log, [{log_header, trans_log} | [commit(Value) || Value <- Values]]),
+    Commits = lists:zipwith(fun commit/2, Places, Values),
+    ok = disk_log:log_terms(Log, [{log_header, trans_log} | Commits]),
     ok = disk_log:sync(Log),
     {ok, Written} = file:read_file(Path),
     ok = disk_log:close(Log),
     ok = file:write_file(Path, Written),
     Path.
 
-commit(Value) ->
+commit(Place, Value) ->
     Row = {archive, <<1, "key">>, Value},
-    Sum = chatcluster_logs:sum([Row]),
     Meta = chatcluster_tables:meta(),
+    Sum = {Place, chatcluster_logs:sum([{Meta, place, Place}, Row])},
     Changes = [{{archive, <<1, "key">>}, Row, write}, {{Meta, sum}, {Meta, sum, Sum}, write}],
     {commit, node(), presume_commit, [], Changes, [], [], []}.
 
@@ -77,8 +91,47 @@ what_a_broken_off_creation_left_is_blank(Dir) ->
     ?assertNot(filelib:is_file(Left)).
 
 tables_without_a_schema_are_not_taken_for_blank(Dir) ->
-    ok = file:write_file(filename:join(Dir, "archive.DCD"), <<"something">>),
+    log(Dir, "archive.DCD", [<<"one">>]),
+    ok = file:delete(filename:join(Dir, "schema.DAT")),
     ?assertThrow({unusable, _}, chatcluster_logs:check(Dir)).
+
+%% The heads of records are read, too, not only what is in them.
+a_record_without_its_head_is_damage(Dir) ->
+    Log = log(Dir, "LATEST.LOG", [<<"one">>, <<"two">>, <<"three">>]),
+    {ok, Bytes} = file:read_file(Log),
+    [_, {At, 4} | _] = binary:matches(Bytes, <<98, 87, 76, 65>>),
+    <<Before:(At - 4)/binary, _:64, Behind/binary>> = Bytes,
+    ok = file:write_file(Log, [Before, <<0:64>>, Behind]),
+    ?assertEqual({damaged, ["LATEST.LOG"]}, chatcluster_logs:check(Dir)).
+
+%% Three writes of one round, synced together: what is missing of them was acknowledged to nobody.
+a_hole_in_what_was_not_synced_is_cut_off(Dir) ->
+    Values = [<<"one">>, binary:copy(<<"two">>, 3000), <<"three">>],
+    Log = log(Dir, "LATEST.LOG", [{1, 0}, {2, 1}, {3, 1}], Values),
+    overwrite(Log, binary:copy(<<"two">>, 1000), binary:copy(<<0>>, 3000)),
+    ?assertEqual(whole, chatcluster_logs:check(Dir)),
+    ?assertEqual([<<"one">>], values(Log)).
+
+a_write_that_is_missing_without_a_trace_is_damage(Dir) ->
+    log(Dir, "LATEST.LOG", [{1, 0}, {3, 2}], [<<"one">>, <<"three">>]),
+    ?assertEqual({damaged, ["LATEST.LOG"]}, chatcluster_logs:check(Dir)).
+
+%% The log before was not synced when it was renamed, and the other one came to the disk first.
+both_logs_are_one(Dir) ->
+    Previous = log(Dir, "PREVIOUS.LOG", [{5, 4}, {6, 4}], [<<"five">>, <<"six">>]),
+    log(Dir, "LATEST.LOG", [{7, 4}], [<<"seven">>]),
+    ?assertEqual(whole, chatcluster_logs:check(Dir)),
+    ?assertEqual([<<"five">>, <<"six">>], values(Previous)),
+    cut(Previous, 5),
+    ?assertEqual(whole, chatcluster_logs:check(Dir)),
+    ?assertEqual([<<"five">>], values(Previous)),
+    ?assertNot(filelib:is_file(filename:join(Dir, "LATEST.LOG"))),
+    log(Dir, "LATEST.LOG", [{7, 6}], [<<"seven">>]),
+    ?assertEqual({damaged, ["LATEST.LOG", "PREVIOUS.LOG"]}, chatcluster_logs:check(Dir)).
+
+damage_is_told_again_at_the_next_start(Dir) ->
+    log(Dir, "LATEST.LOG", [{1, 0}, {3, 2}], [<<"one">>, <<"three">>]),
+    [?assertEqual({damaged, ["LATEST.LOG"]}, chatcluster_logs:check(Dir)) || _ <- [1, 2, 3]].
 
 a_torn_end_is_cut_off(Dir) ->
     Log = log(Dir, "LATEST.LOG", [<<"one">>, <<"two">>, binary:copy(<<"3">>, 9000)]),
@@ -104,6 +157,7 @@ a_changed_record_before_another_is_damage(Dir) ->
         begin
             Log = log(Dir, "LATEST.LOG", [<<"first value">>, <<"second value">>]),
             overwrite(Log, Was, Is),
+            _ = file:delete(Log ++ ".damaged"),
             ?assertEqual({damaged, ["LATEST.LOG"]}, chatcluster_logs:check(Dir))
         end
      || {Was, Is} <- [{<<"first">>, <<"worst">>}, {<<"key">>, <<"kex">>}]

@@ -18,6 +18,9 @@ node_test_() ->
         fun what_is_wrong_with_a_call_is_told_and_harms_nobody/1,
         fun a_read_sees_all_of_a_write_or_nothing/1,
         fun the_log_is_carried_over_and_nothing_is_lost/1,
+        fun a_folder_among_the_files_is_left_alone/1,
+        fun who_was_damaged_is_another_node/1,
+        fun a_first_start_that_broke_off_begins_anew/1,
         fun values_do_not_keep_the_messages_that_they_came_in/1
     ],
     {foreach, fun start/0, fun stop/1, [fun(Dir) -> {timeout, 60, {name(Test), fun() -> Test(Dir) end}} end || Test <- Tests]}.
@@ -125,6 +128,17 @@ what_is_wrong_with_a_call_is_told_and_harms_nobody(_) ->
             fun() -> chatcluster_node:read(to(0), [Scan]) end
         ]
     ],
+    [
+        ?assertError(_, Call())
+     || Call <- [
+            fun() -> write([foo], []) end,
+            fun() -> write([], [{?A, 5}]) end,
+            fun() -> write([], [?ALL]) end,
+            fun() -> write([], [{?A, <<"1">>}, {?A, <<"2">>}]) end,
+            fun() -> chatcluster_node:read(to(0), [{<<1>>, <<2>>, up, 1, 1}]) end,
+            fun() -> chatcluster_node:write(to(1 bsl 70), os:system_time(millisecond), [], []) end
+        ]
+    ],
     ?assertEqual(ok, write([], [{?A, <<"1">>}])).
 
 a_read_sees_all_of_a_write_or_nothing(_) ->
@@ -160,6 +174,28 @@ the_log_is_carried_over_and_nothing_is_lost(Dir) ->
     restart(Dir),
     [?assertEqual(<<Key/binary, Value/binary>>, value(Key)) || Key <- Keys],
     ?assertMatch(#{records := #{archive := 300}}, chatcluster_node:info()).
+
+a_folder_among_the_files_is_left_alone(Dir) ->
+    ok = file:make_dir(filename:join(Dir, "lost+found")),
+    restart(Dir),
+    ?assertMatch(#{whole := true}, chatcluster_node:describe()).
+
+who_was_damaged_is_another_node(Dir) ->
+    #{identity := Identity} = chatcluster_node:describe(),
+    halt_writer(),
+    ok = file:write_file(filename:join(Dir, "archive.DCD.damaged"), <<"a start before has found it">>),
+    start(Dir),
+    #{identity := Other, whole := Whole} = chatcluster_node:describe(),
+    ?assertNot(Whole),
+    ?assertNotEqual(Identity, Other).
+
+a_first_start_that_broke_off_begins_anew(Dir) ->
+    halt_writer(),
+    ok = file:delete(filename:join(Dir, "OPENED")),
+    ok = file:write_file(filename:join(Dir, "archive.DCD"), <<>>),
+    ?assertEqual(blank, chatcluster_logs:check(Dir)),
+    start(Dir),
+    ?assertEqual(ok, write([], [{?A, <<"1">>}])).
 
 dumped(0) ->
     ?assert(false);
