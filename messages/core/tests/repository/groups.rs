@@ -270,6 +270,67 @@ fn what_was_allowed_when_it_came_is_finished_though_its_sender_has_been_removed(
     assert!(service.store(&says("bob", "r3", 910)).is_err());
 }
 
+/// These replicas have a message to the group, pending under its id.
+fn reaches(append: &Append, replicas: &[MemoryReplica]) {
+    for replica in replicas {
+        let Append { id, message } = append.clone();
+        let group = Some(replica.basis(lunch(), None));
+        let part = Part::Home { id, message, claim: Claim::First, group };
+        let replies = replica.apply_alone(Batch(vec![Unit(vec![part])]));
+        assert_eq!(replies[0].stop, None);
+    }
+}
+
+/// A pod died when it had stored two messages on a majority. The first one has moved up since, the second one
+/// was finished where it was, and who sent them was removed.
+#[test]
+fn what_follows_a_message_that_moved_up_moves_though_its_sender_has_been_removed() {
+    let first = |millis| says("bob", "r1", millis);
+    let second = |millis| says("bob", "r2", millis);
+    for away in [0, 1, 2] {
+        let service = Service::of_three();
+        group(&service);
+        reaches(&first(10), &service.replicas[..2]);
+        reaches(&second(11), &service.replicas[..2]);
+        let one = with_away(&service, Some(0), || service.store(&first(100))).unwrap();
+        assert_eq!(one.id, first(100).id);
+        with_away(&service, None, || service.finish_pending(MessageId::floor(NOW + 50)));
+        service.store(&changes("alice", "r3", 20, &remove("bob"))).unwrap();
+
+        let two = with_away(&service, Some(away), || service.store(&second(200))).unwrap();
+        assert!(one.id < two.id, "without {away}: {} and {}", one.id, two.id);
+        for away in [0, 1, 2] {
+            let repeat = with_away(&service, Some(away), || service.store(&second(300)));
+            assert_eq!(repeat.unwrap().id, two.id);
+        }
+        let waiting = with_away(&service, None, || service.waiting("carol", "phone"));
+        assert!(waiting.contains(&two.id));
+        let later = MessageId::floor(NOW + 1000);
+        service.finish_pending(later);
+        assert_eq!(service.finish_pending(later), 0, "without {away}");
+    }
+}
+
+/// The first message is pending on too few replicas, the second one is complete, and their sender was removed.
+#[test]
+fn what_is_complete_behind_what_moves_up_moves_though_its_sender_has_been_removed() {
+    let (first, second) = (says("bob", "r1", 10), says("bob", "r2", 11));
+    let service = Service::of_three();
+    group(&service);
+    reaches(&first, &service.replicas[..2]);
+    reaches(&second, &service.replicas[..2]);
+    for replica in &service.replicas[..2] {
+        let Append { id, message } = second.clone();
+        let part = Part::Complete { id, stored: id, message, devices: vec![] };
+        replica.apply_alone(Batch(vec![Unit(vec![part])]));
+    }
+    service.store(&changes("alice", "r3", 20, &remove("bob"))).unwrap();
+    let batch = vec![says("bob", "r1", 100), says("bob", "r2", 101)];
+    let outcomes = with_away(&service, Some(0), || service.append(batch));
+    let ids: Vec<_> = outcomes.into_iter().map(|outcome| outcome.unwrap().id).collect();
+    assert!(ids.is_sorted_by(|a, b| a < b), "{ids:?}");
+}
+
 #[test]
 fn a_replica_that_missed_a_change_learns_it() {
     let service = Service::of_three();

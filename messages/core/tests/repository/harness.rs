@@ -328,6 +328,14 @@ impl Service {
     }
 }
 
+/// Without one of the replicas, or with all of them.
+pub fn with_away<T>(service: &Service, away: Option<usize>, call: impl FnOnce() -> T) -> T {
+    for (at, replica) in service.replicas.iter().enumerate() {
+        replica.set_away(Some(at) == away);
+    }
+    call()
+}
+
 pub fn user(name: &str) -> UserId {
     UserId::new(name).unwrap()
 }

@@ -26,13 +26,6 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-fn with_away<T>(service: &Service, away: Option<usize>, call: impl FnOnce() -> T) -> T {
-    for (at, replica) in service.replicas.iter().enumerate() {
-        replica.set_away(Some(at) == away);
-    }
-    call()
-}
-
 proptest! {
     /// P1 and P4 over a quorum: what was stored is in the inbox until it is acknowledged, and in the
     /// archive, whichever replica is away while writing and while reading.

@@ -5,13 +5,16 @@
 //! So before a device is told that a message was complete, a majority is asked how far its others have moved
 //! ([`key::moved`]); what is below follows, under the id that was asked for.
 
-use chatcluster_protocol::planted::{Bug, planted};
+use chatcluster_protocol::{
+    id::MessageId,
+    planted::{Bug, planted},
+};
 
 use super::{Lanes, Next, Quorum, Refused, Work};
 use crate::{
     apply::{Stop, UnitReply},
     key,
-    record::Moved,
+    record::{Archived, Moved},
     replica::{Replica, ReplicaError},
 };
 
@@ -98,6 +101,18 @@ impl Following {
             _ => {}
         }
     }
+}
+
+/// Whether another message of the device has moved up above this one, which is complete under this id.
+pub(super) async fn is_overtaken<R: Replica>(
+    quorum: &Quorum<R>,
+    id: MessageId,
+    message: &Archived,
+) -> Result<bool, ReplicaError> {
+    let key = key::moved(&message.from, &message.device, message.conversation());
+    let moved = quorum.get::<Moved>([key]).await?.into_iter().flatten().next();
+    let floor = moved.and_then(|moved| moved.of_others(&message.reference));
+    Ok(floor.is_some_and(|floor| floor > id) && !planted(Bug::OvertakenCompleted))
 }
 
 /// Whether the device's gateway has it stored again under another id.

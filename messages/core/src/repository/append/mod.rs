@@ -14,7 +14,7 @@ mod recipients;
 use std::collections::{BTreeMap, BTreeSet};
 
 use chatcluster_protocol::id::{DeviceId, GroupId, MessageId, UserId};
-use following::Following;
+use following::{Following, is_overtaken};
 use recipients::{Destination, Groups, Registries, lane};
 
 use super::{Append, Quorum, Refused, Stored, registry};
@@ -121,7 +121,7 @@ async fn round<R: Replica>(
     works: Vec<Work>,
     asker: Asker,
 ) -> Result<(Done, Vec<Work>), ReplicaError> {
-    let (mut done, lanes) = destined(quorum, works).await?;
+    let (mut done, lanes) = destined(quorum, works, asker).await?;
     let users = lanes.iter().flatten().flat_map(|(work, _)| &work.users);
     let registries = Registries::read(quorum, users).await?;
     let batch = |lane: &Vec<(Work, Option<Basis>)>| {
@@ -198,6 +198,7 @@ fn answered(
 async fn destined<R: Replica>(
     quorum: &Quorum<R>,
     works: Vec<Work>,
+    asker: Asker,
 ) -> Result<(Done, Lanes), ReplicaError> {
     let mut groups = Groups::read(quorum, works.iter().map(|work| &work.message)).await?;
     let mut places = BTreeMap::new();
@@ -217,13 +218,16 @@ async fn destined<R: Replica>(
                 Ok(to) => lane.push(bound(work, to)),
                 // What was allowed when it came stays so, whatever has become of its sender's part.
                 Err(refusal) => match recipients::before(quorum, &work.message).await? {
-                    Some(ReferenceRecord { id, state: ReferenceState::Complete(_), .. }) => {
+                    Some(ReferenceRecord { id, state: ReferenceState::Complete(_), .. })
+                        if stays(quorum, id, &work, lane.is_empty(), asker).await? =>
+                    {
                         let users = groups.users_of_stored(id, &work.message);
                         let work = Work { users, ..work };
                         let registries = Registries::read(quorum, work.users.iter()).await?;
                         let stored = before(quorum, id, &work, &registries).await?;
                         done.push((work.at, Ok(stored)));
                     }
+                    // Pending, or complete where it may not stay.
                     Some(_) => {
                         let to = groups.destination_of_pending(work.id, &work.message);
                         lane.push(bound(work, to));
@@ -235,6 +239,21 @@ async fn destined<R: Replica>(
         lanes.push(lane);
     }
     Ok((done, lanes))
+}
+
+/// Whether what is complete under this id is told as it is: no earlier message of its device is above it, nor
+/// may come to be, as may what is in the lane before it.
+async fn stays<R: Replica>(
+    quorum: &Quorum<R>,
+    id: MessageId,
+    work: &Work,
+    is_first: bool,
+    asker: Asker,
+) -> Result<bool, ReplicaError> {
+    if asker == Asker::FanOut || quorum.is_one() {
+        return Ok(true);
+    }
+    Ok(is_first && !is_overtaken(quorum, id, &work.message).await?)
 }
 
 fn bound(work: Work, to: Destination) -> (Work, Option<Basis>) {
