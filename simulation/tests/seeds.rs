@@ -18,7 +18,7 @@ const SOURCES: [&str; 5] =
 
 /// Seeds that have found a bug, which is mended. A change of the simulation makes other worlds of them;
 /// each bug has a unit test besides.
-const MENDED: [(&str, &[u64]); 20] = [
+const MENDED: [(&str, &[u64]); 21] = [
     ("a client that read of a failed send late had newer ones stored before it", &[3, 13]),
     ("a session that asserted its route again took it from a newer one", &[14]),
     (
@@ -48,6 +48,7 @@ const MENDED: [(&str, &[u64]); 20] = [
     ("what was overtaken and not repeated any more stayed pending", &[7847]),
     ("what was sent behind a change of a group was stored before it", &[6917]),
     ("what somebody sent who was removed since stayed below what had moved up", &[7661]),
+    ("a manager that was away for 3 s left a message to the backstop", &[673420277]),
 ];
 
 #[test]

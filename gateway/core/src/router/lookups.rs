@@ -19,9 +19,14 @@ const HELD: usize = 16_384;
 const BATCH: usize = 256;
 const FLYING: usize = 4;
 
-/// How long a delivery waits after its first and second failed lookup. After the third it is left to
-/// the probes, which run every 15 s for sessions that the manager does not know.
-const RETRY: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(2)];
+/// How long a delivery waits after each failed lookup. After the last it is left to the probes, which run every 15 s
+/// for sessions that the manager does not know: whoever renews a lease every 5 s has missed it by then. A manager
+/// that was away for less than that is asked once more, or a message would wait for the backstop of 5 minutes.
+const RETRY: [Duration; 3] =
+    [Duration::from_millis(500), Duration::from_secs(2), Duration::from_secs(10)];
+
+/// After so many failed lookups a session of this gateway is taken instead.
+const RETRY_LOCAL: usize = 2;
 
 /// Bounded by [`HELD`].
 #[derive(Debug, Default)]
@@ -70,9 +75,15 @@ impl Lookups {
         batch
     }
 
-    /// The lookup of a delivery failed: it waits for another, or is given back after the third.
-    pub(super) fn failed(&mut self, now: Duration, mut delivery: Delivery) -> Option<Delivery> {
-        let Some(wait) = RETRY.get(usize::from(delivery.failures)) else { return Some(delivery) };
+    /// The lookup of a delivery failed: it waits for another, or is given back after the last.
+    pub(super) fn failed(
+        &mut self,
+        now: Duration,
+        mut delivery: Delivery,
+        is_here: bool,
+    ) -> Option<Delivery> {
+        let waits = if is_here { &RETRY[..RETRY_LOCAL] } else { &RETRY[..] };
+        let Some(wait) = waits.get(usize::from(delivery.failures)) else { return Some(delivery) };
         delivery.failures += 1;
         self.held += 1;
         self.later.entry(now + *wait).or_default().push(delivery);

@@ -133,7 +133,8 @@ impl Router {
         for deliveries in self.lookups.end(lookup).into_values() {
             let Some(routes) = found.next() else {
                 for delivery in deliveries {
-                    if let Some(delivery) = self.lookups.failed(now.monotonic, delivery) {
+                    let is_here = locals.get(&delivery.device).is_some();
+                    if let Some(delivery) = self.lookups.failed(now.monotonic, delivery, is_here) {
                         self.try_locally(now, delivery, true, locals, effects);
                     }
                 }

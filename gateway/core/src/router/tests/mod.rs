@@ -273,10 +273,10 @@ fn the_managers_route_to_this_gateway_is_worth_a_session_that_is_here() {
 }
 
 #[test]
-fn a_manager_that_is_away_is_asked_three_times_and_then_probes_have_to_do() {
+fn a_manager_that_is_away_is_asked_four_times_and_then_probes_have_to_do() {
     let mut g = Gateway1::new();
     g.route(1, &["bob"]);
-    for wait in [500, 2_000] {
+    for wait in [500, 2_000, 10_000] {
         let lookup = g.lookup();
         g.manager_away(lookup);
         g.wait(wait - 1);
