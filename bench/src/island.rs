@@ -168,14 +168,8 @@ impl Island {
     /// How many records the first node has written or removed.
     async fn written(&self) -> anyhow::Result<i64> {
         let info = self.first.call("chatcluster_node", "info", &[], PATIENCE).await?;
-        let of = |map: &Term, name: &str| match map {
-            Term::Map(pairs) => {
-                pairs.iter().find(|(key, _)| key.is_atom(name)).map(|(_, value)| value.clone())
-            }
-            _ => None,
-        };
-        match of(&info, "writer").and_then(|writer| of(&writer, "written")) {
-            Some(Term::Integer(written)) => Ok(written),
+        match info.get("writer").and_then(|writer| writer.get("written")) {
+            Some(Term::Integer(written)) => Ok(*written),
             _ => anyhow::bail!("no count in {info:?}"),
         }
     }

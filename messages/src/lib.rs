@@ -1,6 +1,7 @@
 //! The message service: a repository of messages, gRPC for gateways, HTTP for backends.
 //!
 //! - [`embedded`]: the replica that this process holds; [`mnesia`]: one on a database node
+//! - `queue`: writes on their way to either
 //! - [`grpc`] and [`http`]: the two interfaces; each takes a listener, a repository and a shutdown token
 //! - [`devices`]: devices that nobody uses
 //! - [`fan_out`]: finishing what a crash left half done
@@ -15,6 +16,7 @@ pub mod grpc;
 pub mod http;
 mod metrics;
 pub mod mnesia;
+mod queue;
 
 pub use clock::{Clock, wall_clock};
 pub use metrics::Metrics;

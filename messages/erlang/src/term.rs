@@ -77,6 +77,16 @@ impl Term {
         }
     }
 
+    /// What a map has under an atom.
+    pub fn get(&self, name: &str) -> Option<&Self> {
+        match self {
+            Self::Map(pairs) => {
+                pairs.iter().find(|(key, _)| key.is_atom(name)).map(|(_, value)| value)
+            }
+            _ => None,
+        }
+    }
+
     /// Writes it as it stands within another term: without the version in front.
     pub fn encode(&self, to: &mut BytesMut) {
         match self {

@@ -13,7 +13,7 @@ mod store;
 mod view;
 mod writer;
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc};
 
 use messages_core::{
     apply::{Batch, UnitReply},
@@ -21,7 +21,7 @@ use messages_core::{
     view::{Rows, Scan},
 };
 use tokio::{
-    sync::{Semaphore, mpsc, oneshot},
+    sync::{Semaphore, oneshot},
     time::timeout,
 };
 
@@ -30,35 +30,25 @@ pub use self::{
     medium::{FileMedium, Medium},
     store::OpenError,
 };
-use self::{
-    store::Store,
-    writer::{Request, Writer},
+use self::{store::Store, writer::Writer};
+use crate::{
+    Clock, Metrics,
+    queue::{Queue, WITHIN, unavailable},
 };
-use crate::{Clock, Metrics};
-
-/// Writes that wait for their transaction. At a commit of 10 ms and 256 in each, the last of them
-/// waits for 40 ms; more than that is better refused and spread by the senders.
-const QUEUE: usize = 1024;
-
-/// Bytes, in KiB, that waiting writes may hold.
-const QUEUE_KIB: usize = 64 * 1024;
 
 /// Reads at a time. They mostly hit memory; more of them than cores only hold more pages.
 const READS: usize = 16;
 
-/// A commit takes milliseconds. When a disk hangs for longer than this, callers learn that they know
-/// nothing; the write goes on.
-const WITHIN: Duration = Duration::from_secs(8);
+/// What a call is told that waits for too long.
+const LATE: &str = "its disk does not answer";
 
 /// A replica in one file. Clones are the same replica; the file is closed when the last one and all
 /// calls are gone.
 #[derive(Clone)]
 pub struct Embedded {
     store: Arc<Store>,
-    queue: mpsc::Sender<Request>,
-    room: Arc<Semaphore>,
+    queue: Queue,
     reads: Arc<Semaphore>,
-    metrics: Arc<Metrics>,
 }
 
 impl std::fmt::Debug for Embedded {
@@ -95,9 +85,9 @@ impl Embedded {
         metrics: Arc<Metrics>,
     ) -> Result<(Self, WriterThread), OpenError> {
         let store = Arc::new(Store::open(medium)?);
-        let (queue, requests) = mpsc::channel(QUEUE);
+        let (queue, requests) = Queue::new(metrics.clone(), LATE);
         let (ended, end) = oneshot::channel();
-        let writer = Writer::new(store.clone(), clock, metrics.clone());
+        let writer = Writer::new(store.clone(), clock, metrics);
         std::thread::Builder::new()
             .name("writer".into())
             .spawn(move || {
@@ -105,34 +95,14 @@ impl Embedded {
                 let _ = ended.send(());
             })
             .map_err(OpenError::Thread)?;
-        let (room, reads) = (Semaphore::new(QUEUE_KIB), Semaphore::new(READS));
-        let embedded = Self { store, queue, room: Arc::new(room), reads: Arc::new(reads), metrics };
+        let embedded = Self { store, queue, reads: Arc::new(Semaphore::new(READS)) };
         Ok((embedded, WriterThread(end)))
     }
 }
 
 impl Replica for Embedded {
     async fn apply(&self, batches: Arc<[Batch]>) -> Result<Vec<Vec<UnitReply>>, ReplicaError> {
-        let size: usize = batches.iter().map(Batch::size).sum();
-        let kib = u32::try_from(size.div_ceil(1024)).unwrap_or(u32::MAX);
-        let busy = || {
-            self.metrics.writes_refused.inc();
-            ReplicaError::Busy
-        };
-        let room = self.room.clone().try_acquire_many_owned(kib).map_err(|_| busy())?;
-        let (answer, answered) = oneshot::channel();
-        match self.queue.try_send(Request { batches, answer, _room: room }) {
-            Ok(()) => {}
-            Err(mpsc::error::TrySendError::Full(_)) => return Err(busy()),
-            Err(mpsc::error::TrySendError::Closed(_)) => {
-                return Err(unavailable("its writer has ended"));
-            }
-        }
-        match timeout(WITHIN, answered).await {
-            Ok(Ok(outcome)) => outcome,
-            Ok(Err(_)) => Err(unavailable("its writer has ended")),
-            Err(_) => Err(unavailable("its disk does not answer")),
-        }
+        self.queue.apply(batches).await
     }
 
     async fn read(&self, scans: Arc<[Scan]>) -> Result<Vec<Rows>, ReplicaError> {
@@ -147,12 +117,8 @@ impl Replica for Embedded {
         });
         match timeout(WITHIN, read).await {
             Ok(Ok(outcome)) => outcome,
-            Ok(Err(error)) => Err(unavailable(&format!("a read broke off: {error}"))),
-            Err(_) => Err(unavailable("its disk does not answer")),
+            Ok(Err(error)) => Err(unavailable(format!("a read broke off: {error}"))),
+            Err(_) => Err(unavailable(LATE)),
         }
     }
-}
-
-fn unavailable(text: &str) -> ReplicaError {
-    ReplicaError::Unavailable(text.to_owned())
 }

@@ -7,19 +7,18 @@ use std::{
     time::{Duration, Instant},
 };
 
-use messages_core::{
-    apply::{self, Batch, UnitReply},
-    replica::ReplicaError,
-    view::ViewError,
-};
+use messages_core::{apply, view::ViewError};
 use redb::{Database, Durability, Table};
-use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::sync::mpsc;
 
 use super::{
     store::{State, Store},
     view::{RECORDS, RedbView},
 };
-use crate::{Clock, Metrics};
+use crate::{
+    Clock, Metrics,
+    queue::{Replies, Request, unavailable},
+};
 
 /// Requests in one transaction. Each is a batch of appends already; more in one make the first wait
 /// for the last.
@@ -28,14 +27,6 @@ const GROUP: usize = 256;
 /// After a failure the disk is left alone for this long. Writes that come meanwhile fail at once.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Batches, and where their outcome goes.
-pub(super) struct Request {
-    pub(super) batches: Arc<[Batch]>,
-    pub(super) answer: oneshot::Sender<Result<Vec<Vec<UnitReply>>, ReplicaError>>,
-    /// Its part of the queue's bytes.
-    pub(super) _room: OwnedSemaphorePermit,
-}
-
 pub(super) struct Writer {
     store: Arc<Store>,
     clock: Clock,
@@ -43,8 +34,6 @@ pub(super) struct Writer {
     /// Why and until when nothing is tried.
     failed: Option<(String, Instant)>,
 }
-
-type Replies = Vec<Vec<UnitReply>>;
 
 impl Writer {
     pub(super) fn new(store: Arc<Store>, clock: Clock, metrics: Arc<Metrics>) -> Self {
@@ -63,12 +52,12 @@ impl Writer {
             match self.write(&group) {
                 Ok(replies) => {
                     for (request, replies) in group.into_iter().zip(replies) {
-                        let _ = request.answer.send(Ok(replies));
+                        request.answer(Ok(replies));
                     }
                 }
                 Err(text) => {
                     for request in group {
-                        let _ = request.answer.send(Err(ReplicaError::Unavailable(text.clone())));
+                        request.answer(Err(unavailable(text.clone())));
                     }
                 }
             }

@@ -16,31 +16,25 @@ mod writer;
 
 use std::{sync::Arc, time::Duration};
 
-use chatcluster_erlang::{CallError, Node, Settings};
+use chatcluster_erlang::{CallError, Node, Settings, Term};
 use messages_core::{
     apply::{Batch, UnitReply},
     replica::{Replica, ReplicaError},
     view::{Rows, Scan},
 };
-use tokio::{
-    sync::{OnceCell, Semaphore, mpsc, oneshot},
-    time::timeout,
-};
+use tokio::{sync::OnceCell, time::timeout};
 
 use self::{
     wire::{Identity, SCHEMA},
-    writer::{Request, Writer},
+    writer::Writer,
 };
-use crate::{Clock, Metrics};
+use crate::{
+    Clock, Metrics,
+    queue::{Queue, WITHIN, unavailable},
+};
 
-/// Writes that wait to be decided. As many as the embedded replica has wait here for the same reason.
-const QUEUE: usize = 1024;
-
-/// Bytes, in KiB, that waiting writes may hold.
-const QUEUE_KIB: usize = 64 * 1024;
-
-/// A write takes milliseconds. Callers of one that takes longer than this learn that they know nothing.
-const WITHIN: Duration = Duration::from_secs(8);
+/// What a call is told that waits for too long.
+const LATE: &str = "it does not answer";
 
 /// What becomes of a record that is removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,9 +49,7 @@ pub enum Removal {
 #[derive(Debug, Clone)]
 pub struct Mnesia {
     link: Arc<NodeLink>,
-    queue: mpsc::Sender<Request>,
-    room: Arc<Semaphore>,
-    metrics: Arc<Metrics>,
+    queue: Queue,
 }
 
 /// The node, and which one it is.
@@ -71,9 +63,9 @@ impl Mnesia {
     /// The replica on the node that `settings` lead to. Begins to connect; calls fail until there is a connection.
     pub fn new(settings: Settings, removal: Removal, clock: Clock, metrics: Arc<Metrics>) -> Self {
         let link = Arc::new(NodeLink { node: Node::new(settings), identity: OnceCell::new() });
-        let (queue, requests) = mpsc::channel(QUEUE);
+        let (queue, requests) = Queue::new(metrics, LATE);
         tokio::spawn(Writer::new(link.clone(), removal, clock).run(requests));
-        Self { link, queue, room: Arc::new(Semaphore::new(QUEUE_KIB)), metrics }
+        Self { link, queue }
     }
 
     /// Waits until the node answers, and is one whose tables we know.
@@ -103,42 +95,19 @@ impl NodeLink {
             )));
         }
         if !described.whole {
-            return Err(unavailable("its files were damaged: it has to be filled anew".into()));
+            return Err(unavailable("its files were damaged: it has to be filled anew"));
         }
         Ok(described.identity)
     }
 
-    async fn call(
-        &self,
-        function: &str,
-        arguments: &[chatcluster_erlang::Term],
-    ) -> Result<chatcluster_erlang::Term, ReplicaError> {
+    async fn call(&self, function: &str, arguments: &[Term]) -> Result<Term, ReplicaError> {
         self.node.call("chatcluster_node", function, arguments, WITHIN).await.map_err(failed)
     }
 }
 
 impl Replica for Mnesia {
     async fn apply(&self, batches: Arc<[Batch]>) -> Result<Vec<Vec<UnitReply>>, ReplicaError> {
-        let size: usize = batches.iter().map(Batch::size).sum();
-        let kib = u32::try_from(size.div_ceil(1024)).unwrap_or(u32::MAX);
-        let busy = || {
-            self.metrics.writes_refused.inc();
-            ReplicaError::Busy
-        };
-        let room = self.room.clone().try_acquire_many_owned(kib).map_err(|_| busy())?;
-        let (answer, answered) = oneshot::channel();
-        match self.queue.try_send(Request { batches, answer, _room: room }) {
-            Ok(()) => {}
-            Err(mpsc::error::TrySendError::Full(_)) => return Err(busy()),
-            Err(mpsc::error::TrySendError::Closed(_)) => {
-                return Err(unavailable("its writer has ended".into()));
-            }
-        }
-        match timeout(WITHIN, answered).await {
-            Ok(Ok(outcome)) => outcome,
-            Ok(Err(_)) => Err(unavailable("its writer has ended".into())),
-            Err(_) => Err(unavailable("it does not answer".into())),
-        }
+        self.queue.apply(batches).await
     }
 
     async fn read(&self, scans: Arc<[Scan]>) -> Result<Vec<Rows>, ReplicaError> {
@@ -148,7 +117,7 @@ impl Replica for Mnesia {
             wire::rows_of_all(said, &scans)
         };
         // Who asks for the identity first is waited for by the others.
-        let late = |_| Err(unavailable("it does not answer".into()));
+        let late = |_| Err(unavailable(LATE));
         timeout(WITHIN, read).await.unwrap_or_else(late)
     }
 }
@@ -158,10 +127,6 @@ fn failed(error: CallError) -> ReplicaError {
     match error {
         // The node has not heard of it.
         CallError::Overloaded | CallError::TooLarge(_) => ReplicaError::Busy,
-        error => ReplicaError::Unavailable(error.to_string()),
+        error => unavailable(error.to_string()),
     }
-}
-
-fn unavailable(text: String) -> ReplicaError {
-    ReplicaError::Unavailable(text)
 }

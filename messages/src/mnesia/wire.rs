@@ -9,10 +9,8 @@ use messages_core::{
     view::{Rows, Scan},
 };
 
-use super::{
-    decision::{Read, Writes},
-    unavailable,
-};
+use super::decision::{Read, Writes};
+use crate::queue::unavailable;
 
 /// The schema of the node's tables that this module knows.
 pub(super) const SCHEMA: i64 = 1;
@@ -20,7 +18,7 @@ pub(super) const SCHEMA: i64 = 1;
 /// The version of the layout that we go by. There is one island, so there is nothing to lay out.
 const LAYOUT: i64 = 0;
 
-/// Which node one is: a new one after its disk was emptied.
+/// Which node one is: a new one after its disk was emptied or damaged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Identity(Bytes);
 
@@ -52,15 +50,13 @@ pub(super) enum Correction {
 }
 
 pub(super) fn described(said: &Term) -> Result<Described, ReplicaError> {
-    let Term::Map(pairs) = said else { return Err(refusal(said)) };
-    let value = |name| pairs.iter().find(|(key, _)| key.is_atom(name)).map(|(_, value)| value);
-    match (value("identity"), value("schema"), value("whole")) {
+    match (said.get("identity"), said.get("schema"), said.get("whole")) {
         (Some(Term::Binary(identity)), Some(Term::Integer(schema)), Some(whole)) => Ok(Described {
             identity: Identity(identity.clone()),
             schema: *schema,
             whole: whole.is_atom("true"),
         }),
-        _ => Err(unexpected(said)),
+        _ => Err(refusal(said)),
     }
 }
 
@@ -130,7 +126,7 @@ fn correction(said: Term, read: &Read) -> Result<Correction, ReplicaError> {
     let [Term::Integer(index), is]: [Term; 2] =
         parts.try_into().map_err(|parts| unexpected(&Term::Tuple(parts)))?
     else {
-        return Err(unavailable("it names no check".into()));
+        return Err(unavailable("it names no check"));
     };
     let at = usize::try_from(index).ok().and_then(|index| index.checked_sub(1));
     let at = at.ok_or_else(|| unavailable(format!("there is no check {index}")))?;
@@ -153,7 +149,7 @@ fn rows(said: Term) -> Result<Rows, ReplicaError> {
     let [Term::List(all), truncated]: [Term; 2] =
         parts.try_into().map_err(|parts| unexpected(&Term::Tuple(parts)))?
     else {
-        return Err(unavailable("a range has no rows".into()));
+        return Err(unavailable("a range has no rows"));
     };
     let row = |row: Term| match row.tuple() {
         Some([Term::Binary(key), Term::Binary(value)]) => Ok((key.to_vec(), value.to_vec())),
@@ -184,11 +180,11 @@ fn boolean(is: bool) -> Term {
 /// Why the node did nothing of what was asked.
 fn refusal(said: &Term) -> ReplicaError {
     if said.is_atom("starting") {
-        return unavailable("it is starting".into());
+        return unavailable("it is starting");
     }
     match said.tuple() {
         Some([why, _]) if why.is_atom("other") => {
-            unavailable("it is another node than before: its disk was emptied or damaged".into())
+            unavailable("it is another node than before: its disk was emptied or damaged")
         }
         Some([why, Term::Integer(highest)]) if why.is_atom("stale") => {
             unavailable(format!("it goes by layout {highest}, and this service by {LAYOUT}"))

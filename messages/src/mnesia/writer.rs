@@ -4,20 +4,22 @@ use std::{sync::Arc, time::Instant};
 
 use chatcluster_protocol::Millis;
 use messages_core::{
-    apply::{self, Batch, UnitReply},
+    apply::{self, Batch},
     replica::ReplicaError,
     view::ViewError,
 };
-use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::sync::mpsc;
 
 use super::{
-    NodeLink, Removal, WITHIN,
+    NodeLink, Removal,
     decision::{Decision, Read, Writes},
     known::Known,
-    unavailable,
     wire::{self, Correction, Written},
 };
-use crate::Clock;
+use crate::{
+    Clock,
+    queue::{Replies, Request, WITHIN, unavailable},
+};
 
 /// Most units that are decided together. It takes some milliseconds, in which this thread does nothing else.
 const UNITS: usize = 256;
@@ -29,23 +31,12 @@ const BYTES: usize = 4 * 1024 * 1024;
 /// only where others write to the same keys in between.
 const ATTEMPTS: usize = 16;
 
-/// Batches that wait.
-#[derive(Debug)]
-pub(super) struct Request {
-    pub(super) batches: Arc<[Batch]>,
-    pub(super) answer: oneshot::Sender<Result<Vec<Replies>, ReplicaError>>,
-    pub(super) _room: OwnedSemaphorePermit,
-}
-
-/// The replies to one batch.
-type Replies = Vec<UnitReply>;
-
 /// A decision that is to be written, and what is answered if it is.
 struct Decided {
     read: Read,
     writes: Writes,
     /// Request by request.
-    replies: Vec<Vec<Replies>>,
+    replies: Vec<Replies>,
 }
 
 pub(super) struct Writer {
@@ -70,8 +61,7 @@ impl Writer {
                 match self.carry_out(&group).await {
                     Ok(replies) => {
                         for (request, replies) in group.into_iter().zip(replies) {
-                            // Nobody may be waiting any more.
-                            let _ = request.answer.send(Ok(replies));
+                            request.answer(Ok(replies));
                         }
                     }
                     // Nothing was done: a half fits into a call, and reads less that others write to.
@@ -82,7 +72,7 @@ impl Writer {
                     Err(error) => {
                         self.known.forget();
                         for request in group {
-                            let _ = request.answer.send(Err(error.clone()));
+                            request.answer(Err(error.clone()));
                         }
                     }
                 }
@@ -90,7 +80,7 @@ impl Writer {
         }
     }
 
-    async fn carry_out(&mut self, group: &[Request]) -> Result<Vec<Vec<Replies>>, ReplicaError> {
+    async fn carry_out(&mut self, group: &[Request]) -> Result<Vec<Replies>, ReplicaError> {
         let link = self.link.clone();
         let identity = link.identity().await?;
         let began = Instant::now();

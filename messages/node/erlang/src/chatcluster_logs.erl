@@ -14,7 +14,7 @@
 %% says at each start that it is not whole.
 -module(chatcluster_logs).
 
--export([check/1, opened/1, sync/1, sync_previous/1, size/1, sum/1]).
+-export([check/1, opened/1, sync_previous/2, sync_names/1, size/1, sum/1]).
 
 -define(LATEST, "LATEST.LOG").
 -define(PREVIOUS, "PREVIOUS.LOG").
@@ -35,11 +35,11 @@
 -spec check(file:filename()) -> blank | whole | {damaged, [string()]}.
 check(Dir) ->
     ok = filelib:ensure_path(Dir),
-    ok = sync_file(filename:dirname(filename:absname(Dir)), [directory]),
-    case {filelib:is_regular(path(Dir, ?OPENED)), filelib:wildcard("*.DCD", Dir)} of
-        {true, _} ->
+    ok = sync_names(filename:dirname(filename:absname(Dir))),
+    case filelib:is_regular(path(Dir, ?OPENED)) of
+        true ->
             opened_before(Dir);
-        {false, _} ->
+        false ->
             %% What a first start has left that broke off.
             [ok = file:delete(path(Dir, File)) || File <- filelib:wildcard("*.{DAT,DCD,DCL,BUP,TMP,LOG}", Dir)],
             blank
@@ -271,7 +271,7 @@ set_aside(Dir, File) ->
     logger:error("~ts is damaged, and kept as ~ts.damaged", [File, File]),
     {ok, _} = file:copy(Path, Path ++ ".damaged"),
     ok = sync_file(Path ++ ".damaged", []),
-    ok = sync_file(Dir, [directory]),
+    ok = sync_names(Dir),
     {Name, Copy} = {{?MODULE, copy}, Path ++ ".TMP"},
     _ = file:delete(Copy),
     {ok, Name} = disk_log:open([{name, Name}, {file, Copy}]),
@@ -282,24 +282,26 @@ set_aside(Dir, File) ->
     ok = file:rename(Copy, Path),
     damaged.
 
-%% All is on disk: from now on the folder is no new one.
+%% All is on disk, also what Mnesia has made without a sync: from now on the folder is no new one.
 -spec opened(file:filename()) -> ok.
 opened(Dir) ->
-    ok = sync(Dir),
-    ok = file:write_file(path(Dir, ?OPENED), <<>>),
-    sync(Dir).
-
-%% All that is in the folder, and the names in it.
--spec sync(file:filename()) -> ok.
-sync(Dir) ->
     {ok, Files} = file:list_dir(Dir),
     [sync_file(path(Dir, File), []) || File <- Files],
-    sync_file(Dir, [directory]).
+    ok = sync_names(Dir),
+    ok = file:write_file(path(Dir, ?OPENED), <<>>),
+    ok = sync_file(path(Dir, ?OPENED), []),
+    sync_names(Dir).
 
-%% The log that is being carried over, if one is, and the names.
--spec sync_previous(file:filename()) -> ok.
-sync_previous(Dir) ->
-    _ = sync_file(path(Dir, ?PREVIOUS), []),
+%% The log that is being carried over, if one is. Then names have changed, too, as they may have where one was begun.
+-spec sync_previous(file:filename(), boolean()) -> ok.
+sync_previous(Dir, Begun) ->
+    case sync_file(path(Dir, ?PREVIOUS), []) of
+        absent when not Begun -> ok;
+        _ -> sync_names(Dir)
+    end.
+
+-spec sync_names(file:filename()) -> ok.
+sync_names(Dir) ->
     sync_file(Dir, [directory]).
 
 sync_file(Path, Options) ->

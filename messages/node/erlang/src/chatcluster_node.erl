@@ -113,9 +113,9 @@ written(Key) when is_binary(Key) -> _ = chatcluster_tables:name(Key), Key.
 -spec info() -> #{atom() => term()}.
 info() ->
     Tables = chatcluster_tables:names(),
-    Words = [mnesia:table_info(Name, memory) || {_, Name} <- Tables],
+    Words = [mnesia:table_info(Name, memory) || Name <- Tables],
     #{
-        records => maps:from_list([{Name, mnesia:table_info(Name, size)} || {_, Name} <- Tables]),
+        records => maps:from_list([{Name, mnesia:table_info(Name, size)} || Name <- Tables]),
         table_bytes => lists:sum(Words) * erlang:system_info(wordsize),
         memory_bytes => erlang:memory(total),
         binary_bytes => erlang:memory(binary),

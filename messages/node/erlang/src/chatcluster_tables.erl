@@ -15,24 +15,19 @@ schema() -> ?SCHEMA.
 -spec meta() -> atom().
 meta() -> ?META.
 
-%% Tables by the first byte of their keys, as the service numbers them.
--spec names() -> [{1..255, atom()}].
-names() ->
-    [
-        {1, archive}, {2, index}, {3, participation}, {4, reference}, {5, order}, {6, fan_out},
-        {7, registry}, {8, inbox}, {9, receipt}, {10, delivered}, {11, moved}, {12, departure},
-        {13, revocation}, {14, revocation_feed}, {15, read_mark}, {16, group}, {17, privacy}
-    ].
+%% Tables, each at the place that the first byte of its keys says, as the service numbers them.
+-define(TABLES, {
+    archive, index, participation, reference, order, fan_out, registry, inbox, receipt, delivered, moved, departure,
+    revocation, revocation_feed, read_mark, group, privacy
+}).
+
+-spec names() -> [atom()].
+names() -> tuple_to_list(?TABLES).
 
 %% The table of a key.
 -spec name(binary()) -> atom().
-name(<<Number, _/binary>>) when Number >= 1, Number =< 17 ->
-    element(Number, {
-        archive, index, participation, reference, order, fan_out, registry, inbox, receipt, delivered, moved,
-        departure, revocation, revocation_feed, read_mark, group, privacy
-    });
-name(Key) ->
-    error({no_table, Key}).
+name(<<Number, _/binary>>) when Number >= 1, Number =< tuple_size(?TABLES) -> element(Number, ?TABLES);
+name(Key) -> error({no_table, Key}).
 
 %% Where Mnesia's files are: `-mnesia dir '"…"'`.
 -spec folder() -> string().
@@ -69,18 +64,12 @@ open(Found) ->
     end,
     %% Else the dumper now and then copies a table as it is, with what is not synced: after a crash one table would
     %% have a write that the others have not. (0 stands for never; at the start it may.)
-    ok = set_never_copied(),
-    chatcluster_logs:opened(folder()).
-
-set_never_copied() ->
     _ = mnesia_lib:set(dc_dump_limit, 0),
-    ok.
+    chatcluster_logs:opened(folder()).
 
 %% Tables that are missing: all of a new map, or those of a newer schema.
 create() ->
-    There = mnesia:system_info(tables),
-    Names = [?META | [Name || {_, Name} <- names()]],
-    [create(Name) || Name <- Names, not lists:member(Name, There)],
+    [create(Name) || Name <- [?META | names()] -- mnesia:system_info(tables)],
     ok.
 
 create(Name) ->
@@ -88,8 +77,7 @@ create(Name) ->
     {atomic, ok} = mnesia:create_table(Name, Options).
 
 wait() ->
-    Names = [?META | [Name || {_, Name} <- names()]],
-    case mnesia:wait_for_tables(Names, ?PATIENCE) of
+    case mnesia:wait_for_tables([?META | names()], ?PATIENCE) of
         ok -> ok;
         Why -> throw({unusable, io_lib:format("its tables do not load: ~0p", [Why])})
     end.

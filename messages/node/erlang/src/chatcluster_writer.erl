@@ -84,8 +84,8 @@ refusal({Identity, Version}) when is_integer(Version), Version >= 0, Version < 1
 init([]) ->
     %% Mnesia writes to its log without looking at an answer, and disk_log forgets what it could not write: the sync
     %% that follows says ok. Owners are told before they get the answer to a sync.
-    Log = filename:join(mnesia:system_info(directory), "LATEST.LOG"),
-    {ok, latest_log} = disk_log:open([{name, latest_log}, {file, Log}, {repair, false}, {notify, true}]),
+    Log = [{name, latest_log}, {file, mnesia_log:latest_log_file()}, {repair, false}, {notify, true}],
+    {ok, latest_log} = disk_log:open(Log),
     %% Of the tables' files Mnesia is told, and tells us.
     {ok, _} = mnesia:subscribe(system),
     Counters = atomics:new(5, []),
@@ -116,6 +116,7 @@ handle_info(timeout, State) ->
 handle_info({'DOWN', Dump, process, _, Reason}, State = #state{dumping = Dump, dumps = Dumps}) ->
     %% Nothing is lost while the log is there, but it would grow for ever.
     Reason =:= dumped orelse exit({dump, Reason}),
+    ok = chatcluster_logs:sync_names(chatcluster_tables:folder()),
     {noreply, State#state{dumping = none, dumps = Dumps + 1}, 0};
 handle_info({disk_log, _, latest_log, {error_status, {error, Why}}}, _) ->
     exit({log, Why});
@@ -140,7 +141,7 @@ carry_out(State = #state{waiting = Waiting, logged = Logged, syncs = Syncs}) ->
             reply(Answers),
             State#state{waiting = []};
         Bytes ->
-            ok = sync(),
+            ok = sync(State#state.dumping =/= none),
             ok = atomics:put(Counters, ?SYNCED, atomics:get(Counters, ?IN_MEMORY)),
             reply(Answers),
             dump(State#state{waiting = [], logged = Logged + Bytes, syncs = Syncs + 1})
@@ -219,11 +220,11 @@ own(Binary) ->
 
 %% The log is on disk. Mnesia may have begun another one in between: then what was written may be in the one before,
 %% which is renamed without a sync.
-sync() ->
+sync(Dumping) ->
     %% disk_log forgets who waits for a sync when something fails; nobody is served by a node that waits for ever.
     {ok, Late} = timer:kill_after(?PATIENCE),
     ok = disk_log:sync(latest_log),
-    ok = chatcluster_logs:sync_previous(chatcluster_tables:folder()),
+    ok = chatcluster_logs:sync_previous(chatcluster_tables:folder(), Dumping),
     {ok, cancel} = timer:cancel(Late),
     receive
         {disk_log, _, latest_log, {error_status, {error, Why}}} -> exit({log, Why})

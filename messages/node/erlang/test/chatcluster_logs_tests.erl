@@ -40,8 +40,7 @@ log(Dir, File, Values) ->
     log(Dir, File, Places, Values).
 
 log(Dir, File, Places, Values) ->
-    [ok = file:write_file(filename:join(Dir, Made), <<>>) || Made <- ["schema.DAT", "OPENED"]],
-    _ = file:delete(filename:join(Dir, "schema.DAT")),
+    ok = file:write_file(filename:join(Dir, "OPENED"), <<>>),
     {ok, schema} = dets:open_file(schema, [{file, filename:join(Dir, "schema.DAT")}, {keypos, 2}]),
     ok = dets:close(schema),
     Path = filename:join(Dir, File),
