@@ -3,6 +3,8 @@
 //! The services' side of it runs here: what a message comes to is decided three times, once for each node. Nodes,
 //! decisions and the measuring share this machine's cores and its disk, so the disk's own figure stands beside it.
 
+mod repair;
+
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -67,14 +69,17 @@ struct Found {
 pub(crate) async fn measure(table: &mut Table, rounds: usize) -> anyhow::Result<()> {
     let mut island = Island::start().await?;
     let mut found: [Found; BATCHES.len()] = Default::default();
+    let mut repaired = repair::Found::default();
     for _ in 0..rounds {
         for (batch, found) in BATCHES.into_iter().zip(&mut found) {
             within(PATIENCE, "storing on an island", island.round(batch, found)).await?;
         }
+        within(PATIENCE, "filling a node", island.repair(&mut repaired)).await?;
     }
     for (batch, found) in BATCHES.into_iter().zip(found) {
         report(table, batch, found);
     }
+    repair::report(table, repaired);
     Ok(())
 }
 
@@ -98,7 +103,9 @@ impl Island {
         }
         let first = Node::new(settings(&nodes[0].0));
         first.connected(PATIENCE).await?;
-        Ok(Self { nodes, first, quorum: Quorum::new(replicas), pairs: 0 })
+        let quorum = Quorum::new(replicas);
+        quorum.attend().await?;
+        Ok(Self { nodes, first, quorum, pairs: 0 })
     }
 
     async fn round(&mut self, batch: usize, found: &mut Found) -> anyhow::Result<()> {

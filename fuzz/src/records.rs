@@ -10,6 +10,7 @@ use messages_core::{
         Archived, Delivered, Departure, Id, InboxEntry, Mark, Privacy, ReferenceRecord, Registry,
         Revoked, Told, decode, encode, is_tombstone,
     },
+    roster::Roster,
     view::Rows,
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -26,7 +27,7 @@ pub fn record(data: &[u8]) {
     let _ = (key::user_of(key), key::device_of(key), key::id_of(key), key::revoked_of(key));
     match Table::of(key) {
         Some(table) => value_of(table, key, input.rest()),
-        None => assert!(key.first().is_none_or(|tag| *tag == 0 || *tag > Table::Privacy as u8)),
+        None => assert!(key.first().is_none_or(|tag| *tag == 0 || *tag > Table::Roster as u8)),
     }
 }
 
@@ -47,6 +48,7 @@ fn value_of(table: Table, key: &[u8], value: &[u8]) {
         Table::ReadMark => same::<Told>(key, value),
         Table::Group => same::<Group>(key, value),
         Table::Privacy => same::<Privacy>(key, value),
+        Table::Roster => same::<Roster>(key, value),
     }
 }
 

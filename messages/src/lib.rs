@@ -5,6 +5,7 @@
 //! - [`grpc`] and [`http`]: the two interfaces; each takes a listener, a repository and a shutdown token
 //! - [`devices`]: devices that nobody uses
 //! - [`fan_out`]: finishing what a crash left half done
+//! - [`tending`]: replicas that vote, and filling those that do not
 //!
 //! The decisions are in `messages-core`; here is the I/O around them.
 
@@ -17,6 +18,7 @@ pub mod http;
 mod metrics;
 pub mod mnesia;
 mod queue;
+pub mod tending;
 
 pub use clock::{Clock, wall_clock};
 pub use metrics::Metrics;

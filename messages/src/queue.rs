@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use messages_core::{
     apply::{Batch, UnitReply},
-    replica::ReplicaError,
+    replica::{Answer, ReplicaError},
 };
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot},
@@ -27,18 +27,21 @@ pub(crate) const WITHIN: Duration = Duration::from_secs(8);
 /// The replies to each unit of each batch.
 pub(crate) type Replies = Vec<Vec<UnitReply>>;
 
+/// What becomes of a request, and on which replica.
+pub(crate) type Outcome = Result<Answer<Replies>, ReplicaError>;
+
 /// Batches, and where their outcome goes.
 #[derive(Debug)]
 pub(crate) struct Request {
     pub(crate) batches: Arc<[Batch]>,
-    answer: oneshot::Sender<Result<Replies, ReplicaError>>,
+    answer: oneshot::Sender<Outcome>,
     /// Its part of the queue's bytes.
     _room: OwnedSemaphorePermit,
 }
 
 impl Request {
     /// Tells the caller, who may not be waiting any more.
-    pub(crate) fn answer(self, outcome: Result<Replies, ReplicaError>) {
+    pub(crate) fn answer(self, outcome: Outcome) {
         let _ = self.answer.send(outcome);
     }
 }
@@ -65,7 +68,7 @@ impl Queue {
     }
 
     /// Waits for the outcome. Once this has been polled, the write is carried out, also when it is dropped.
-    pub(crate) async fn apply(&self, batches: Arc<[Batch]>) -> Result<Replies, ReplicaError> {
+    pub(crate) async fn apply(&self, batches: Arc<[Batch]>) -> Outcome {
         let size: usize = batches.iter().map(Batch::size).sum();
         let kib = u32::try_from(size.div_ceil(1024)).unwrap_or(u32::MAX);
         let busy = || {

@@ -117,6 +117,18 @@ bugs! {
     RemovalLoses = 13,
     /// A message is put into an inbox again after its removal.
     RemovalForgotten = 13,
+    /// What is on one replica and absent on the others is taken for removed.
+    AbsentIsRemoved = 13,
+    /// A tombstone is forgotten without a word of the third replica.
+    ForgottenEarly = 13,
+    /// A tombstone is forgotten at once.
+    ForgottenYoung = 13,
+    /// A replica is believed while it is filled.
+    JoiningVotes = 15,
+    /// A replica is let in before it is filled.
+    FilledAtOnce = 15,
+    /// A replica is let in though a part of the map could not be given to it.
+    FilledInPart = 15,
     /// A replica answers before it has synced.
     AnswerBeforeSync = 16,
     /// A merged page ends at the largest last key of the truncated ones.

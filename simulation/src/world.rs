@@ -39,6 +39,8 @@ pub struct World {
     pub(crate) watching: Chance,
     /// What is said in the group; likewise.
     pub(crate) grouping: Chance,
+    /// How replicas are tended.
+    pub(crate) tending: Chance,
     pub(crate) processes: Processes,
     pub(crate) network: Network,
     pub(crate) executor: Executor,
@@ -112,7 +114,7 @@ impl World {
             wires: Wires::default(),
             gateways: (0..shape.gateways).map(|n| Gateway::new(n, seed, &mut chance)).collect(),
             pods: Vec::new(),
-            replicas: (0..shape.replicas).map(|_| Replica::new(&shape, &mut chance)).collect(),
+            replicas: (0..shape.replicas).map(|at| Replica::new(at, &shape, &mut chance)).collect(),
             directory: Directory::new(),
             oracle: Oracle::new(clients.iter().map(|client| &client.home), shape.replicas),
             clients,
@@ -124,6 +126,7 @@ impl World {
             typing: Chance::new(seed, 7),
             watching: Chance::new(seed, 31),
             grouping: Chance::new(seed, 8),
+            tending: Chance::new(seed, 43),
             shape,
         }
     }
@@ -166,6 +169,7 @@ impl World {
     }
 
     fn look_whether_settled(&mut self) {
+        self.compare_replicas();
         if self.is_settled() || self.now >= self.shape.trouble + SETTLED {
             self.check_everything();
             self.settled = true;

@@ -52,10 +52,13 @@ pub enum Table {
     Group = 16,
     /// (user) to [`crate::record::Privacy`].
     Privacy = 17,
+    /// One record, a [`crate::roster::Roster`]: the replicas whose word counts.
+    Roster = 18,
 }
 
 impl Table {
-    const ALL: [Self; 17] = [
+    /// All of them, in order.
+    pub const ALL: [Self; 18] = [
         Self::Archive,
         Self::Index,
         Self::Participation,
@@ -73,6 +76,7 @@ impl Table {
         Self::ReadMark,
         Self::Group,
         Self::Privacy,
+        Self::Roster,
     ];
 
     /// The table of a key.
@@ -129,6 +133,14 @@ pub fn participations(user: &UserId) -> Key {
 /// What a client's reference stands for.
 pub fn reference(sender: &UserId, device: &DeviceId, reference: &Reference) -> Key {
     key(Table::Reference, &[sender.as_str(), device.as_str(), reference.as_str()], &[])
+}
+
+/// Whose reference a key is, and which.
+pub fn reference_of(key: &[u8]) -> Option<(UserId, DeviceId, Reference)> {
+    let mut names = names(key);
+    let user = UserId::new(names.next()?).ok()?;
+    let device = DeviceId::new(names.next()?).ok()?;
+    Some((user, device, Reference::new(names.next()?).ok()?))
 }
 
 /// How far a device has sent in a conversation.
@@ -237,6 +249,11 @@ pub fn read_mark(user: &UserId, conversation: ConversationId) -> Key {
 /// Who may see what of a user.
 pub fn privacy(user: &UserId) -> Key {
     key(Table::Privacy, &[user.as_str()], &[])
+}
+
+/// The replicas whose word counts.
+pub fn roster() -> Key {
+    vec![Table::Roster as u8]
 }
 
 /// Who takes part in a group, named by its conversation. Of one of two users there is no such record.

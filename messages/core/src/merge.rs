@@ -16,10 +16,11 @@ use crate::{
         self, Corrupt, Delivered, Id, Moved, Privacy, ReferenceRecord, ReferenceState, Registry,
         Revoked, Told,
     },
+    roster::Roster,
     view::Rows,
 };
 
-/// A merged page: what is there, tombstones left out.
+/// A merged page: what is there.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Page {
     /// Keys and values, in the direction of the scan.
@@ -41,6 +42,13 @@ impl Page {
 
 /// Merges the pages that replicas gave for one scan.
 pub fn merge(pages: Vec<Rows>, reverse: bool) -> Result<Page, Corrupt> {
+    let mut page = merge_all(pages, reverse)?;
+    page.rows.retain(|(_, value)| !record::is_tombstone(value));
+    Ok(page)
+}
+
+/// The same with tombstones.
+pub(crate) fn merge_all(pages: Vec<Rows>, reverse: bool) -> Result<Page, Corrupt> {
     let order = |a: &Key, b: &Key| if reverse { b.cmp(a) } else { a.cmp(b) };
     let smallest = |a: &Key, b: &Key| {
         if planted(Bug::PageEndsLate) { order(b, a) } else { order(a, b) }
@@ -65,12 +73,11 @@ pub fn merge(pages: Vec<Rows>, reverse: bool) -> Result<Page, Corrupt> {
             None => rows.push((key, value)),
         }
     }
-    rows.retain(|(_, value)| !record::is_tombstone(value));
     Ok(Page { rows, ended_at })
 }
 
 /// What two values of one key come to. The order of the two does not matter.
-fn newer(key: &[u8], a: &[u8], b: &[u8]) -> Result<Vec<u8>, Corrupt> {
+pub(crate) fn newer(key: &[u8], a: &[u8], b: &[u8]) -> Result<Vec<u8>, Corrupt> {
     for (value, other) in [(a, b), (b, a)] {
         if record::is_tombstone(value) {
             let wins = if planted(Bug::RemovalLoses) { other } else { value };
@@ -87,6 +94,7 @@ fn newer(key: &[u8], a: &[u8], b: &[u8]) -> Result<Vec<u8>, Corrupt> {
         Some(Table::Group) => both(key, a, b, Group::joined),
         Some(Table::Revocation | Table::RevocationFeed) => both(key, a, b, Revoked::max),
         Some(Table::Privacy) => both(key, a, b, Privacy::max),
+        Some(Table::Roster) => both(key, a, b, Roster::joined),
         // Written once: the values are equal, or one of them is damaged. Any rule will do that
         // does not depend on the order.
         _ => Ok(a.max(b).to_vec()),

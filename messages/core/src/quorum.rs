@@ -113,7 +113,7 @@ fn rank(stop: &Stop) -> (u8, Option<chatcluster_protocol::id::MessageId>) {
         Stop::Pending(id) => (8, Some(*id)),
         Stop::Conflict => (7, None),
         Stop::OutOfOrder(highest) => (6, Some(*highest)),
-        Stop::InUse | Stop::Revoked(_) => (5, None),
+        Stop::InUse | Stop::Revoked(_) | Stop::Votes => (5, None),
         Stop::StaleRegistry | Stop::StaleGroup | Stop::Held => (4, None),
         Stop::TooManyDevices | Stop::UnknownDevice | Stop::Departing => (3, None),
         Stop::TooOld => (2, None),
@@ -129,7 +129,8 @@ fn merge_effects<'a>(
 ) -> Effect {
     let all: Vec<&Effect> = std::iter::once(first).chain(others).collect();
     match first {
-        Effect::Applied => Effect::Applied,
+        Effect::Applied | Effect::Moved if all.contains(&&Effect::Moved) => Effect::Moved,
+        Effect::Applied | Effect::Moved => Effect::Applied,
         // A replica that knew the device is enough to know that it is not new.
         Effect::Registered { .. } => Effect::Registered {
             created: all.iter().all(|e| matches!(e, Effect::Registered { created: true })),

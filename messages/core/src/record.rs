@@ -62,6 +62,18 @@ pub fn is_tombstone(value: &[u8]) -> bool {
     value.first() == Some(&FORMAT) && value.get(1) == Some(&1)
 }
 
+/// When a value was removed, where it is a tombstone.
+pub fn removed_at(value: &[u8]) -> Option<Millis> {
+    if !is_tombstone(value) {
+        return None;
+    }
+    match postcard::from_bytes(value.get(1..)?) {
+        Ok(Cell::<()>::Removed(at)) => Some(at),
+        // A removal all the same, and the last one to be forgotten.
+        _ => Some(Millis::MAX),
+    }
+}
+
 /// Reads the value of `key`; `None` where it was removed.
 pub fn decode<T: DeserializeOwned>(key: &[u8], value: &[u8]) -> Result<Option<T>, Corrupt> {
     match value.split_first() {
@@ -482,6 +494,9 @@ mod tests {
     #[test]
     fn a_tombstone_reads_as_nothing_and_garbage_as_an_error_with_its_table() {
         assert!(is_tombstone(&tombstone(5)));
+        assert_eq!(removed_at(&tombstone(5)), Some(5));
+        assert_eq!(removed_at(&encode(5u64)), None);
+        assert_eq!(removed_at(&[FORMAT, 1]), Some(Millis::MAX));
         assert_eq!(decode::<Archived>(&[1], &tombstone(5)), Ok(None));
         let registry = key::registry(&UserId::new("alice").unwrap());
         for broken in [&[][..], &[9, 0], &[FORMAT, 7], &[FORMAT, 0, 1]] {

@@ -34,6 +34,9 @@ pub trait ViewMut: View {
     /// Removes a key. Where there are several replicas, a tombstone takes its place until all have
     /// confirmed it (rule 13); with one replica nothing stays.
     fn remove(&mut self, key: &[u8], now: Millis) -> Result<(), ViewError>;
+
+    /// Removes a key, and nothing takes its place.
+    fn erase(&mut self, key: &[u8]) -> Result<(), ViewError>;
 }
 
 /// A range of keys: `from` inside, `to` outside.
@@ -140,6 +143,11 @@ impl ViewMut for MemoryView {
         } else {
             self.map.remove(key);
         }
+        Ok(())
+    }
+
+    fn erase(&mut self, key: &[u8]) -> Result<(), ViewError> {
+        self.map.remove(key);
         Ok(())
     }
 }

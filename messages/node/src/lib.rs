@@ -16,6 +16,7 @@ pub const MODULES: &[(&str, &str)] = &[
     ("chatcluster_node", include_str!("../erlang/src/chatcluster_node.erl")),
     ("chatcluster_writer", include_str!("../erlang/src/chatcluster_writer.erl")),
     ("chatcluster_reader", include_str!("../erlang/src/chatcluster_reader.erl")),
+    ("chatcluster_digest", include_str!("../erlang/src/chatcluster_digest.erl")),
     ("chatcluster_tables", include_str!("../erlang/src/chatcluster_tables.erl")),
     ("chatcluster_logs", include_str!("../erlang/src/chatcluster_logs.erl")),
     ("chatcluster_peer", include_str!("../erlang/src/chatcluster_peer.erl")),

@@ -15,9 +15,11 @@ mod writer;
 
 use std::{path::Path, sync::Arc};
 
+use chatcluster_protocol::Millis;
 use messages_core::{
     apply::{Batch, UnitReply},
-    replica::{Replica, ReplicaError},
+    digest::Digest,
+    replica::{Answer, Identity, Replica, ReplicaError},
     view::{Rows, Scan},
 };
 use tokio::{
@@ -38,6 +40,11 @@ use crate::{
 
 /// Reads at a time. They mostly hit memory; more of them than cores only hold more pages.
 const READS: usize = 16;
+
+/// It is the only replica there is, so nobody asks which one it is.
+pub(crate) const SOLE: Identity = Identity(0);
+
+const NOTHING: Rows = Rows { rows: Vec::new(), truncated: false };
 
 /// What a call is told that waits for too long.
 const LATE: &str = "its disk does not answer";
@@ -101,11 +108,14 @@ impl Embedded {
 }
 
 impl Replica for Embedded {
-    async fn apply(&self, batches: Arc<[Batch]>) -> Result<Vec<Vec<UnitReply>>, ReplicaError> {
+    async fn apply(
+        &self,
+        batches: Arc<[Batch]>,
+    ) -> Result<Answer<Vec<Vec<UnitReply>>>, ReplicaError> {
         self.queue.apply(batches).await
     }
 
-    async fn read(&self, scans: Arc<[Scan]>) -> Result<Vec<Rows>, ReplicaError> {
+    async fn read(&self, scans: Arc<[Scan]>) -> Result<Answer<Vec<Rows>>, ReplicaError> {
         let permit = match timeout(WITHIN, self.reads.clone().acquire_owned()).await {
             Ok(Ok(permit)) => permit,
             Ok(Err(_)) | Err(_) => return Err(ReplicaError::Busy),
@@ -116,9 +126,20 @@ impl Replica for Embedded {
             store.read(&scans)
         });
         match timeout(WITHIN, read).await {
-            Ok(Ok(outcome)) => outcome,
+            Ok(Ok(outcome)) => outcome.map(|what| Answer { by: SOLE, what }),
             Ok(Err(error)) => Err(unavailable(format!("a read broke off: {error}"))),
             Err(_) => Err(unavailable(LATE)),
         }
+    }
+
+    async fn digest(
+        &self,
+        scan: Scan,
+        forgotten_before: Millis,
+    ) -> Result<Answer<Digest>, ReplicaError> {
+        let answer = self.read(vec![scan].into()).await?;
+        let digest =
+            |rows: Vec<Rows>| Digest::of(rows.first().unwrap_or(&NOTHING), forgotten_before);
+        Ok(answer.map(digest))
     }
 }

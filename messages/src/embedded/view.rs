@@ -50,6 +50,10 @@ impl ViewMut for RedbView<Table<'_, &'static [u8], &'static [u8]>> {
 
     fn remove(&mut self, key: &[u8], _: Millis) -> Result<(), ViewError> {
         // The only replica: once it has the removal, every replica has it, and no tombstone is needed.
+        self.erase(key)
+    }
+
+    fn erase(&mut self, key: &[u8]) -> Result<(), ViewError> {
         let gone = self.table.remove(key).map_err(storage)?;
         self.changed |= gone.is_some();
         Ok(())

@@ -7,11 +7,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use messages_core::{apply, view::ViewError};
+use messages_core::{apply, replica::Answer, view::ViewError};
 use redb::{Database, Durability, Table};
 use tokio::sync::mpsc;
 
 use super::{
+    SOLE,
     store::{State, Store},
     view::{RECORDS, RedbView},
 };
@@ -52,7 +53,7 @@ impl Writer {
             match self.write(&group) {
                 Ok(replies) => {
                     for (request, replies) in group.into_iter().zip(replies) {
-                        request.answer(Ok(replies));
+                        request.answer(Ok(Answer { by: SOLE, what: replies }));
                     }
                 }
                 Err(text) => {

@@ -103,6 +103,11 @@ impl ViewMut for Decision<'_> {
         self.writes.insert(key.to_vec(), left);
         Ok(())
     }
+
+    fn erase(&mut self, key: &[u8]) -> Result<(), ViewError> {
+        self.writes.insert(key.to_vec(), None);
+        Ok(())
+    }
 }
 
 /// Rows of the map with the changes of the decision, both in the same direction.

@@ -17,12 +17,14 @@ mod writer;
 use std::{sync::Arc, time::Duration};
 
 use chatcluster_erlang::{CallError, Node, Settings, Term};
+use chatcluster_protocol::Millis;
 use messages_core::{
     apply::{Batch, UnitReply},
-    replica::{Replica, ReplicaError},
+    digest::Digest,
+    replica::{Answer, Replica, ReplicaError},
     view::{Rows, Scan},
 };
-use tokio::{sync::OnceCell, time::timeout};
+use tokio::{sync::Mutex, time::timeout};
 
 use self::{
     wire::{Identity, SCHEMA},
@@ -56,15 +58,17 @@ pub struct Mnesia {
 #[derive(Debug)]
 struct NodeLink {
     node: Node,
-    identity: OnceCell<Identity>,
+    removal: Removal,
+    identity: Mutex<Option<Identity>>,
 }
 
 impl Mnesia {
     /// The replica on the node that `settings` lead to. Begins to connect; calls fail until there is a connection.
     pub fn new(settings: Settings, removal: Removal, clock: Clock, metrics: Arc<Metrics>) -> Self {
-        let link = Arc::new(NodeLink { node: Node::new(settings), identity: OnceCell::new() });
+        let (node, identity) = (Node::new(settings), Mutex::default());
+        let link = Arc::new(NodeLink { node, removal, identity });
         let (queue, requests) = Queue::new(metrics, LATE);
-        tokio::spawn(Writer::new(link.clone(), removal, clock).run(requests));
+        tokio::spawn(Writer::new(link.clone(), clock).run(requests));
         Self { link, queue }
     }
 
@@ -79,10 +83,17 @@ impl Mnesia {
 }
 
 impl NodeLink {
-    /// Who the node was when it answered first. It is meant whenever it is called: what is there after its disk
-    /// was emptied is another one.
-    async fn identity(&self) -> Result<&Identity, ReplicaError> {
-        self.identity.get_or_try_init(|| self.introduce()).await
+    /// Who the node was when it said so last. It is meant whenever it is called: what is there after its disk was
+    /// emptied is another one.
+    async fn identity(&self) -> Result<Identity, ReplicaError> {
+        // Who asks first is waited for by the others.
+        let mut known = self.identity.lock().await;
+        if let Some(identity) = &*known {
+            return Ok(identity.clone());
+        }
+        let identity = self.introduce().await?;
+        *known = Some(identity.clone());
+        Ok(identity)
     }
 
     async fn introduce(&self) -> Result<Identity, ReplicaError> {
@@ -94,10 +105,28 @@ impl NodeLink {
                 described.schema
             )));
         }
-        if !described.whole {
-            return Err(unavailable("its files were damaged: it has to be filled anew"));
+        if !described.whole && self.removal == Removal::Gone {
+            return Err(unavailable("its files were damaged, and there is no other replica"));
         }
         Ok(described.identity)
+    }
+
+    /// Calls the node as the one that it was. Where it is another one by now, the next call is for that one, unless
+    /// there is no other replica: then all is lost, and nobody takes an empty one for it.
+    async fn call_as(
+        &self,
+        identity: &Identity,
+        function: &str,
+        arguments: &[Term],
+    ) -> Result<Term, ReplicaError> {
+        let said = self.call(function, arguments).await?;
+        if wire::is_another(&said) && self.removal == Removal::Tombstone {
+            let mut known = self.identity.lock().await;
+            if known.as_ref() == Some(identity) {
+                *known = None;
+            }
+        }
+        Ok(said)
     }
 
     async fn call(&self, function: &str, arguments: &[Term]) -> Result<Term, ReplicaError> {
@@ -105,20 +134,46 @@ impl NodeLink {
     }
 }
 
+impl Mnesia {
+    async fn ask<T, const N: usize>(
+        &self,
+        function: &str,
+        arguments: impl Fn(&Identity) -> [Term; N] + Send,
+        read: impl Fn(Term) -> Result<T, ReplicaError> + Send,
+    ) -> Result<Answer<T>, ReplicaError> {
+        let asked = async {
+            let identity = self.link.identity().await?;
+            let said = self.link.call_as(&identity, function, &arguments(&identity)).await?;
+            Ok(Answer { by: identity.number, what: read(said)? })
+        };
+        timeout(WITHIN, asked).await.unwrap_or_else(|_| Err(unavailable(LATE)))
+    }
+}
+
 impl Replica for Mnesia {
-    async fn apply(&self, batches: Arc<[Batch]>) -> Result<Vec<Vec<UnitReply>>, ReplicaError> {
+    async fn apply(
+        &self,
+        batches: Arc<[Batch]>,
+    ) -> Result<Answer<Vec<Vec<UnitReply>>>, ReplicaError> {
         self.queue.apply(batches).await
     }
 
-    async fn read(&self, scans: Arc<[Scan]>) -> Result<Vec<Rows>, ReplicaError> {
-        let read = async {
-            let identity = self.link.identity().await?;
-            let said = self.link.call("read", &wire::read(identity, &scans)).await?;
-            wire::rows_of_all(said, &scans)
-        };
-        // Who asks for the identity first is waited for by the others.
-        let late = |_| Err(unavailable(LATE));
-        timeout(WITHIN, read).await.unwrap_or_else(late)
+    async fn read(&self, scans: Arc<[Scan]>) -> Result<Answer<Vec<Rows>>, ReplicaError> {
+        self.ask(
+            "read",
+            |identity| wire::read(identity, &scans),
+            |said| wire::rows_of_all(said, &scans),
+        )
+        .await
+    }
+
+    async fn digest(
+        &self,
+        scan: Scan,
+        forgotten_before: Millis,
+    ) -> Result<Answer<Digest>, ReplicaError> {
+        let arguments = |identity: &_| wire::digest(identity, &scan, forgotten_before);
+        self.ask("digest", arguments, wire::digested).await
     }
 }
 

@@ -4,8 +4,9 @@ use bytes::Bytes;
 use chatcluster_erlang::Term;
 use chatcluster_protocol::Millis;
 use messages_core::{
+    digest::Digest,
     key::Key,
-    replica::ReplicaError,
+    replica::{self, ReplicaError},
     view::{Rows, Scan},
 };
 
@@ -20,7 +21,20 @@ const LAYOUT: i64 = 0;
 
 /// Which node one is: a new one after its disk was emptied or damaged.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Identity(Bytes);
+pub(super) struct Identity {
+    /// As the node writes it, in hexadecimal digits.
+    name: Bytes,
+    pub(super) number: replica::Identity,
+}
+
+impl Identity {
+    fn of(name: &Bytes) -> Result<Self, ReplicaError> {
+        let digits = std::str::from_utf8(name).ok();
+        let number = digits.and_then(|digits| u128::from_str_radix(digits, 16).ok());
+        let number = number.ok_or_else(|| unavailable(format!("{name:?} is no identity")))?;
+        Ok(Self { name: name.clone(), number: replica::Identity(number) })
+    }
+}
 
 /// What a node says of itself.
 #[derive(Debug)]
@@ -52,7 +66,7 @@ pub(super) enum Correction {
 pub(super) fn described(said: &Term) -> Result<Described, ReplicaError> {
     match (said.get("identity"), said.get("schema"), said.get("whole")) {
         (Some(Term::Binary(identity)), Some(Term::Integer(schema)), Some(whole)) => Ok(Described {
-            identity: Identity(identity.clone()),
+            identity: Identity::of(identity)?,
             schema: *schema,
             whole: whole.is_atom("true"),
         }),
@@ -62,6 +76,27 @@ pub(super) fn described(said: &Term) -> Result<Described, ReplicaError> {
 
 pub(super) fn read(identity: &Identity, scans: &[Scan]) -> [Term; 2] {
     [to(identity), Term::List(scans.iter().map(scan).collect())]
+}
+
+pub(super) fn digest(identity: &Identity, range: &Scan, forgotten_before: Millis) -> [Term; 3] {
+    [to(identity), scan(range), millis(forgotten_before)]
+}
+
+/// `{ok, Hash, Forgotten, EndedAt | none}`.
+pub(super) fn digested(said: Term) -> Result<Digest, ReplicaError> {
+    match said.tuple() {
+        Some([ok, Term::Binary(hash), Term::Integer(forgotten), ended_at]) if ok.is_atom("ok") => {
+            let ended_at = match ended_at {
+                Term::Binary(key) => Some(key.to_vec()),
+                none if none.is_atom("none") => None,
+                other => return Err(unexpected(other)),
+            };
+            let hash = hash[..].try_into().map_err(|_| unexpected(&said))?;
+            let forgotten = u64::try_from(*forgotten).map_err(|_| unexpected(&said))?;
+            Ok(Digest { hash, forgotten, ended_at })
+        }
+        _ => Err(refusal(&said)),
+    }
 }
 
 pub(super) fn rows_of_all(said: Term, scans: &[Scan]) -> Result<Vec<Rows>, ReplicaError> {
@@ -96,7 +131,7 @@ pub(super) fn write(identity: &Identity, now: Millis, read: &Read, writes: &Writ
         Some(value) => Term::Tuple(vec![binary(key), binary(value)]),
         None => binary(key),
     });
-    let now = Term::Integer(i64::try_from(now).unwrap_or(i64::MAX));
+    let now = millis(now);
     let checks = Term::List(values.chain(ranges).collect());
     [to(identity), now, checks, Term::List(changes.collect())]
 }
@@ -159,8 +194,8 @@ fn rows(said: Term) -> Result<Rows, ReplicaError> {
     Ok(Rows { rows, truncated: truncated.is_atom("true") })
 }
 
-fn to(Identity(identity): &Identity) -> Term {
-    Term::Tuple(vec![Term::Binary(identity.clone()), Term::Integer(LAYOUT)])
+fn to(identity: &Identity) -> Term {
+    Term::Tuple(vec![Term::Binary(identity.name.clone()), Term::Integer(LAYOUT)])
 }
 
 fn scan(scan: &Scan) -> Term {
@@ -173,8 +208,17 @@ fn binary(bytes: &[u8]) -> Term {
     Term::Binary(Bytes::copy_from_slice(bytes))
 }
 
+fn millis(millis: Millis) -> Term {
+    Term::Integer(i64::try_from(millis).unwrap_or(i64::MAX))
+}
+
 fn boolean(is: bool) -> Term {
     Term::atom(if is { "true" } else { "false" })
+}
+
+/// The node refuses what was meant for the one that it was.
+pub(super) fn is_another(said: &Term) -> bool {
+    matches!(said.tuple(), Some([why, _]) if why.is_atom("other"))
 }
 
 /// Why the node did nothing of what was asked.

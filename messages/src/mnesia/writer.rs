@@ -5,13 +5,13 @@ use std::{sync::Arc, time::Instant};
 use chatcluster_protocol::Millis;
 use messages_core::{
     apply::{self, Batch},
-    replica::ReplicaError,
+    replica::{Answer, ReplicaError},
     view::ViewError,
 };
 use tokio::sync::mpsc;
 
 use super::{
-    NodeLink, Removal,
+    NodeLink,
     decision::{Decision, Read, Writes},
     known::Known,
     wire::{self, Correction, Written},
@@ -41,7 +41,6 @@ struct Decided {
 
 pub(super) struct Writer {
     link: Arc<NodeLink>,
-    removal: Removal,
     clock: Clock,
     known: Known,
     /// How far the node's clock is ahead of ours, where it is too far for decisions by ours.
@@ -49,8 +48,8 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn new(link: Arc<NodeLink>, removal: Removal, clock: Clock) -> Self {
-        Self { link, removal, clock, known: Known::default(), ahead: 0 }
+    pub(super) fn new(link: Arc<NodeLink>, clock: Clock) -> Self {
+        Self { link, clock, known: Known::default(), ahead: 0 }
     }
 
     /// Writes what comes, until nobody is left who could ask.
@@ -59,9 +58,9 @@ impl Writer {
             let mut groups = vec![gather(first, &mut requests)];
             while let Some(mut group) = groups.pop() {
                 match self.carry_out(&group).await {
-                    Ok(replies) => {
-                        for (request, replies) in group.into_iter().zip(replies) {
-                            request.answer(Ok(replies));
+                    Ok(Answer { by, what }) => {
+                        for (request, what) in group.into_iter().zip(what) {
+                            request.answer(Ok(Answer { by, what }));
                         }
                     }
                     // Nothing was done: a half fits into a call, and reads less that others write to.
@@ -80,7 +79,7 @@ impl Writer {
         }
     }
 
-    async fn carry_out(&mut self, group: &[Request]) -> Result<Vec<Replies>, ReplicaError> {
+    async fn carry_out(&mut self, group: &[Request]) -> Result<Answer<Vec<Replies>>, ReplicaError> {
         let link = self.link.clone();
         let identity = link.identity().await?;
         let began = Instant::now();
@@ -91,11 +90,12 @@ impl Writer {
             }
             let now = self.now();
             let Decided { read, writes, replies } = self.decide(group, now)?;
-            let said = link.call("write", &wire::write(identity, now, &read, &writes)).await?;
+            let arguments = wire::write(&identity, now, &read, &writes);
+            let said = link.call_as(&identity, "write", &arguments).await?;
             match wire::written(said, &read)? {
                 Written::Done => {
                     self.known.settle(read.values.into_iter().chain(writes));
-                    return Ok(replies);
+                    return Ok(Answer { by: identity.number, what: replies });
                 }
                 Written::Changed(corrections) => self.correct(corrections),
                 Written::Clock(theirs) => self.ahead = difference(theirs, (self.clock)()),
@@ -110,7 +110,7 @@ impl Writer {
     }
 
     fn decide(&self, group: &[Request], now: Millis) -> Result<Decided, ReplicaError> {
-        let mut decision = Decision::new(&self.known, self.removal);
+        let mut decision = Decision::new(&self.known, self.link.removal);
         let mut replies = Vec::with_capacity(group.len());
         for request in group {
             let batches = request.batches.iter();

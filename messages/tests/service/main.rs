@@ -3,11 +3,13 @@
 // The modules of a test are private all the way up, and its helpers are tests as well.
 #![allow(unreachable_pub, clippy::unwrap_used)]
 
+mod database;
 mod devices;
 mod embedded;
 mod grpc;
 mod harness;
 mod http;
+mod island;
 mod mnesia;
 mod process;
 mod replicas;

@@ -16,58 +16,21 @@ use chatcluster_messages::{
     mnesia::{Mnesia, Removal},
     wall_clock,
 };
-use chatcluster_testkit::erlang::{COOKIE, ErlangNode, TICK_TIME};
+use chatcluster_testkit::erlang::COOKIE;
 use messages_core::{
     apply::{Batch, Claim, Effect, Part, Unit, UnitReply},
     key,
     record::{self, Id},
-    replica::{Replica, ReplicaError},
+    replica::{Identity, Replica, ReplicaError},
     view::{MemoryView, Scan},
 };
 use proptest::prelude::*;
 
 use crate::{
+    database::{Database, millis},
     harness::*,
     replicas::{Engine, Step, does_as_a_map_in_memory, step},
 };
-
-struct Database {
-    node: ErlangNode,
-    folder: tempfile::TempDir,
-}
-
-impl Database {
-    fn start() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let node = ErlangNode::start_database(&folder.path().join("data"));
-        Self { node, folder }
-    }
-
-    /// A service's replica on it.
-    async fn replica(&self, removal: Removal, clock: Clock) -> Mnesia {
-        let settings = Settings::new(self.node.address(), COOKIE);
-        let settings = Settings { tick_time: TICK_TIME, ..settings };
-        let replica = Mnesia::new(settings, removal, clock, metrics());
-        eventually("a database node", || async {
-            replica.connected(Duration::from_secs(1)).await.ok()
-        })
-        .await;
-        replica
-    }
-
-    /// Kills it, whatever it does, and starts it on what is on its disk.
-    fn kill_and_restart(&mut self) {
-        self.node.restart(true);
-    }
-
-    fn data(&self) -> std::path::PathBuf {
-        self.folder.path().join("data")
-    }
-}
-
-fn millis() -> u64 {
-    wall_clock()()
-}
 
 struct Killed {
     database: Database,
@@ -164,7 +127,7 @@ async fn what_was_acknowledged_survives_a_kill() {
                     let part = Part::Home { id, message, claim: Claim::First, group: None };
                     let batch = vec![Batch(vec![Unit(vec![part])])].into();
                     match replica.apply(batch).await {
-                        Ok(replies) if is_stored(&replies) => done.push(key),
+                        Ok(answer) if is_stored(&answer.what) => done.push(key),
                         // The other sender's clock is not ours: a lower id than before is refused.
                         Ok(_) => {}
                         Err(_) => break,
@@ -184,7 +147,7 @@ async fn what_was_acknowledged_survives_a_kill() {
     assert!(acknowledged.len() > 1000, "{}", acknowledged.len());
     for keys in acknowledged.chunks(500) {
         let scans: Vec<_> = keys.iter().cloned().map(Scan::one).collect();
-        let pages = replica.read(scans.into()).await.unwrap();
+        let pages = replica.read(scans.into()).await.unwrap().what;
         assert!(pages.iter().all(|page| page.rows.len() == 1), "an acknowledged message is gone");
     }
     println!("{} acknowledged, none lost", acknowledged.len());
@@ -211,7 +174,7 @@ async fn services_beside_each_other_decide_by_what_is_so() {
                         replica.apply(home(2 * n + service, begin + 2 * n + service)).await;
                     (outcome != Err(ReplicaError::Busy)).then_some(outcome)
                 });
-                stored += u64::from(is_stored(&replies.await.unwrap()));
+                stored += u64::from(is_stored(&replies.await.unwrap().what));
             }
             stored
         })
@@ -223,7 +186,7 @@ async fn services_beside_each_other_decide_by_what_is_so() {
     }
     let archive = Scan::prefix(vec![key::Table::Archive as u8], usize::MAX);
     let order = Scan::prefix(vec![key::Table::Order as u8], usize::MAX);
-    let pages = one.read(vec![archive, order].into()).await.unwrap();
+    let pages = one.read(vec![archive, order].into()).await.unwrap().what;
     assert_eq!(
         pages[0].rows.len() as u64,
         stored,
@@ -236,47 +199,57 @@ async fn services_beside_each_other_decide_by_what_is_so() {
 }
 
 #[tokio::test]
-async fn a_node_whose_disk_was_emptied_is_not_taken_for_the_one_before() {
+async fn a_node_whose_disk_was_emptied_answers_as_another_one() {
     let mut database = Database::start();
     let replica = database.replica(Removal::Tombstone, wall_clock()).await;
-    assert!(is_stored(&replica.apply(home(1, millis())).await.unwrap()));
-    database.node.process().kill();
-    std::fs::remove_dir_all(database.data()).unwrap();
-    database.node.restart(true);
-    let (read, write) = eventually("another node", || async {
-        let read = replica.read(vec![Scan::prefix(vec![1], 1)].into()).await.unwrap_err();
-        let write = replica.apply(home(2, millis())).await.unwrap_err();
+    let sole = database.replica(Removal::Gone, wall_clock()).await;
+    let before = replica.apply(home(1, millis())).await.unwrap();
+    assert!(is_stored(&before.what));
+    assert_eq!(asked(&sole).await.unwrap(), before.by);
+    database.empty();
+    let by = eventually("another node", || async {
+        asked(&replica).await.ok().filter(|by| *by != before.by)
+    })
+    .await;
+    let after = replica.apply(home(2, millis())).await.unwrap();
+    assert!(is_stored(&after.what));
+    assert_eq!(after.by, by);
+    // Where it was the only one, nobody takes it for the one that had all.
+    let (read, write) = eventually("a refusal", || async {
+        let read = asked(&sole).await.unwrap_err();
+        let write = sole.apply(home(3, millis())).await.unwrap_err();
         let text =
             |error: &ReplicaError| error.to_string().contains("its disk was emptied or damaged");
         (text(&read) && text(&write)).then_some((read, write))
     })
     .await;
     println!("{read}; {write}");
-    // Who comes anew takes it for what it is.
-    let anew = database.replica(Removal::Tombstone, wall_clock()).await;
-    assert!(is_stored(&anew.apply(home(2, millis())).await.unwrap()));
+}
+
+/// Who answers.
+async fn asked(replica: &Mnesia) -> Result<Identity, ReplicaError> {
+    let answer = replica.read(vec![Scan::prefix(vec![1], 1)].into()).await?;
+    Ok(answer.by)
 }
 
 #[tokio::test]
-async fn damage_is_told_to_whoever_comes() {
+async fn who_was_damaged_is_another_one_too() {
     let mut database = Database::start();
     let replica = database.replica(Removal::Tombstone, wall_clock()).await;
     for n in 0..3 {
-        assert!(is_stored(&replica.apply(home(n, millis() + n)).await.unwrap()));
+        assert!(is_stored(&replica.apply(home(n, millis() + n)).await.unwrap().what));
     }
+    let before = asked(&replica).await.unwrap();
     database.node.process().kill();
     let log = database.data().join("LATEST.LOG");
     spoil(&log, b"alice");
     database.node.restart(true);
-    let known = eventually("an answer to who knew it", || async {
-        let error = replica.apply(home(9, millis())).await.unwrap_err().to_string();
-        error.contains("emptied or damaged").then_some(error)
-    });
-    println!("{}", known.await);
+    eventually("another node", || async { asked(&replica).await.ok().filter(|by| *by != before) })
+        .await;
     let settings = Settings::new(database.node.address(), COOKIE);
-    let comes = Mnesia::new(settings, Removal::Tombstone, wall_clock(), metrics());
+    let sole = Mnesia::new(settings, Removal::Gone, wall_clock(), metrics());
     let error = eventually("an answer", || async {
-        let error = comes.connected(Duration::from_secs(1)).await.unwrap_err().to_string();
+        let error = sole.connected(Duration::from_secs(1)).await.unwrap_err().to_string();
         error.contains("damaged").then_some(error)
     });
     println!("{}", error.await);
@@ -297,14 +270,14 @@ async fn by_a_clock_that_is_wrong_decisions_are_made_as_by_the_nodes() {
     let ahead: Clock = Arc::new(|| millis() + 3_600_000);
     let replica = database.replica(Removal::Tombstone, ahead).await;
     // An id by the node's clock is neither too old nor too new.
-    assert!(is_stored(&replica.apply(home(1, millis())).await.unwrap()));
+    assert!(is_stored(&replica.apply(home(1, millis())).await.unwrap().what));
 }
 
 #[tokio::test]
 async fn a_stopped_node_is_told_of_in_time_and_is_back_when_it_goes_on() {
     let mut database = Database::start();
     let replica = database.replica(Removal::Tombstone, wall_clock()).await;
-    assert!(is_stored(&replica.apply(home(1, millis())).await.unwrap()));
+    assert!(is_stored(&replica.apply(home(1, millis())).await.unwrap().what));
     database.node.process().pause();
     let began = std::time::Instant::now();
     let error = replica.apply(home(2, millis())).await.unwrap_err();
@@ -313,7 +286,7 @@ async fn a_stopped_node_is_told_of_in_time_and_is_back_when_it_goes_on() {
     database.node.process().resume();
     eventually("writing again", || async {
         let at = millis();
-        replica.apply(home(at, at)).await.is_ok_and(|replies| is_stored(&replies)).then_some(())
+        replica.apply(home(at, at)).await.is_ok_and(|answer| is_stored(&answer.what)).then_some(())
     })
     .await;
 }

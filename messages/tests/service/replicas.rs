@@ -5,6 +5,8 @@ use std::{future::Future, sync::Arc};
 use chatcluster_protocol::id::{DeviceId, Stamp};
 use messages_core::{
     apply::{self, Batch, Claim, Inboxes, Part, Unit},
+    digest::Digest,
+    record,
     replica::Replica,
     repository::Acknowledge,
     view::{MemoryView, Scan, View},
@@ -28,9 +30,25 @@ pub trait Engine {
 
 #[derive(Debug, Clone)]
 pub enum Step {
-    Append { to: usize, reference: u8, millis: u8 },
-    Acknowledge { user: usize, picked: Vec<u8> },
-    Register { user: usize, device: u8 },
+    Append {
+        to: usize,
+        reference: u8,
+        millis: u8,
+    },
+    Acknowledge {
+        user: usize,
+        picked: Vec<u8>,
+    },
+    Register {
+        user: usize,
+        device: u8,
+    },
+    /// A row of these is given or taken, as repair does it; the value is the right one, or another.
+    Repair {
+        row: usize,
+        gives: bool,
+        other: bool,
+    },
     Reopen,
 }
 
@@ -42,13 +60,15 @@ pub fn step(reopens: u32) -> impl Strategy<Value = Step> {
         2 => (0usize..3, prop::collection::vec(0u8..30, 0..5))
             .prop_map(|(user, picked)| Step::Acknowledge { user, picked }),
         2 => (0usize..3, 0u8..2).prop_map(|(user, device)| Step::Register { user, device }),
+        2 => (0usize..200, any::<bool>(), any::<bool>())
+            .prop_map(|(row, gives, other)| Step::Repair { row, gives, other }),
         reopens => Just(Step::Reopen),
     ]
 }
 
 const NAMES: [&str; 3] = ["alice", "bob", "carol"];
 
-fn batch(step: &Step, now: u64) -> Option<Batch> {
+fn batch(step: &Step, model: &MemoryView, now: u64) -> Option<Batch> {
     let device = |n: u8| DeviceId::new(["phone", "laptop"][usize::from(n)]).unwrap();
     let parts = match step {
         Step::Append { to, reference, millis } => {
@@ -86,6 +106,16 @@ fn batch(step: &Step, now: u64) -> Option<Batch> {
                 issued: Some(now),
             }]
         }
+        Step::Repair { row, gives, other } => {
+            let rows = model.map();
+            let at = row % rows.len().max(1);
+            let mut row = rows.iter().nth(at).map(|(key, value)| (key.clone(), value.clone()))?;
+            if *other {
+                row.1 = record::tombstone(now);
+            }
+            let rows = vec![row];
+            vec![if *gives { Part::Join(rows) } else { Part::Erase { rows, joining: None } }]
+        }
         Step::Reopen => return None,
     };
     Some(Batch(vec![Unit(parts)]))
@@ -100,24 +130,37 @@ pub async fn does_as_a_map_in_memory(
     let begin = engine.now();
     for step in steps.into_iter().chain([Step::Reopen]) {
         let now = engine.now();
-        match batch(&step, begin) {
-            Some(batch) => {
+        match (batch(&step, &model, begin), step) {
+            (Some(batch), _) => {
                 let wanted = apply::apply(&mut model, &batch, now).unwrap();
                 let batches: Arc<[Batch]> = vec![batch].into();
-                assert_eq!(engine.replica().apply(batches).await.unwrap(), [wanted]);
+                assert_eq!(engine.replica().apply(batches).await.unwrap().what, [wanted]);
             }
-            None => engine.reopen().await,
+            (None, Step::Reopen) => engine.reopen().await,
+            // There is nothing yet.
+            (None, _) => {}
         }
         let all = Scan { from: vec![1], to: vec![255], ..Scan::prefix(vec![1], usize::MAX) };
-        for scan in tables(&all).chain(tables(&Scan { reverse: true, rows: 7, ..all.clone() })) {
+        let page = Scan { rows: 3, ..all.clone() };
+        let back = Scan { reverse: true, rows: 7, ..all.clone() };
+        for scan in [all, page, back].iter().flat_map(tables) {
             let wanted = model.scan(&scan).unwrap();
-            assert_eq!(engine.replica().read(vec![scan].into()).await.unwrap(), [wanted]);
+            let read = engine.replica().read(vec![scan.clone()].into()).await.unwrap().what;
+            assert_eq!(read, std::slice::from_ref(&wanted));
+            if !scan.reverse {
+                // Half of what was removed is forgotten, or none of it.
+                for before in [0, begin + (now - begin) / 2, u64::MAX] {
+                    let digest = engine.replica().digest(scan.clone(), before).await.unwrap();
+                    assert_eq!(digest.what, Digest::of(&wanted, before));
+                }
+            }
         }
     }
 }
 
 /// The scan of each table.
-fn tables(scan: &Scan) -> impl Iterator<Item = Scan> {
-    let table = |n: u8| Scan { from: vec![n], to: vec![n + 1], ..scan.clone() };
-    (1..=17).map(table)
+fn tables(scan: &Scan) -> impl Iterator<Item = Scan> + use<> {
+    let scan = scan.clone();
+    let table = move |n: u8| Scan { from: vec![n], to: vec![n + 1], ..scan.clone() };
+    (1..=18).map(table)
 }

@@ -7,6 +7,7 @@ use crate::{
     clock::{MS, S, Time},
     coverage::hit,
     network::Node,
+    storage::Replica,
     trace::trace,
     world::World,
 };
@@ -178,6 +179,7 @@ impl World {
             Kind::ManagerLate(most) => self.directory.late = most,
             Kind::SlowDisk(replica, most) => self.replicas[replica].sync = most,
             Kind::FullDisk(replica) => self.replicas[replica].failing = true,
+            Kind::EmptyDisk(replica) => self.empty_replica(replica),
             Kind::Busy(replica) => self.replicas[replica].busy = true,
             Kind::FullQueues(gateway) => self.gateways[gateway].full = true,
             Kind::Awaited { device, by, restarts } => {
@@ -210,7 +212,7 @@ impl World {
             Kind::Crash { node: Node::Gateway(at), .. } | Kind::Drain(at) => {
                 self.revive_gateway(at)
             }
-            Kind::Crash { .. } | Kind::PowerCut => self.revive_storage(),
+            Kind::Crash { .. } | Kind::PowerCut | Kind::EmptyDisk(_) => self.revive_storage(),
             Kind::Pause(node) => self.resume(node),
             Kind::Partition { .. } | Kind::Slow(..) => {
                 self.network.mend(number);
@@ -249,6 +251,17 @@ impl World {
         trace!(self, Node::Replica(at), "dies");
         self.processes.stop(Node::Replica(at));
         self.replicas[at].crash();
+    }
+
+    /// What is acknowledged is on two of three: one at a time may lose it, until the others have filled it.
+    fn empty_replica(&mut self, at: usize) {
+        if !self.replicas.iter().all(Replica::votes) {
+            return;
+        }
+        hit("replica: emptied");
+        self.crash_replica(at);
+        self.replicas[at].empty();
+        self.note_emptied(at);
     }
 
     fn revive_storage(&mut self) {

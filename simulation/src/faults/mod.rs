@@ -82,6 +82,8 @@ pub enum Kind {
     SlowDisk(usize, Time),
     /// A replica's disk takes nothing.
     FullDisk(usize),
+    /// A replica dies, and comes back without anything on its disk.
+    EmptyDisk(usize),
     /// A replica has too much to do.
     Busy(usize),
     /// The queues of a gateway are full every other time.
@@ -117,7 +119,11 @@ impl Kind {
             Self::Crash { node, .. } | Self::Pause(node) | Self::Slow(node, _) => {
                 matches!(node, Node::Pod(_) | Node::Replica(_))
             }
-            Self::PowerCut | Self::SlowDisk(..) | Self::FullDisk(_) | Self::Busy(_) => true,
+            Self::PowerCut
+            | Self::SlowDisk(..)
+            | Self::FullDisk(_)
+            | Self::EmptyDisk(_)
+            | Self::Busy(_) => true,
             _ => false,
         }
     }
@@ -148,6 +154,7 @@ impl Kind {
             Self::ManagerLate(_) => "fault: manager late",
             Self::SlowDisk(..) => "fault: slow disk",
             Self::FullDisk(_) => "fault: full disk",
+            Self::EmptyDisk(_) => "fault: empty disk",
             Self::Busy(_) => "fault: busy replica",
             Self::FullQueues(_) => "fault: full queues",
             Self::Offline(..) => "fault: device offline",
@@ -184,6 +191,7 @@ impl Kind {
         "fault: manager late",
         "fault: slow disk",
         "fault: full disk",
+        "fault: empty disk",
         "fault: busy replica",
         "fault: full queues",
         "fault: device awaited",

@@ -45,8 +45,44 @@ pub(crate) fn plan(shape: &Shape, chance: &mut Chance) -> Vec<Fault> {
             Fault { number, at, lasts: lasts.min(shape.trouble - at), kind }
         })
         .collect();
+    faults.extend(emptied(shape, count));
+    faults.extend(long_absence(shape, count + 6));
     faults.sort_by_key(|fault| (fault.at, fault.number));
     faults
+}
+
+/// Disks that are emptied, where there are replicas to fill them: the others are numbered below `from`.
+fn emptied(shape: &Shape, from: u64) -> Vec<Fault> {
+    let mut chance = Chance::new(shape.seed, 41);
+    if shape.replicas == 1 || shape.mood.within().is_some() || chance.one_in(2) {
+        return Vec::new();
+    }
+    let mut faults = Vec::new();
+    for number in (from..from + 6).step_by(2) {
+        let replica = chance.index(shape.replicas);
+        let at = chance.between(FROM, shape.trouble - 2 * S);
+        let lasts = chance.between(100 * MS, 12 * S).min(shape.trouble - at);
+        faults.push(Fault { number, at, lasts, kind: Kind::EmptyDisk(replica) });
+        // And something more while it is filled.
+        let at = (at + lasts + chance.between(S, 5 * S)).min(shape.trouble - S);
+        let lasts = chance.between(100 * MS, 2 * S).min(shape.trouble - at);
+        let kind = if chance.one_in(2) { Kind::FullDisk(replica) } else { Kind::Busy(replica) };
+        faults.push(Fault { number: number + 1, at, lasts, kind });
+    }
+    faults
+}
+
+/// A replica that is away for longer than tombstones last, where a world does.
+fn long_absence(shape: &Shape, number: u64) -> Option<Fault> {
+    let mut chance = Chance::new(shape.seed, 42);
+    let lasts = chance.between(200 * S, 260 * S);
+    let fits = shape.trouble > lasts + 60 * S && shape.mood.within().is_none();
+    if shape.replicas == 1 || !fits || chance.one_in(3) {
+        return None;
+    }
+    let side = vec![Node::Replica(chance.index(shape.replicas))];
+    let at = chance.between(FROM, shape.trouble - lasts - 30 * S);
+    Some(Fault { number, at, lasts, kind: Kind::Partition { side, one_way: false } })
 }
 
 fn kind(drawn: u64, shape: &Shape, chance: &mut Chance) -> (Kind, Time) {

@@ -26,7 +26,10 @@ impl World {
         let at = self.chance.index(self.clients.len());
         let pod = self.chance.index(self.shape.pods);
         let device = self.clients[at].home.clone();
-        let (before, began) = (self.inbox_of(&device), self.now);
+        // What no majority has acknowledged may have come to one by repair, the entry before its body.
+        let mut before = self.inbox_of(&device);
+        before.retain(|id| self.has_body(&device, *id));
+        let began = self.now;
         let (user, name) = (device.user.clone(), device.device.clone());
         let call = move |repository: Arc<Repo>| async move {
             repository.inbox(user, name, InboxCursor::Start, usize::MAX, usize::MAX).await

@@ -139,6 +139,8 @@ impl World {
             && self.receipts_lack().is_none()
             && self.marks_lack().is_none()
             && self.counts_lack().is_none()
+            && self.all_vote()
+            && self.are_alike()
     }
 
     /// What waits for a device.
@@ -161,6 +163,12 @@ impl World {
     }
 
     fn anything_wrong(&self) -> Option<(&'static str, String)> {
+        if let Some(what) = self.unlike() {
+            return Some(("repair", what));
+        }
+        if !self.all_vote() {
+            return Some(("repair", "a replica that was emptied does not vote again".into()));
+        }
         for number in 0..self.oracle.messages.len() {
             if let Some(what) = self.missing(number) {
                 return Some(("P1", what));

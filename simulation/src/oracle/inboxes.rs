@@ -37,6 +37,10 @@ impl Replicas {
         self.0 |= 1 << replica;
     }
 
+    fn take(&mut self, replica: usize) {
+        self.0 &= !(1 << replica);
+    }
+
     fn has(self, replica: usize) -> bool {
         self.0 & 1 << replica != 0
     }
@@ -72,6 +76,20 @@ impl Inboxes {
         if removed.by.are_most_of(self.replicas) {
             removed.by_most.get_or_insert(now);
         }
+    }
+
+    /// What a replica had is gone.
+    pub(super) fn emptied(&mut self, replica: usize) {
+        for inbox in self.inboxes.values_mut() {
+            inbox.waiting.values_mut().for_each(|by| by.take(replica));
+            inbox.removed.values_mut().for_each(|removed| removed.by.take(replica));
+        }
+    }
+
+    /// An entry is taken from a replica that nobody believes.
+    pub(super) fn erased(&mut self, device: usize, replica: usize, id: MessageId) {
+        let waiting = self.inboxes.get_mut(&device).and_then(|inbox| inbox.waiting.get_mut(&id));
+        waiting.into_iter().for_each(|by| by.take(replica));
     }
 
     /// What most replicas have and none has removed.

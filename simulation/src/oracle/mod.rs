@@ -1,6 +1,7 @@
 //! What must be true, and what has happened that it follows from.
 //!
 //! - [`stored`]: P1 when a message is stored, P4 whenever an entry leaves an inbox
+//! - [`alike`]: that replicas become alike
 //! - [`audit`]: now and then, what a read of an inbox gives against what replicas have
 //! - [`inboxes`]: what is in each inbox, as replicas have it
 //! - [`groups`]: who certainly takes part in the group, and who certainly does not
@@ -13,6 +14,7 @@
 //! - [`prompt`]: in worlds in which little goes wrong, that nothing waits for minutes
 //! - [`finals`]: routes and fresh messages once all is healed; and in the end everything
 
+mod alike;
 mod audit;
 mod finals;
 mod groups;
@@ -79,6 +81,7 @@ pub(crate) struct Oracle {
     /// How far each device was told that somebody has read.
     told_read: BTreeMap<(usize, ConversationId, UserId), MessageId>,
     inboxes: inboxes::Inboxes,
+    differences: alike::Differences,
     /// The number of each device.
     numbers: BTreeMap<Device, usize>,
     /// When each receipt was placed.

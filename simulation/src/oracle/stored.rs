@@ -4,10 +4,16 @@ use chatcluster_protocol::id::{DeviceId, Identity, MessageId, UserId};
 use gateway_core::Device;
 use messages_core::{
     key::{self, Key, Table},
-    record::{Archived, is_tombstone},
+    record::{Archived, InboxEntry, decode, is_tombstone},
 };
 
-use crate::{network::Node, storage::Change, trace::trace, world::World};
+use crate::{
+    coverage::hit,
+    network::Node,
+    storage::{Change, Replica},
+    trace::trace,
+    world::World,
+};
 
 impl World {
     /// A gateway was told that a message is stored under an id: so it must be in the inbox of each device
@@ -50,10 +56,58 @@ impl World {
         (message.archived, message.owed) = (true, owed);
     }
 
-    /// Whether most replicas have a key, removed or not.
+    /// Whether most replicas have a key, removed or not. One that is filled may have had it before.
     fn on_a_quorum(&self, key: &[u8]) -> bool {
-        let have = self.replicas.iter().filter(|replica| replica.view.map().contains_key(key));
-        have.count() > self.replicas.len() / 2
+        let has = |replica: &&Replica| {
+            let joining = self.shape.replicas > 1 && !replica.votes();
+            joining || replica.view.map().contains_key(key)
+        };
+        self.replicas.iter().filter(has).count() > self.replicas.len() / 2
+    }
+
+    /// A replica votes again: whichever majority is asked from now on, what clients were told to be stored is there.
+    pub(crate) fn check_let_in(&mut self, replica: usize) {
+        hit("repair: let in");
+        trace!(self, Node::Replica(replica), "votes");
+        for (number, message) in self.oracle.messages.iter().enumerate() {
+            let Some(id) = message.id else { continue };
+            if self.whoever_is_asked(&key::fan_out(id)) {
+                continue;
+            }
+            for device in &message.owed {
+                let client = self.client_of(device).unwrap_or_default();
+                let entry = key::inbox(&device.user, &device.device, id);
+                let gone = self.oracle.has_acknowledged(client, message.identity)
+                    || !self.is_registered(device);
+                if !gone && !self.whoever_is_asked(&entry) {
+                    let what = format!(
+                        "m{number} is {id}, which a majority with {replica} lacks for {device:?}"
+                    );
+                    return self.violated("rule 15", what);
+                }
+            }
+        }
+    }
+
+    /// Whether each majority of those that vote has one that has a key.
+    fn whoever_is_asked(&self, key: &[u8]) -> bool {
+        let lacking = self.replicas.iter();
+        let lacking =
+            lacking.filter(|replica| replica.votes() && !replica.view.map().contains_key(key));
+        lacking.count() <= self.replicas.len() / 2
+    }
+
+    /// Whether most replicas have the body of what is in an inbox.
+    pub(super) fn has_body(&self, device: &Device, id: MessageId) -> bool {
+        let key = key::inbox(&device.user, &device.device, id);
+        let mut values = self.replicas.iter().filter_map(|replica| replica.view.map().get(&key));
+        let entry = values.find_map(|value| decode::<InboxEntry>(&key, value).ok().flatten());
+        entry.is_some_and(|entry| self.on_a_quorum(&key::archive(entry.conversation, id)))
+    }
+
+    /// A replica's disk was emptied.
+    pub(crate) fn note_emptied(&mut self, replica: usize) {
+        self.oracle.inboxes.emptied(replica);
     }
 
     /// A replica has changed an inbox. What it removes must have been acknowledged.
@@ -82,6 +136,11 @@ impl World {
                     self.oracle.placed.entry(id).or_insert(now);
                 }
                 return;
+            }
+            Change::Erased(key) => {
+                let Some((device, id)) = parsed(key) else { return };
+                let Some(client) = self.client_of(&device) else { return };
+                return self.oracle.inboxes.erased(client, replica, id);
             }
             Change::Left(device) => return self.check_left(&device.clone()),
             Change::Removed(key) | Change::Cleared(key) => key,

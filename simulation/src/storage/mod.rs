@@ -3,6 +3,7 @@
 mod pod;
 mod recording;
 mod replica;
+mod tending;
 mod wires;
 
 use messages_core::repository::Quorum;

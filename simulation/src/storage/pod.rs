@@ -39,6 +39,7 @@ impl World {
         self.pods[pod].repository = Some(Arc::new(Quorum::new(replicas)));
         self.finish_pending(pod);
         self.finish_removals(pod);
+        self.attend(pod);
     }
 
     /// A pod dies, and with it all that it was doing.

@@ -19,6 +19,8 @@ pub(crate) enum Change {
     Removed(Key),
     /// The same, of a device that the replica does not know any more.
     Cleared(Key),
+    /// An entry is taken from a replica that joins, as nobody else has it.
+    Erased(Key),
     /// A device is in its user's registry no more.
     Left(Device),
     /// A receipt is placed.
@@ -81,6 +83,13 @@ impl View for Recording<'_> {
 
 impl ViewMut for Recording<'_> {
     fn put(&mut self, key: Key, value: Vec<u8>) -> Result<(), ViewError> {
+        if record::is_tombstone(&value) {
+            // Somebody else has removed it, and whether for an acknowledgement or not is seen there.
+            if Table::of(&key) == Some(Table::Inbox) {
+                self.changes.push(Change::Cleared(key.clone()));
+            }
+            return self.view.put(key, value);
+        }
         if Table::of(&key) == Some(Table::Registry) {
             self.known = None;
             self.registry_changes(&key, &value)?;
@@ -102,5 +111,13 @@ impl ViewMut for Recording<'_> {
             self.changes.push(change(key.to_vec()));
         }
         self.view.remove(key, now)
+    }
+
+    fn erase(&mut self, key: &[u8]) -> Result<(), ViewError> {
+        let removed = self.view.get(key)?.is_some_and(|value| record::is_tombstone(&value));
+        if Table::of(key) == Some(Table::Inbox) && !removed {
+            self.changes.push(Change::Erased(key.to_vec()));
+        }
+        self.view.erase(key)
     }
 }

@@ -4,13 +4,16 @@
 use chatcluster_protocol::planted::{Bug, planted};
 use messages_core::{
     apply::{self, Stop, UnitReply},
-    replica::ReplicaError,
+    digest::Digest,
+    key, record,
+    replica::{Answer, Identity, ReplicaError},
+    roster::Roster,
     view::{MemoryView, View},
 };
 
 use super::{
     recording::Recording,
-    wires::{Answered, Applied, Asked},
+    wires::{Answered, Applied, Asked, Digested},
 };
 use crate::{
     chance::Chance,
@@ -30,6 +33,7 @@ const QUEUE: usize = 64;
 pub(crate) struct Replica {
     /// What is on disk.
     pub(crate) view: MemoryView,
+    pub(crate) identity: Identity,
     pub(crate) clock: Clock,
     writing: Vec<Writing>,
     syncing: bool,
@@ -47,12 +51,13 @@ struct Writing {
 }
 
 impl Replica {
-    pub(crate) fn new(shape: &Shape, chance: &mut Chance) -> Self {
+    pub(crate) fn new(at: usize, shape: &Shape, chance: &mut Chance) -> Self {
         let alone = shape.replicas == 1;
         let view = if alone { MemoryView::default() } else { MemoryView::with_tombstones() };
         let drift = chance.between(0, 400) as i64 - 200;
         Self {
             view,
+            identity: Identity(at as u128),
             clock: Clock::new(0, drift, chance.between(0, 200) as i64 - 100),
             writing: Vec::new(),
             syncing: false,
@@ -60,6 +65,24 @@ impl Replica {
             failing: false,
             busy: false,
         }
+    }
+
+    /// All that was on its disk is gone, and it is another one.
+    pub(crate) fn empty(&mut self) {
+        self.view = MemoryView::with_tombstones();
+        self.identity.0 += 1 << 64;
+    }
+
+    /// Whether its word counts, as far as it knows.
+    pub(crate) fn votes(&self) -> bool {
+        let key = key::roster();
+        let row = self.view.map().get(&key);
+        let roster = row.and_then(|row| record::decode::<Roster>(&key, row).ok()).flatten();
+        roster.is_some_and(|roster| roster.votes(self.identity))
+    }
+
+    fn answer<T>(&self, what: T) -> Answer<T> {
+        Answer { by: self.identity, what }
     }
 
     /// The process dies: what was not on disk is gone.
@@ -80,8 +103,15 @@ impl World {
                 let rows = scans.iter().map(|scan| replica.view.scan(scan));
                 let rows: Answered = rows
                     .collect::<Result<_, _>>()
+                    .map(|rows| replica.answer(rows))
                     .map_err(|error| ReplicaError::Unavailable(error.to_string()));
                 self.answer_pod(at, pod, slot, rows);
+            }
+            Asked::Digest(scan, forgotten_before, slot) => {
+                let digest: Digested = (replica.view.scan(&scan))
+                    .map(|rows| replica.answer(Digest::of(&rows, forgotten_before)))
+                    .map_err(|error| ReplicaError::Unavailable(error.to_string()));
+                self.answer_pod(at, pod, slot, digest);
             }
             Asked::Apply(_, slot) if replica.busy || replica.writing.len() >= QUEUE => {
                 hit("replica: busy");
@@ -93,6 +123,7 @@ impl World {
                     let applied = batches.iter().map(|b| apply::apply(&mut early, b, wall));
                     let applied = applied
                         .collect::<Result<_, _>>()
+                        .map(|replies| replica.answer(replies))
                         .map_err(|error| ReplicaError::Unavailable(error.to_string()));
                     self.answer_pod(at, pod, slot, applied);
                     Slot::new()
@@ -113,7 +144,8 @@ impl World {
     fn replica_syncs(&mut self, at: usize) {
         let replica = &mut self.replicas[at];
         replica.syncing = false;
-        let wall = replica.clock.wall(self.now);
+        let (wall, by) = (replica.clock.wall(self.now), replica.identity);
+        let voted = replica.votes();
         let mut answers = Vec::new();
         let mut changes = Vec::new();
         for Writing { pod, batches, slot } in std::mem::take(&mut replica.writing) {
@@ -124,6 +156,7 @@ impl World {
                 let applied = batches.iter().map(|b| apply::apply(&mut recording, b, wall));
                 applied
                     .collect::<Result<_, _>>()
+                    .map(|what| Answer { by, what })
                     .map_err(|error| ReplicaError::Unavailable(error.to_string()))
             };
             changes.append(&mut recording.changes);
@@ -133,8 +166,11 @@ impl World {
         for change in changes {
             self.check_change(at, &change);
         }
+        if !voted && self.replicas[at].votes() && self.shape.replicas > 1 {
+            self.check_let_in(at);
+        }
         for (pod, slot, applied) in answers {
-            if let Ok(replies) = &applied {
+            if let Ok(Answer { what: replies, .. }) = &applied {
                 for reply in replies.iter().flatten() {
                     if let Some(stop) = &reply.stop {
                         trace!(self, Node::Replica(at), "stops a unit: {stop:?}");
@@ -147,7 +183,7 @@ impl World {
 }
 
 fn count(applied: &Applied) {
-    let Ok(replies) = applied else { return };
+    let Ok(Answer { what: replies, .. }) = applied else { return };
     for UnitReply { stop, .. } in replies.iter().flatten() {
         match stop {
             Some(Stop::Complete(..)) => hit("replica: complete"),

@@ -2,9 +2,11 @@
 
 use std::sync::{Arc, Mutex};
 
+use chatcluster_protocol::Millis;
 use messages_core::{
     apply::{Batch, UnitReply},
-    replica::{Replica, ReplicaError},
+    digest::Digest,
+    replica::{Answer, Replica, ReplicaError},
     view::{Rows, Scan},
 };
 
@@ -19,10 +21,13 @@ use crate::{
 const WITHIN: Time = 4 * S;
 
 /// The answer to an apply.
-pub(super) type Applied = Result<Vec<Vec<UnitReply>>, ReplicaError>;
+pub(super) type Applied = Result<Answer<Vec<Vec<UnitReply>>>, ReplicaError>;
 
 /// The answer to a read.
-pub(super) type Answered = Result<Vec<Rows>, ReplicaError>;
+pub(super) type Answered = Result<Answer<Vec<Rows>>, ReplicaError>;
+
+/// The answer to the question what is there, in short.
+pub(super) type Digested = Result<Answer<Digest>, ReplicaError>;
 
 /// What pods ask replicas for, until it is on its way.
 #[derive(Debug, Clone, Default)]
@@ -40,6 +45,7 @@ struct Request {
 pub(super) enum Asked {
     Apply(Arc<[Batch]>, Slot<Applied>),
     Read(Arc<[Scan]>, Slot<Answered>),
+    Digest(Scan, Millis, Slot<Digested>),
 }
 
 /// A replica as a pod sees it.
@@ -69,6 +75,12 @@ impl Replica for RemoteReplica {
         self.ask(Asked::Read(scans, slot.clone()));
         slot.await
     }
+
+    async fn digest(&self, scan: Scan, forgotten_before: Millis) -> Digested {
+        let slot = Slot::new();
+        self.ask(Asked::Digest(scan, forgotten_before, slot.clone()));
+        slot.await
+    }
 }
 
 impl World {
@@ -84,6 +96,10 @@ impl World {
                     self.later(from, WITHIN, move |_| slot.fill(Err(unavailable())));
                 }
                 Asked::Read(_, slot) => {
+                    let slot = slot.clone();
+                    self.later(from, WITHIN, move |_| slot.fill(Err(unavailable())));
+                }
+                Asked::Digest(.., slot) => {
                     let slot = slot.clone();
                     self.later(from, WITHIN, move |_| slot.fill(Err(unavailable())));
                 }

@@ -29,16 +29,18 @@ pub(super) fn store(
         Claim::First | Claim::Supersedes => is_overtaken(view, message, id),
     };
     // The reference comes first: a repeat of what is stored is never out of order.
-    let is_pending = match known(view, message, now)? {
-        Known::Not => false,
+    let before = match known(view, message, now)? {
+        Known::Not => None,
         // What a late answer or a lone replica called complete follows what moved up all the same.
         Known::Stop(Stop::Complete(before, _))
             if supersede && before < id && has_to_follow(view, before)? =>
         {
-            true
+            Some(before)
         }
         Known::Stop(stop) => return Ok(Err(stop)),
-        Known::Pending(before) if supersede || before == id || has_to_follow(view, before)? => true,
+        Known::Pending(before) if supersede || before == id || has_to_follow(view, before)? => {
+            Some(before)
+        }
         Known::Pending(before) => return Ok(Err(Stop::Pending(before))),
     };
     let conversation = message.conversation();
@@ -49,7 +51,9 @@ pub(super) fn store(
         if supersede {
             raise(view, message, id)?;
         }
-        return Ok(Ok(Effect::Applied));
+        let moved = read::<Moved>(view, &moved(message))?.unwrap_or_default();
+        let moves = !supersede && moved.has(id, &message.reference);
+        return Ok(Ok(if moves { Effect::Moved } else { Effect::Applied }));
     }
     if id.millis().saturating_add(APPEND_WINDOW) < now && !planted(Bug::OldTaken) {
         return Ok(Err(Stop::TooOld));
@@ -81,7 +85,7 @@ pub(super) fn store(
     view.put(reference(message), encode(pending))?;
     view.put(order, encode(Id(id)))?;
     view.put(key::fan_out(id), encode(conversation))?;
-    if supersede || is_pending {
+    if supersede || before.is_some() {
         raise(view, message, id)?;
     }
     for key in joined {
@@ -90,7 +94,8 @@ pub(super) fn store(
     if let Some(((group, next), entered)) = change.zip(entered) {
         group::put(view, group, next, entered)?;
     }
-    Ok(Ok(Effect::Applied))
+    let moves = !supersede && before.is_some_and(|before| before != id);
+    Ok(Ok(if moves { Effect::Moved } else { Effect::Applied }))
 }
 
 /// Whether another message of the device has moved up above this id, so that the message has to follow.
@@ -114,6 +119,22 @@ pub(super) fn follow(
 ) -> Applied {
     learn(view, key::moved(user, device, conversation), known.clone())?;
     Ok(Ok(Effect::Applied))
+}
+
+/// The same of a message that another replica has under another id.
+pub(super) fn differs(
+    view: &mut impl ViewMut,
+    key: &[u8],
+    own: MessageId,
+    joined: MessageId,
+) -> Result<(), ViewError> {
+    let conversation: Option<ConversationId> = read(view, &key::index(own))?;
+    if let (Some(conversation), Some((user, device, reference))) =
+        (conversation, key::reference_of(key))
+    {
+        learn(view, key::moved(&user, &device, conversation), Moved::to(joined, reference))?;
+    }
+    Ok(())
 }
 
 fn learn(view: &mut impl ViewMut, key: key::Key, known: Moved) -> Result<(), ViewError> {
@@ -200,6 +221,9 @@ pub(super) fn complete(
     let key = reference(message);
     let ours = read::<ReferenceRecord>(view, &key)?.filter(|record| record.id == id);
     if let Some(record) = ours {
+        if stored != id {
+            raise(view, message, stored)?;
+        }
         let state = ReferenceState::Complete(devices.to_vec());
         view.put(key, encode(ReferenceRecord { id: stored, state, ..record }))?;
     }

@@ -9,6 +9,7 @@
 //! - [`acknowledge`]: removal, and the receipts that follow from it; [`reading`]: how far users have read;
 //!   [`mark`]: receipts in inboxes
 //! - [`privacy`]: what users let others see
+//! - [`repair`]: what other replicas have, and what none is to have any more
 
 mod acknowledge;
 mod group;
@@ -20,6 +21,7 @@ mod privacy;
 mod reading;
 mod registry;
 mod removal;
+mod repair;
 mod revocation;
 
 use chatcluster_protocol::{Millis, id::MessageId};
@@ -138,12 +140,14 @@ fn apply_part(view: &mut impl ViewMut, part: &Part, now: Millis) -> Applied {
         Part::Revoke { user, device, before } => {
             revocation::revoke(view, user, device.as_ref(), *before, now)
         }
-        Part::Forget(keys) => revocation::forget(view, keys, now),
+        Part::Forget(keys) => repair::forget(view, keys, now),
         Part::Clear { user, device, keys } => removal::clear(view, user, device, keys, now),
         Part::Acknowledge { acknowledge, there } => {
             acknowledge::apply(view, acknowledge, there.as_ref(), now)
         }
         Part::MarkRead { mark, others, known } => reading::mark(view, mark, others, *known, now),
+        Part::Join(rows) => repair::join(view, rows),
+        Part::Erase { rows, joining } => repair::erase(view, rows, *joining),
         Part::SetPrivacy { user, privacy } => privacy::set(view, user, *privacy),
     }
 }

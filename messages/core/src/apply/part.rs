@@ -11,6 +11,7 @@ use crate::{
     group::Group,
     key::Key,
     record::{Archived, InboxEntry, MarkKind, Moved, Privacy, Registry, Told},
+    replica::Identity,
     repository::{Acknowledge, MarkRead},
 };
 
@@ -122,7 +123,7 @@ pub enum Part {
         /// If they were issued before this.
         before: Millis,
     },
-    /// Removes revocations from the feed.
+    /// Removes what is of no use any more: revocations from the feed, and fan-outs that nobody can finish.
     Forget(Vec<Key>),
     /// Removes what is left of a device that is no longer known.
     Clear {
@@ -149,6 +150,16 @@ pub enum Part {
         others: Vec<UserId>,
         /// How far it was before, as a majority knows; a replica that has missed that learns it.
         known: Option<Told>,
+    },
+    /// What other replicas have: each row is joined with what is here, as reads join them.
+    Join(Vec<(Key, Vec<u8>)>),
+    /// Rows that are not to be here, where they still are what they were, without a tombstone: those that are to be
+    /// forgotten, and those of a joining replica that no other one has.
+    Erase {
+        /// The rows.
+        rows: Vec<(Key, Vec<u8>)>,
+        /// Only while this replica is joining.
+        joining: Option<Identity>,
     },
     /// A user sets what others may see. A later setting that is there already stays.
     SetPrivacy {
@@ -212,6 +223,9 @@ impl Batch {
             Part::Forget(keys) | Part::Clear { keys, .. } => {
                 PART + keys.iter().map(|key| ID + key.len()).sum::<usize>()
             }
+            Part::Join(rows) | Part::Erase { rows, .. } => {
+                PART + rows.iter().map(|(key, value)| key.len() + value.len()).sum::<usize>()
+            }
             Part::Deliver { to, .. } => {
                 PART + ID * to.iter().map(|to| to.devices.len()).sum::<usize>()
             }
@@ -250,6 +264,8 @@ pub struct UnitReply {
 pub enum Effect {
     /// Nothing but that it was applied.
     Applied,
+    /// `Home`: the message moved up here from another id, of its own accord. What follows it has to know.
+    Moved,
     /// `Register`: whether the device is new.
     Registered {
         /// It was not known before.
@@ -310,6 +326,8 @@ pub enum Stop {
     Departing,
     /// The device is known, and in use.
     InUse,
+    /// The replica votes by now.
+    Votes,
     /// A record could not be read; for people.
     Failed(String),
 }

@@ -8,7 +8,7 @@ use chatcluster_protocol::{
 
 use super::{Applied, Effect, read};
 use crate::{
-    key::{self, Key},
+    key,
     record::{Revoked, encode},
     view::{ViewError, ViewMut},
 };
@@ -38,11 +38,4 @@ pub(super) fn before(
     let of_user = read::<Revoked>(view, &key::revocation(user, None))?;
     let of_device = read::<Revoked>(view, &key::revocation(user, Some(device)))?;
     Ok(of_user.max(of_device).map(|revoked| revoked.before))
-}
-
-pub(super) fn forget(view: &mut impl ViewMut, keys: &[Key], now: Millis) -> Applied {
-    for key in keys {
-        view.remove(key, now)?;
-    }
-    Ok(Ok(Effect::Applied))
 }

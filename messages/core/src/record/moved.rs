@@ -28,6 +28,11 @@ impl Moved {
         self
     }
 
+    /// Whether a message has moved up to this id.
+    pub fn has(&self, id: MessageId, reference: &Reference) -> bool {
+        self.0.iter().any(|(Id(moved), of)| *moved == id && of == reference)
+    }
+
     /// How far other messages than this one have moved.
     pub fn of_others(&self, reference: &Reference) -> Option<MessageId> {
         let mut others = self.0.iter().filter(|(_, moved)| moved != reference);

@@ -5,7 +5,7 @@ use chatcluster_protocol::{
     planted::{Bug, planted},
 };
 
-use super::{Append, Quorum, RepositoryError, Stored, append, walk::Walk};
+use super::{Append, Quorum, Refused, RepositoryError, Stored, append, walk::Walk};
 use crate::{
     apply::{Batch, Part, Unit},
     key::{self, Key, Table},
@@ -55,11 +55,24 @@ async fn finish_page<R: Replica>(
     let appends: Vec<Append> = there.collect();
     let outcomes = append::append(quorum, appends.clone(), append::Asker::FanOut).await;
     let finished = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
+    let refused = appends.iter().zip(&outcomes);
+    let refused = refused.filter(|(_, outcome)| **outcome == Err(Refused::ReferenceConflict));
+    let refused = refused.map(|(append, _)| key::fan_out(append.id));
+    give_up(quorum, refused.collect()).await?;
     let replaced = appends.into_iter().zip(outcomes).filter_map(|(append, outcome)| {
         outcome.ok().filter(|stored| stored.id != append.id).map(|stored| (append, stored))
     });
     close(quorum, replaced).await?;
     Ok(finished)
+}
+
+/// Ends fan-outs that nobody can finish: the reference went to another message before a majority had this one, and
+/// its sender was told so.
+async fn give_up<R: Replica>(quorum: &Quorum<R>, keys: Vec<Key>) -> Result<(), RepositoryError> {
+    if !keys.is_empty() {
+        quorum.write(vec![Batch(vec![Unit(vec![Part::Forget(keys)])])]).await?;
+    }
+    Ok(())
 }
 
 /// Ends fan-outs whose reference went to another id, under which the message was delivered. Where the

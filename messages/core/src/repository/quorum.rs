@@ -29,28 +29,37 @@ use crate::{
     quorum::{Read, Write},
     record::Corrupt,
     replica::{Replica, ReplicaError},
+    roster::Voters,
     view::{Rows, Scan},
 };
 
 /// A repository over the replicas of one island.
 #[derive(Debug)]
 pub struct Quorum<R> {
-    replicas: Vec<R>,
+    pub(crate) replicas: Vec<R>,
+    pub(crate) voters: Voters,
 }
 
 impl<R: Replica> Quorum<R> {
     /// Over one replica: its word is the quorum's.
     pub fn of_one(replica: R) -> Self {
-        Self { replicas: vec![replica] }
+        Self::new(vec![replica])
     }
 
-    /// Over an island's replicas, an odd number of them.
+    /// Over an island's replicas, an odd number of them. Where there are several, nobody is believed before
+    /// [`Self::attend`] has been called.
     pub fn new(replicas: Vec<R>) -> Self {
-        Self { replicas }
+        let voters = if replicas.len() == 1 { Voters::Sole } else { Voters::of_roster() };
+        Self { replicas, voters }
+    }
+
+    /// How many replicas there are.
+    pub fn size(&self) -> usize {
+        self.replicas.len()
     }
 
     /// One replica is all there is: what it says needs no second opinion.
-    pub(super) fn is_one(&self) -> bool {
+    pub(crate) fn is_one(&self) -> bool {
         self.replicas.len() == 1
     }
 
@@ -61,8 +70,9 @@ impl<R: Replica> Quorum<R> {
     ) -> Result<Vec<Vec<UnitReply>>, ReplicaError> {
         let batches: Arc<[Batch]> = batches.into();
         let mut write = Write::new(self.replicas.len());
+        let ballot = self.voters.ballot();
         let asked = self.replicas.iter().map(|replica| replica.apply(batches.clone()));
-        ask(asked, |reply| write.on_reply(reply)).await
+        ask(asked, |answer| write.on_reply(ballot.count(answer))).await
     }
 
     /// Reads ranges from a majority, merged.
@@ -81,6 +91,7 @@ impl<R: Replica> Quorum<R> {
         }
         let scans: Arc<[Scan]> = scans.into();
         let mut read = Read::new(self.replicas.len());
+        let ballot = self.voters.ballot();
         let asked = self.replicas.iter().map(|replica| replica.read(scans.clone()));
         let counted = move |rows: Vec<Rows>| -> Result<Vec<Rows>, ReplicaError> {
             match counts(&rows)? {
@@ -88,7 +99,8 @@ impl<R: Replica> Quorum<R> {
                 false => Err(ReplicaError::Unavailable("it has missed something".into())),
             }
         };
-        let answers = ask(asked, move |reply| read.on_reply(reply.and_then(&counted))).await?;
+        let heard = move |answer| read.on_reply(ballot.count(answer).and_then(&counted));
+        let answers = ask(asked, heard).await?;
         let mut answers: Vec<_> = answers.into_iter().map(Vec::into_iter).collect();
         let merged = scans.iter().map(|scan| {
             let pages = answers.iter_mut().filter_map(Iterator::next).collect();

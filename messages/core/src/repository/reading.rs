@@ -46,7 +46,7 @@ pub(super) async fn mark<R: Replica>(
         let missing = || RepositoryError::Unavailable("a replica left out an answer".into());
         let receipts = match only(replies.next().ok_or_else(missing)?)? {
             Effect::Marked(receipts) => receipts,
-            Effect::Applied | Effect::Registered { .. } => Vec::new(),
+            Effect::Applied | Effect::Moved | Effect::Registered { .. } => Vec::new(),
         };
         let up_to = known.map_or(message, |known| known.up_to.max(message));
         marked.push(Ok(Marked { up_to, receipts }));

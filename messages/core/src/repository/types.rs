@@ -250,6 +250,7 @@ impl From<ReplicaError> for RepositoryError {
         match error {
             ReplicaError::Busy => Self::Busy,
             ReplicaError::Unavailable(text) => Self::Unavailable(text),
+            ReplicaError::Joining(_) => Self::Unavailable(error.to_string()),
             ReplicaError::Corrupt(corrupt) => Self::Corrupt(corrupt),
         }
     }

@@ -14,11 +14,13 @@ use chatcluster_protocol::{
 };
 use futures_util::FutureExt;
 use messages_core::{
-    apply::{self, Basis, Batch, UnitReply},
+    apply::{self, Basis, Batch, Claim, Part, Unit, UnitReply},
+    digest::Digest,
     group::Group,
     key::{self, Ids},
     record::{Archived, To},
-    replica::{Replica, ReplicaError},
+    repair::Attendance,
+    replica::{self, Answer, Replica, ReplicaError},
     repository::{
         Acknowledge, Append, Direction, InboxCursor, InboxPage, MarkPlaced, MarkRead, Marked,
         Query, Quorum, Refused, Registered, Repository, RepositoryError, Stored, Unmarked,
@@ -43,11 +45,14 @@ struct Inner {
     writes_left: AtomicU64,
     interlude: Mutex<Option<Interlude>>,
     behind: Mutex<Option<Vec<Arc<[Batch]>>>>,
+    number: u64,
+    emptied: AtomicU64,
 }
 
 impl MemoryReplica {
-    pub fn new(view: MemoryView) -> Self {
+    pub fn new(number: u64, view: MemoryView) -> Self {
         let inner = Inner {
+            number,
             view: Mutex::new(view),
             now: AtomicU64::new(NOW),
             writes_left: AtomicU64::new(u64::MAX),
@@ -101,10 +106,33 @@ impl MemoryReplica {
         apply::apply(&mut *self.0.view.lock().unwrap(), &batch, self.0.now.load(SeqCst)).unwrap()
     }
 
+    /// A batch comes to this replica alone, under ids of its own, as a late pod brings it.
+    pub fn comes_late(&self, batch: Vec<Append>) {
+        let home = |Append { id, message }: Append| {
+            Unit(vec![Part::Home { id, message, claim: Claim::First, group: None }])
+        };
+        self.apply_alone(Batch(batch.into_iter().map(home).collect()));
+    }
+
     /// What a message to a group goes by, where this replica's group has been read.
     pub fn basis(&self, group: GroupId, next: Option<Group>) -> Basis {
         let stored = self.view().get(&key::group(group)).unwrap();
         Basis { digest: Group::digest(stored.as_deref()), next: next.map(Box::new) }
+    }
+
+    /// Its disk was emptied.
+    pub fn empty(&self) {
+        *self.0.view.lock().unwrap() = MemoryView::with_tombstones();
+        self.0.emptied.fetch_add(1, SeqCst);
+    }
+
+    /// Which one it is by now.
+    pub fn identity(&self) -> replica::Identity {
+        replica::Identity(u128::from(self.0.number) << 64 | u128::from(self.0.emptied.load(SeqCst)))
+    }
+
+    fn answer<T>(&self, what: T) -> Answer<T> {
+        Answer { by: self.identity(), what }
     }
 
     fn here(&self) -> Result<(), ReplicaError> {
@@ -114,7 +142,10 @@ impl MemoryReplica {
 }
 
 impl Replica for MemoryReplica {
-    async fn apply(&self, batches: Arc<[Batch]>) -> Result<Vec<Vec<UnitReply>>, ReplicaError> {
+    async fn apply(
+        &self,
+        batches: Arc<[Batch]>,
+    ) -> Result<Answer<Vec<Vec<UnitReply>>>, ReplicaError> {
         self.here()?;
         if let Some(behind) = self.0.behind.lock().unwrap().as_mut() {
             behind.push(batches);
@@ -126,13 +157,24 @@ impl Replica for MemoryReplica {
             interlude(&mut view);
         }
         let now = self.0.now.load(SeqCst);
-        Ok(batches.iter().map(|batch| apply::apply(&mut *view, batch, now).unwrap()).collect())
+        let replies = batches.iter().map(|batch| apply::apply(&mut *view, batch, now).unwrap());
+        Ok(self.answer(replies.collect()))
     }
 
-    async fn read(&self, scans: Arc<[Scan]>) -> Result<Vec<Rows>, ReplicaError> {
+    async fn read(&self, scans: Arc<[Scan]>) -> Result<Answer<Vec<Rows>>, ReplicaError> {
         self.here()?;
         let view = self.0.view.lock().unwrap();
-        Ok(scans.iter().map(|scan| view.scan(scan).unwrap()).collect())
+        Ok(self.answer(scans.iter().map(|scan| view.scan(scan).unwrap()).collect()))
+    }
+
+    async fn digest(
+        &self,
+        scan: Scan,
+        forgotten_before: u64,
+    ) -> Result<Answer<Digest>, ReplicaError> {
+        self.here()?;
+        let view = self.0.view.lock().unwrap();
+        Ok(self.answer(Digest::of(&view.scan(&scan).unwrap(), forgotten_before)))
     }
 }
 
@@ -144,14 +186,20 @@ pub struct Service {
 
 impl Service {
     pub fn of_one() -> Self {
-        let replica = MemoryReplica::new(MemoryView::default());
+        let replica = MemoryReplica::new(0, MemoryView::default());
         Self { replicas: vec![replica.clone()], quorum: Quorum::of_one(replica) }
     }
 
     pub fn of_three() -> Self {
         let replicas: Vec<_> =
-            (0..3).map(|_| MemoryReplica::new(MemoryView::with_tombstones())).collect();
-        Self { quorum: Quorum::new(replicas.clone()), replicas }
+            (0..3).map(|n| MemoryReplica::new(n, MemoryView::with_tombstones())).collect();
+        let service = Self { quorum: Quorum::new(replicas.clone()), replicas };
+        service.attend().unwrap();
+        service
+    }
+
+    pub fn attend(&self) -> Result<Attendance, ReplicaError> {
+        self.quorum.attend().now_or_never().unwrap()
     }
 
     pub fn replica(&self) -> &MemoryReplica {
@@ -385,13 +433,9 @@ pub fn message(from: &str, to: &str, reference: &str, millis: i64, body: &str) -
 
 /// Makes a device known past the repository.
 pub fn register_in(view: &mut MemoryView, name: &str, of: &str) {
-    let part = apply::Part::Register {
-        user: user(name),
-        device: device(of),
-        known: None,
-        issued: Some(NOW),
-    };
-    apply::apply(view, &Batch(vec![apply::Unit(vec![part])]), NOW).unwrap();
+    let part =
+        Part::Register { user: user(name), device: device(of), known: None, issued: Some(NOW) };
+    apply::apply(view, &Batch(vec![Unit(vec![part])]), NOW).unwrap();
 }
 
 /// The same as [`ViewMut`] has it, for tests that damage records.

@@ -10,6 +10,7 @@ mod privacy;
 mod queries;
 mod reading;
 mod removals;
+mod repair;
 mod revocations;
 mod storing;
 mod three_replicas;

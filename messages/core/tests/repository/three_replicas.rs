@@ -365,3 +365,51 @@ fn a_batch_of_pending_messages_is_stored_in_one_call() {
     let stored = service.append(batch(500)).into_iter().map(|outcome| outcome.unwrap().id);
     assert!(stored.eq(batch(0).into_iter().map(|append| append.id)));
 }
+
+/// One replica alone knows the second of three messages under an id that has been overtaken, and the third one is
+/// complete behind it.
+fn one_alone_is_overtaken() -> Service {
+    let service = Service::of_three();
+    service.register("bob", "phone");
+    service.replicas[0].comes_late(numbered(0..2, 10));
+    service.replicas[2].comes_late(numbered(0..3, 20));
+    service.append(numbered(0..1, 30));
+    service.replicas[2].comes_late(numbered(1..3, 40));
+    with_away(&service, Some(1), || service.finish_pending(MessageId::MAX));
+    service.replicas[1].set_away(false);
+    service
+}
+
+fn numbered(names: std::ops::Range<usize>, millis: i64) -> Vec<Append> {
+    let message = |(n, at)| message("alice", "bob", &format!("r{n}"), at, "hi");
+    names.zip(millis..).map(message).collect()
+}
+
+/// It moves up there, while the other one that stores it takes it for new. What comes after it follows it, whoever is
+/// asked.
+#[test]
+fn what_one_replica_alone_moves_up_is_followed_whoever_is_asked() {
+    for away in [None, Some(0), Some(1), Some(2)] {
+        let service = one_alone_is_overtaken();
+        let second = service.append(numbered(1..2, 60)).pop().unwrap().unwrap().id;
+        let third = with_away(&service, away, || service.append(numbered(2..3, 70)));
+        let third = third.into_iter().next().unwrap().unwrap().id;
+        assert!(second < third, "without {away:?}: {second} and {third}");
+    }
+}
+
+#[test]
+fn nobody_is_told_before_a_majority_knows_of_the_move() {
+    let service = one_alone_is_overtaken();
+    service.replicas[0].set_away(true);
+    // It stores the message, and then nothing more.
+    service.replicas[1].die_after(1);
+    let outcome = service.append(numbered(1..2, 60)).pop().unwrap();
+    assert!(matches!(outcome, Err(Refused::Unavailable(_))), "{outcome:?}");
+    service.replicas[0].set_away(false);
+    service.replicas[1].die_after(u64::MAX);
+    let second = service.append(numbered(1..2, 65)).pop().unwrap().unwrap().id;
+    let third = with_away(&service, Some(2), || service.append(numbered(2..3, 70)));
+    let third = third.into_iter().next().unwrap().unwrap().id;
+    assert!(second < third, "{second} and {third}");
+}

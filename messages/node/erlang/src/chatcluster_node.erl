@@ -6,12 +6,12 @@
 %%
 %% - chatcluster_logs: are Mnesia's files as they were left?
 %% - chatcluster_tables: the tables, and what the node knows about itself
-%% - chatcluster_writer: writes and syncs; chatcluster_reader: reads
+%% - chatcluster_writer: writes and syncs; chatcluster_reader: reads; chatcluster_digest: tells shortly what is there
 %%
 %% Values and keys are binaries; the first byte of a key names its table. Times are in milliseconds.
 -module(chatcluster_node).
 
--export([start/0, describe/0, write/4, read/2, info/0]).
+-export([start/0, describe/0, write/4, read/2, digest/3, info/0]).
 -export_type([to/0, refusal/0, key/0, value/0, check/0, write/0, scan/0, rows/0]).
 
 %% Whom a caller takes this node for, and the version of the cluster's layout that it goes by.
@@ -96,6 +96,15 @@ read(To, Scans) ->
     lists:foreach(fun place/1, Scans),
     case chatcluster_writer:refusal(To) of
         none -> {ok, chatcluster_reader:read(Scans)};
+        Refusal -> Refusal
+    end.
+
+%% What a read of a range from its lowest key would give, told shortly: see chatcluster_digest.
+-spec digest(to(), scan(), Before :: integer()) ->
+    {ok, Hash :: binary(), Forgotten :: non_neg_integer(), EndedAt :: key() | none} | refusal().
+digest(To, Scan = {_, _, false, _, _}, Before) when is_integer(Before) ->
+    case read(To, [Scan]) of
+        {ok, [Rows]} -> chatcluster_digest:of_rows(Rows, Before);
         Refusal -> Refusal
     end.
 

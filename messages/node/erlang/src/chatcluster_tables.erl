@@ -18,7 +18,7 @@ meta() -> ?META.
 %% Tables, each at the place that the first byte of its keys says, as the service numbers them.
 -define(TABLES, {
     archive, index, participation, reference, order, fan_out, registry, inbox, receipt, delivered, moved, departure,
-    revocation, revocation_feed, read_mark, group, privacy
+    revocation, revocation_feed, read_mark, group, privacy, roster
 }).
 
 -spec names() -> [atom()].

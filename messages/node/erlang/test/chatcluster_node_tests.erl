@@ -116,8 +116,8 @@ who_means_another_node_is_refused(_) ->
     ?assertEqual(absent, value(?A)).
 
 what_is_wrong_with_a_call_is_told_and_harms_nobody(_) ->
-    Unknown = <<18, "a table of a newer service">>,
-    Scan = {Unknown, <<19>>, false, 1, 1},
+    Unknown = <<19, "a table of a newer service">>,
+    Scan = {Unknown, <<20>>, false, 1, 1},
     [
         ?assertError({no_table, Unknown}, Call())
      || Call <- [

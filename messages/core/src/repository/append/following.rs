@@ -12,7 +12,7 @@ use chatcluster_protocol::{
 
 use super::{Lanes, Next, Quorum, Refused, Work};
 use crate::{
-    apply::{Stop, UnitReply},
+    apply::{Batch, Effect, Part, Stop, Unit, UnitReply},
     key,
     record::{Archived, Moved},
     replica::{Replica, ReplicaError},
@@ -101,6 +101,31 @@ impl Following {
             _ => {}
         }
     }
+}
+
+/// A message that one replica moved up, as it knew it under an id that was overtaken, while others had not heard of it:
+/// a majority knows of the move before anybody is told, or what its device sent after it would not follow.
+pub(super) async fn tell_moved<R: Replica>(
+    quorum: &Quorum<R>,
+    lanes: &Lanes,
+    replies: &[Vec<UnitReply>],
+) -> Result<(), ReplicaError> {
+    let units = lanes.iter().flatten().zip(replies.iter().flatten());
+    let moved = units.filter(|(_, reply)| reply.effects.contains(&Effect::Moved));
+    let follow = moved.map(|((work, _), _)| {
+        let Work { id, message, .. } = work;
+        Batch(vec![Unit(vec![Part::Follow {
+            user: message.from.clone(),
+            device: message.device.clone(),
+            conversation: message.conversation(),
+            known: Moved::to(*id, message.reference.clone()),
+        }])])
+    });
+    let follow: Vec<Batch> = follow.collect();
+    if !follow.is_empty() && !planted(Bug::OvertakenCompleted) {
+        quorum.write(follow).await?;
+    }
+    Ok(())
 }
 
 /// Whether another message of the device has moved up above this one, which is complete under this id.

@@ -131,6 +131,7 @@ async fn round<R: Replica>(
         Batch(units.collect())
     };
     let replies = quorum.write(lanes.iter().map(batch).collect()).await?;
+    following::tell_moved(quorum, &lanes, &replies).await?;
     // One replica is the quorum: it never has anything move up.
     let following = match asker {
         Asker::Device if !quorum.is_one() => Following::read(quorum, &lanes, &replies).await?,
