@@ -172,9 +172,14 @@ impl Island {
         Ok(times)
     }
 
+    /// What the first node counts.
+    async fn info(&self) -> anyhow::Result<Term> {
+        Ok(self.first.call("chatcluster_node", "info", &[], PATIENCE).await?)
+    }
+
     /// How many records the first node has written or removed.
     async fn written(&self) -> anyhow::Result<i64> {
-        let info = self.first.call("chatcluster_node", "info", &[], PATIENCE).await?;
+        let info = self.info().await?;
         match info.get("writer").and_then(|writer| writer.get("written")) {
             Some(Term::Integer(written)) => Ok(*written),
             _ => anyhow::bail!("no count in {info:?}"),

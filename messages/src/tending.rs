@@ -22,7 +22,7 @@ const FORGOTTEN: u64 = 600_000;
 /// How fast replicas are compared.
 #[derive(Debug, Clone)]
 pub struct Pace {
-    /// Between two stretches of some hundred records. A million records take two thousand of them.
+    /// Between two stretches of some hundred records. A million records take four thousand of them.
     pub step: Duration,
     /// The same while a replica is filled: until then none of the others may be away.
     pub fill: Duration,

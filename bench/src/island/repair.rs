@@ -1,6 +1,6 @@
 //! How long it takes to find out that three nodes have the same, and to fill one that has lost its disk.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use chatcluster_erlang::Term;
@@ -39,7 +39,7 @@ impl Island {
                 break;
             }
             anyhow::ensure!(Instant::now() < end, "a node without a disk does not come back");
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
         let began = Instant::now();
         let done = self.pass().await?;
@@ -57,7 +57,7 @@ impl Island {
 
     /// How many records a node has.
     async fn records(&self) -> anyhow::Result<i64> {
-        let info = self.first.call("chatcluster_node", "info", &[], PATIENCE).await?;
+        let info = self.info().await?;
         let Some(Term::Map(tables)) = info.get("records") else {
             anyhow::bail!("no count in {info:?}")
         };

@@ -44,8 +44,6 @@ const READS: usize = 16;
 /// It is the only replica there is, so nobody asks which one it is.
 pub(crate) const SOLE: Identity = Identity(0);
 
-const NOTHING: Rows = Rows { rows: Vec::new(), truncated: false };
-
 /// What a call is told that waits for too long.
 const LATE: &str = "its disk does not answer";
 
@@ -138,8 +136,7 @@ impl Replica for Embedded {
         forgotten_before: Millis,
     ) -> Result<Answer<Digest>, ReplicaError> {
         let answer = self.read(vec![scan].into()).await?;
-        let digest =
-            |rows: Vec<Rows>| Digest::of(rows.first().unwrap_or(&NOTHING), forgotten_before);
-        Ok(answer.map(digest))
+        let rows = |pages: Vec<Rows>| pages.into_iter().next().unwrap_or_default();
+        Ok(answer.map(|pages| Digest::of(&rows(pages), forgotten_before)))
     }
 }

@@ -80,6 +80,21 @@ impl Mnesia {
         self.link.node.connected(within).await.map_err(failed)?;
         self.link.identity().await.map(drop)
     }
+
+    /// Asks the node, as whoever it is now.
+    async fn ask<T, const N: usize>(
+        &self,
+        function: &str,
+        arguments: impl Fn(&Identity) -> [Term; N] + Send,
+        read: impl Fn(Term) -> Result<T, ReplicaError> + Send,
+    ) -> Result<Answer<T>, ReplicaError> {
+        let asked = async {
+            let identity = self.link.identity().await?;
+            let said = self.link.call_as(&identity, function, &arguments(&identity)).await?;
+            Ok(Answer { by: identity.number, what: read(said)? })
+        };
+        timeout(WITHIN, asked).await.unwrap_or_else(|_| Err(unavailable(LATE)))
+    }
 }
 
 impl NodeLink {
@@ -131,22 +146,6 @@ impl NodeLink {
 
     async fn call(&self, function: &str, arguments: &[Term]) -> Result<Term, ReplicaError> {
         self.node.call("chatcluster_node", function, arguments, WITHIN).await.map_err(failed)
-    }
-}
-
-impl Mnesia {
-    async fn ask<T, const N: usize>(
-        &self,
-        function: &str,
-        arguments: impl Fn(&Identity) -> [Term; N] + Send,
-        read: impl Fn(Term) -> Result<T, ReplicaError> + Send,
-    ) -> Result<Answer<T>, ReplicaError> {
-        let asked = async {
-            let identity = self.link.identity().await?;
-            let said = self.link.call_as(&identity, function, &arguments(&identity)).await?;
-            Ok(Answer { by: identity.number, what: read(said)? })
-        };
-        timeout(WITHIN, asked).await.unwrap_or_else(|_| Err(unavailable(LATE)))
     }
 }
 

@@ -227,7 +227,7 @@ fn refusal(said: &Term) -> ReplicaError {
         return unavailable("it is starting");
     }
     match said.tuple() {
-        Some([why, _]) if why.is_atom("other") => {
+        _ if is_another(said) => {
             unavailable("it is another node than before: its disk was emptied or damaged")
         }
         Some([why, Term::Integer(highest)]) if why.is_atom("stale") => {

@@ -24,11 +24,15 @@ impl Database {
         Self { node, folder }
     }
 
-    /// A service's replica on it.
-    pub async fn replica(&self, removal: Removal, clock: Clock) -> Mnesia {
+    /// How to reach it.
+    pub fn settings(&self) -> Settings {
         let settings = Settings::new(self.node.address(), COOKIE);
-        let settings = Settings { tick_time: TICK_TIME, ..settings };
-        let replica = Mnesia::new(settings, removal, clock, metrics());
+        Settings { tick_time: TICK_TIME, ..settings }
+    }
+
+    /// A service's replica on it, once it answers.
+    pub async fn replica(&self, removal: Removal, clock: Clock) -> Mnesia {
+        let replica = Mnesia::new(self.settings(), removal, clock, metrics());
         eventually("a database node", || async {
             replica.connected(Duration::from_secs(1)).await.ok()
         })

@@ -4,12 +4,11 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering::SeqCst},
+        atomic::{AtomicBool, AtomicU64, Ordering::SeqCst},
     },
     time::{Duration, Instant},
 };
 
-use chatcluster_erlang::Settings;
 use chatcluster_messages::{
     Metrics,
     mnesia::{Mnesia, Removal},
@@ -17,7 +16,6 @@ use chatcluster_messages::{
     wall_clock,
 };
 use chatcluster_protocol::id::{DeviceId, MessageId, Stamp};
-use chatcluster_testkit::erlang::{COOKIE, TICK_TIME};
 use messages_core::{
     key::{self, Key},
     record::is_tombstone,
@@ -40,6 +38,9 @@ const PACE: Pace = Pace {
     look: Duration::from_millis(200),
 };
 
+/// Messages that are stored before the next node loses its disk.
+const EACH: u64 = 120;
+
 /// A service, and what it does for the replicas.
 struct Service {
     quorum: Arc<Quorum<Mnesia>>,
@@ -51,9 +52,7 @@ impl Service {
     async fn start(databases: &[Database]) -> Self {
         let metrics = metrics();
         let replica = |database: &Database| {
-            let settings = Settings::new(database.node.address(), COOKIE);
-            let settings = Settings { tick_time: TICK_TIME, ..settings };
-            Mnesia::new(settings, Removal::Tombstone, wall_clock(), metrics.clone())
+            Mnesia::new(database.settings(), Removal::Tombstone, wall_clock(), metrics.clone())
         };
         let quorum = Arc::new(Quorum::new(databases.iter().map(replica).collect()));
         let stop = CancellationToken::new();
@@ -93,8 +92,13 @@ struct Told {
     stall: Duration,
 }
 
-/// Writes to bob, who acknowledges every third message, until it is told to stop.
-async fn writes(quorum: Arc<Quorum<Mnesia>>, sender: String, stop: Arc<AtomicBool>) -> Told {
+/// Writes to bob, who acknowledges every third message, until it is told to stop. It counts what is stored.
+async fn writes(
+    quorum: Arc<Quorum<Mnesia>>,
+    sender: String,
+    count: Arc<AtomicU64>,
+    stop: Arc<AtomicBool>,
+) -> Told {
     let mut told = Told::default();
     let mut since = Instant::now();
     for n in 0.. {
@@ -109,6 +113,7 @@ async fn writes(quorum: Arc<Quorum<Mnesia>>, sender: String, stop: Arc<AtomicBoo
             tokio::time::sleep(Duration::from_millis(5)).await;
             continue;
         };
+        count.fetch_add(1, SeqCst);
         told.stall = told.stall.max(since.elapsed());
         since = Instant::now();
         told.owed.push(stored.id);
@@ -155,14 +160,15 @@ async fn nodes_that_lose_their_disks_one_after_the_other_lose_nothing() {
     let mut databases: Vec<_> = (0..3).map(|_| Database::start()).collect();
     let services = [Service::start(&databases).await, Service::start(&databases).await];
     services[0].quorum.register(user("bob"), phone(), millis()).await.unwrap();
-    let stop = Arc::new(AtomicBool::new(false));
+    let (count, stop) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
     let writer = |at: usize| {
         let quorum = services[at].quorum.clone();
-        tokio::spawn(writes(quorum, format!("sender-{at}"), stop.clone()))
+        tokio::spawn(writes(quorum, format!("sender-{at}"), count.clone(), stop.clone()))
     };
     let writers = [writer(0), writer(1)];
     for (round, at) in [2, 0, 1].into_iter().enumerate() {
-        tokio::time::sleep(Duration::from_secs(1)).await;
+        let more = count.load(SeqCst) + EACH;
+        eventually("messages", || async { (count.load(SeqCst) >= more).then_some(()) }).await;
         let before = services[0].quorum.attend().await.unwrap();
         assert_eq!(before.voting, 3, "{before:?}");
         databases[at].empty();

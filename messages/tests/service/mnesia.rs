@@ -10,13 +10,11 @@ use std::{
     time::Duration,
 };
 
-use chatcluster_erlang::Settings;
 use chatcluster_messages::{
     Clock,
     mnesia::{Mnesia, Removal},
     wall_clock,
 };
-use chatcluster_testkit::erlang::COOKIE;
 use messages_core::{
     apply::{Batch, Claim, Effect, Part, Unit, UnitReply},
     key,
@@ -246,8 +244,7 @@ async fn who_was_damaged_is_another_one_too() {
     database.node.restart(true);
     eventually("another node", || async { asked(&replica).await.ok().filter(|by| *by != before) })
         .await;
-    let settings = Settings::new(database.node.address(), COOKIE);
-    let sole = Mnesia::new(settings, Removal::Gone, wall_clock(), metrics());
+    let sole = Mnesia::new(database.settings(), Removal::Gone, wall_clock(), metrics());
     let error = eventually("an answer", || async {
         let error = sole.connected(Duration::from_secs(1)).await.unwrap_err().to_string();
         error.contains("damaged").then_some(error)

@@ -19,7 +19,7 @@ use messages_core::{
     group::Group,
     key::{self, Ids},
     record::{Archived, To},
-    repair::Attendance,
+    repair::{Attendance, Pass, Progress},
     replica::{self, Answer, Replica, ReplicaError},
     repository::{
         Acknowledge, Append, Direction, InboxCursor, InboxPage, MarkPlaced, MarkRead, Marked,
@@ -191,11 +191,23 @@ impl Service {
     }
 
     pub fn of_three() -> Self {
-        let replicas: Vec<_> =
-            (0..3).map(|n| MemoryReplica::new(n, MemoryView::with_tombstones())).collect();
-        let service = Self { quorum: Quorum::new(replicas.clone()), replicas };
+        let service = Self::of_three_new();
         service.attend().unwrap();
         service
+    }
+
+    /// Of which none has voted yet.
+    pub fn of_three_new() -> Self {
+        let replicas: Vec<_> =
+            (0..3).map(|n| MemoryReplica::new(n, MemoryView::with_tombstones())).collect();
+        Self { quorum: Quorum::new(replicas.clone()), replicas }
+    }
+
+    /// Compares the replicas from end to end.
+    pub fn pass(&self, forgotten_before: u64) -> Result<Progress, ReplicaError> {
+        let mut pass = Pass::new(self.replicas.len());
+        while pass.step(&self.quorum, forgotten_before).now_or_never().unwrap()? {}
+        Ok(pass.progress().clone())
     }
 
     pub fn attend(&self) -> Result<Attendance, ReplicaError> {

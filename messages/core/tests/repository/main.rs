@@ -11,6 +11,8 @@ mod queries;
 mod reading;
 mod removals;
 mod repair;
+mod repair_order;
 mod revocations;
+mod roster;
 mod storing;
 mod three_replicas;

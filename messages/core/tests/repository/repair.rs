@@ -1,17 +1,15 @@
-//! Replicas that have missed something, or lost everything, and how they get it.
+//! Replicas that have missed something, or lost everything, and what they are given.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use chatcluster_protocol::id::MessageId;
 use futures_util::FutureExt;
 use messages_core::{
-    apply::{Batch, Claim, Inboxes, Part, Stop, Unit},
+    apply::{Batch, Inboxes, Part, Stop, Unit},
     key::{self, Key},
     record::{self, is_tombstone},
-    repair::{Pass, Progress},
-    replica::ReplicaError,
-    repository::{Append, Quorum, Refused, Repository},
-    view::MemoryView,
+    repair::Pass,
+    repository::Append,
 };
 use proptest::prelude::*;
 
@@ -19,13 +17,6 @@ use crate::harness::*;
 
 /// Tombstones from before now are not old enough.
 const NOTHING: u64 = 0;
-
-/// Compares the replicas from end to end.
-fn pass(service: &Service, forgotten_before: u64) -> Result<Progress, ReplicaError> {
-    let mut pass = Pass::new(service.replicas.len());
-    while pass.step(&service.quorum, forgotten_before).now_or_never().unwrap()? {}
-    Ok(pass.progress().clone())
-}
 
 fn alike(service: &Service) {
     let live = |replica: &MemoryReplica| -> BTreeMap<Key, Option<Vec<u8>>> {
@@ -47,7 +38,7 @@ enum Step {
         away: Option<usize>,
         which: prop::sample::Index,
     },
-    /// A replica loses its disk; compared to the end is at once, or later with one away.
+    /// A replica loses its disk, unless another one has not been filled yet.
     Empty {
         which: usize,
     },
@@ -104,7 +95,7 @@ proptest! {
                 }
                 Step::Empty { .. } => {}
                 Step::Pass { away } => {
-                    let done = with_away(&service, away, || pass(&service, NOTHING));
+                    let done = with_away(&service, away, || service.pass(NOTHING));
                     match (joining, away) {
                         (Some(joining), Some(away)) if joining != away => {
                             prop_assert!(done.is_err(), "two do not vote");
@@ -126,72 +117,11 @@ proptest! {
         prop_assert_eq!(inbox, owed.iter().copied().collect::<Vec<_>>());
         let archive: BTreeSet<_> = archive.iter().map(|message| message.message).collect();
         prop_assert_eq!(&archive, &stored);
-        with_away(&service, None, || pass(&service, NOTHING)).unwrap();
+        with_away(&service, None, || service.pass(NOTHING)).unwrap();
         alike(&service);
-        let again = pass(&service, NOTHING).unwrap();
+        let again = service.pass(NOTHING).unwrap();
         prop_assert_eq!((again.differed, again.given, again.trouble), (0, 0, None));
     }
-}
-
-#[test]
-fn only_who_is_new_together_is_founded() {
-    let replicas: Vec<_> =
-        (0..3).map(|n| MemoryReplica::new(n, MemoryView::with_tombstones())).collect();
-    let service = Service { quorum: Quorum::new(replicas.clone()), replicas };
-    let sends = || service.store(&message("alice", "bob", "1", 0, "hi"));
-    // Who is away may be the one that has everything.
-    service.replicas[2].set_away(true);
-    let attendance = service.attend().unwrap();
-    assert_eq!((attendance.voting, attendance.joining.len(), attendance.away), (0, 2, 1));
-    assert!(matches!(sends(), Err(Refused::Unavailable(text)) if text.contains("being filled")));
-    service.replicas[2].set_away(false);
-    let attendance = service.attend().unwrap();
-    assert_eq!((attendance.voting, attendance.founded), (3, true));
-    sends().unwrap();
-
-    // Whoever comes later hears of it from any one of them.
-    for alone in 0..3 {
-        let later = Quorum::new(service.replicas.clone());
-        for (at, replica) in service.replicas.iter().enumerate() {
-            replica.set_away(at != alone);
-        }
-        let attendance = later.attend().now_or_never().unwrap().unwrap();
-        assert_eq!((attendance.voting, attendance.away, attendance.founded), (1, 2, false));
-    }
-    for replica in &service.replicas {
-        replica.set_away(false);
-    }
-    // Nor is anything founded where one has voted before.
-    service.replicas[0].empty();
-    service.replicas[1].empty();
-    let attendance = service.attend().unwrap();
-    assert_eq!((attendance.voting, attendance.joining.len(), attendance.founded), (1, 2, false));
-    assert!(sends().is_err(), "two of three have lost everything");
-    assert!(pass(&service, NOTHING).is_err());
-}
-
-#[test]
-fn a_founding_that_broke_off_is_finished_by_whoever_sees_it() {
-    let service = Service::of_three();
-    // Two were told nothing.
-    for replica in &service.replicas[1..] {
-        replica.apply_alone(Batch(vec![Unit(vec![Part::Erase {
-            rows: vec![(key::roster(), replica.view().map()[&key::roster()].clone())],
-            joining: None,
-        }])]));
-    }
-    let later = Quorum::new(service.replicas.clone());
-    let attendance = later.attend().now_or_never().unwrap().unwrap();
-    assert_eq!((attendance.voting, attendance.founded), (3, false));
-}
-
-#[test]
-fn two_addresses_of_one_replica_are_no_majority() {
-    let replica = MemoryReplica::new(1, MemoryView::with_tombstones());
-    let other = MemoryReplica::new(2, MemoryView::with_tombstones());
-    let quorum = Quorum::new(vec![replica.clone(), other, replica]);
-    let error = quorum.attend().now_or_never().unwrap().unwrap_err();
-    assert!(error.to_string().contains("two addresses"), "{error}");
 }
 
 #[test]
@@ -204,12 +134,12 @@ fn who_leaves_in_the_middle_is_not_let_in() {
     service.replicas[1].empty();
     // It takes what it is given of the first tables, and then one thing more fails.
     service.replicas[1].die_after(2);
-    let done = pass(&service, NOTHING).unwrap();
+    let done = service.pass(NOTHING).unwrap();
     assert!(done.filled.is_empty() && done.given > 0, "{done:?}");
     assert_eq!(done.trouble.as_deref(), Some("the replica cannot be used: away"));
     service.replicas[1].die_after(u64::MAX);
     assert_eq!(service.attend().unwrap().joining, [service.replicas[1].identity()]);
-    assert_eq!(pass(&service, NOTHING).unwrap().filled, [service.replicas[1].identity()]);
+    assert_eq!(service.pass(NOTHING).unwrap().filled, [service.replicas[1].identity()]);
     // Another one in its place is as new as the first was.
     let mut pass = Pass::new(3);
     for _ in 0..5 {
@@ -232,7 +162,7 @@ fn what_one_that_joins_has_alone_counts_for_nothing() {
     let alone =
         (key::receipt(&user("bob"), &device("phone"), MessageId::floor(NOW)), record::encode(1));
     service.replicas[2].apply_alone(Batch(vec![Unit(vec![Part::Join(vec![alone.clone()])])]));
-    let done = pass(&service, NOTHING).unwrap();
+    let done = service.pass(NOTHING).unwrap();
     assert_eq!((done.taken, done.filled.len()), (1, 1));
     alike(&service);
 
@@ -258,19 +188,19 @@ fn a_removal_is_forgotten_when_it_is_old_and_everybody_has_it() {
     };
     // One has missed it.
     with_away(&service, Some(0), || service.acknowledge("bob", "phone", [append.id]));
-    let done = pass(&service, NOW + 1).unwrap();
+    let done = service.pass(NOW + 1).unwrap();
     assert!(done.forgotten == 0 && tombstones() == 3, "{done:?}");
     service.replicas[0].set_away(false);
     // One that is old still tells whoever has missed it.
-    let done = pass(&service, NOW + 1).unwrap();
+    let done = service.pass(NOW + 1).unwrap();
     assert!(done.given > 0, "{done:?}");
     assert!(service.waiting("bob", "phone").is_empty());
-    assert_eq!(pass(&service, NOW).unwrap().forgotten, 0, "it is not old yet");
+    assert_eq!(service.pass(NOW).unwrap().forgotten, 0, "it is not old yet");
     assert_eq!(tombstones(), 3);
     service.replicas[1].set_away(true);
-    assert_eq!(pass(&service, NOW + 1).unwrap().forgotten, 0, "one is not there");
+    assert_eq!(service.pass(NOW + 1).unwrap().forgotten, 0, "one is not there");
     service.replicas[1].set_away(false);
-    let done = pass(&service, NOW + 1).unwrap();
+    let done = service.pass(NOW + 1).unwrap();
     assert!(done.forgotten >= 3 && tombstones() == 0, "{done:?}");
     alike(&service);
     assert!(service.waiting("bob", "phone").is_empty());
@@ -292,7 +222,7 @@ fn what_one_has_forgotten_already_is_not_given_to_it_again() {
     let other = message("alice", "bob", "2", 5, "hi");
     with_away(&service, Some(0), || service.store(&other)).unwrap();
     service.replicas[0].set_away(false);
-    let done = pass(&service, NOW + 1).unwrap();
+    let done = service.pass(NOW + 1).unwrap();
     assert!(done.given > 0, "{done:?}");
     let map = service.replicas[0].view().map().clone();
     assert!(!map.contains_key(&entry));
@@ -312,13 +242,13 @@ fn a_table_of_many_stretches_is_compared_to_its_end() {
         assert!(stored.iter().all(Result::is_ok));
     }
     with_away(&service, None, || {});
-    let done = pass(&service, NOTHING).unwrap();
+    let done = service.pass(NOTHING).unwrap();
     assert!(done.compared > 30 && done.given > ALL.unsigned_abs(), "{done:?}");
     alike(&service);
     service.replicas[1].empty();
-    assert_eq!(pass(&service, NOTHING).unwrap().filled.len(), 1);
+    assert_eq!(service.pass(NOTHING).unwrap().filled.len(), 1);
     alike(&service);
-    let again = pass(&service, NOTHING).unwrap();
+    let again = service.pass(NOTHING).unwrap();
     assert_eq!((again.differed, again.given), (0, 0));
 }
 
@@ -329,7 +259,7 @@ fn a_record_that_cannot_be_read_stops_neither_the_rest_nor_lets_anybody_in() {
     service.register("bob", "phone");
     service.replicas[2].empty();
     put(&service.replicas[0], key::registry(&user("alice")), vec![9, 9]);
-    let done = pass(&service, NOTHING).unwrap();
+    let done = service.pass(NOTHING).unwrap();
     assert!(done.trouble.as_deref().is_some_and(|text| text.contains("Registry")), "{done:?}");
     assert!(done.filled.is_empty(), "{done:?}");
 }
@@ -339,111 +269,16 @@ fn a_fan_out_whose_reference_went_to_something_else_ends() {
     let service = Service::of_three();
     service.register("bob", "phone");
     let lone = message("alice", "bob", "1", 0, "this");
-    let home =
-        Part::Home { id: lone.id, message: lone.message.clone(), claim: Claim::First, group: None };
-    service.replicas[0].apply_alone(Batch(vec![Unit(vec![home])]));
+    service.replicas[0].comes_late(vec![lone.clone()]);
     let other = message("alice", "bob", "1", 5, "that");
     service.replicas[0].set_away(true);
     service.store(&other).unwrap();
     service.replicas[0].set_away(false);
-    pass(&service, NOTHING).unwrap();
+    service.pass(NOTHING).unwrap();
     service.finish_pending(MessageId::floor(NOW + 1_000));
     for replica in &service.replicas {
         let value = replica.view().map().get(&key::fan_out(lone.id)).cloned();
         assert!(value.is_some_and(|value| is_tombstone(&value)));
-    }
-}
-
-#[derive(Debug, Clone)]
-enum Late {
-    /// The next messages come to one replica alone.
-    Alone {
-        on: usize,
-        count: usize,
-    },
-    /// They are sent with one away, and those that are stored are answered.
-    Send {
-        away: Option<usize>,
-        count: usize,
-    },
-    /// Replicas are compared a bit further.
-    Compare {
-        steps: usize,
-        away: Option<usize>,
-    },
-    Empty {
-        which: usize,
-    },
-    /// What is pending is finished by whoever finds it.
-    Finish {
-        away: Option<usize>,
-    },
-}
-
-fn late() -> impl Strategy<Value = Late> {
-    let away = || prop::option::weighted(0.7, 0usize..3);
-    prop_oneof![
-        4 => (0usize..3, 1usize..4).prop_map(|(on, count)| Late::Alone { on, count }),
-        3 => (away(), 1usize..4).prop_map(|(away, count)| Late::Send { away, count }),
-        4 => (1usize..20, away()).prop_map(|(steps, away)| Late::Compare { steps, away }),
-        1 => (0usize..3).prop_map(|which| Late::Empty { which }),
-        2 => away().prop_map(|away| Late::Finish { away }),
-    ]
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 1_500, ..ProptestConfig::default() })]
-
-    /// P3: whatever came to one replica alone before, and whatever repair has given to the others of it by then, the
-    /// ids that a device is told rise in its order.
-    #[test]
-    fn the_senders_order_holds_whatever_was_given_in_between(
-        steps in prop::collection::vec(late(), 0..25),
-    ) {
-        const ALL: usize = 6;
-        let service = Service::of_three();
-        service.register("bob", "phone");
-        let (mut told, mut at) = (Vec::new(), 0);
-        let mut pass = Pass::new(3);
-        // What the sender repeats, until it is answered, under new ids each time.
-        let batch = |told: &Vec<MessageId>, count: usize, at: i64| -> Vec<Append> {
-            let names = (told.len()..ALL).take(count).zip(at..);
-            names.map(|(n, at)| message("alice", "bob", &format!("r{n}"), at, "hi")).collect()
-        };
-        let ends = [Late::Send { away: None, count: ALL }, Late::Send { away: None, count: ALL }];
-        for step in steps.into_iter().chain(ends) {
-            at += 10;
-            match step {
-                Late::Alone { on, count } => {
-                    service.replicas[on].comes_late(batch(&told, count, at));
-                }
-                Late::Send { away, count } => {
-                    let batch = batch(&told, count, at);
-                    let outcomes = with_away(&service, away, || service.append(batch));
-                    let stored = outcomes.into_iter().map_while(Result::ok);
-                    told.extend(stored.map(|stored| stored.id));
-                }
-                Late::Compare { steps, away } => with_away(&service, away, || {
-                    for _ in 0..steps {
-                        match pass.step(&service.quorum, NOTHING).now_or_never().unwrap() {
-                            Ok(true) => {}
-                            Ok(false) | Err(_) => pass = Pass::new(3),
-                        }
-                    }
-                }),
-                Late::Finish { away } => {
-                    let call = || service.quorum.finish_pending(MessageId::MAX).now_or_never();
-                    let _ = with_away(&service, away, call).unwrap();
-                }
-                Late::Empty { which } => {
-                    let attendance = with_away(&service, None, || service.attend().unwrap());
-                    if attendance.joining.is_empty() {
-                        service.replicas[which].empty();
-                    }
-                }
-            }
-        }
-        prop_assert!(told.is_sorted_by(|a, b| a < b), "{told:?}");
     }
 }
 
@@ -498,45 +333,9 @@ fn what_is_left_of_a_device_that_is_known_no_more_is_removed_and_not_given() {
     with_away(&service, Some(0), || service.remove("bob", "phone")).unwrap();
     service.replicas[0].set_away(false);
     for _ in 0..2 {
-        pass(&service, NOTHING).unwrap();
+        service.pass(NOTHING).unwrap();
     }
     alike(&service);
     assert_eq!(service.waiting("bob", "tablet"), [append.id]);
     assert!(service.waiting("bob", "phone").is_empty());
-}
-
-#[test]
-fn messages_that_came_in_the_middle_of_a_pass_are_given_from_the_first_on() {
-    const BEFORE: i64 = 600;
-    let service = Service::of_three();
-    // Another one writes in the same conversation, so that one stretch does not hold it.
-    let others: Vec<_> =
-        (0..BEFORE).map(|n| message("bob", "alice", &format!("o{n}"), 10 * n, "hi")).collect();
-    let boundary = {
-        for some in others.chunks(100) {
-            assert!(service.append(some.to_vec()).iter().all(Result::is_ok));
-        }
-        let mut pass = Pass::new(3);
-        assert_eq!(pass.step(&service.quorum, NOTHING).now_or_never(), Some(Ok(true)));
-        // A late pod's batch comes to one replica alone, to both sides of where the pass has come to.
-        let ends = pass.next_key().unwrap().to_vec();
-        let at = others
-            .iter()
-            .position(|append| key::archive(append.message.conversation(), append.id) >= ends);
-        let at = 10 * i64::try_from(at.unwrap()).unwrap();
-        let batch = vec![
-            message("alice", "bob", "1", at - 15, "hi"),
-            message("alice", "bob", "2", at + 5, "hi"),
-        ];
-        service.replicas[0].comes_late(batch.clone());
-        assert_eq!(pass.step(&service.quorum, NOTHING).now_or_never(), Some(Ok(true)));
-        batch
-    };
-    for replica in &service.replicas {
-        let has = |append: &Append| {
-            let key = key::archive(append.message.conversation(), append.id);
-            replica.view().map().contains_key(&key)
-        };
-        assert!(boundary.iter().all(has));
-    }
 }

@@ -73,10 +73,8 @@ fn without_a_majority_nothing_is_acknowledged() {
 
 /// These replicas have the message, pending under its id.
 fn reaches(append: &Append, replicas: &[MemoryReplica]) {
-    let Append { id, message } = append.clone();
-    let home = Part::Home { id, message, claim: Claim::First, group: None };
     for replica in replicas {
-        replica.apply_alone(Batch(vec![Unit(vec![home.clone()])]));
+        replica.comes_late(vec![append.clone()]);
     }
 }
 
