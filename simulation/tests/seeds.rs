@@ -18,7 +18,7 @@ const SOURCES: [&str; 5] =
 
 /// Seeds that have found a bug, which is mended. A change of the simulation makes other worlds of them;
 /// each bug has a unit test besides.
-const MENDED: [(&str, &[u64]); 21] = [
+const MENDED: [(&str, &[u64]); 23] = [
     ("a client that read of a failed send late had newer ones stored before it", &[3, 13]),
     ("a session that asserted its route again took it from a newer one", &[14]),
     (
@@ -48,6 +48,11 @@ const MENDED: [(&str, &[u64]); 21] = [
     ("what was overtaken and not repeated any more stayed pending", &[7847]),
     ("what was sent behind a change of a group was stored before it", &[6917]),
     ("what somebody sent who was removed since stayed below what had moved up", &[7661]),
+    (
+        "repair brought a registration to a replica before its own call, which found it known",
+        &[2393],
+    ),
+    ("a write found a message that repair had given without its place in the index", &[2139]),
     ("a manager that was away for 3 s left a message to the backstop", &[673420277]),
 ];
 

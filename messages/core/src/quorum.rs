@@ -131,10 +131,8 @@ fn merge_effects<'a>(
     match first {
         Effect::Applied | Effect::Moved if all.contains(&&Effect::Moved) => Effect::Moved,
         Effect::Applied | Effect::Moved => Effect::Applied,
-        // A replica that knew the device is enough to know that it is not new.
-        Effect::Registered { .. } => Effect::Registered {
-            created: all.iter().all(|e| matches!(e, Effect::Registered { created: true })),
-        },
+        // Whether it is new to several is known before ([`crate::repository`]).
+        Effect::Registered { .. } => first.clone(),
         Effect::Marked(_) => Effect::Marked(merge_marks(&all, needed)),
     }
 }

@@ -46,7 +46,7 @@ pub(crate) fn plan(shape: &Shape, chance: &mut Chance) -> Vec<Fault> {
         })
         .collect();
     faults.extend(emptied(shape, count));
-    faults.extend(long_absence(shape, count + 6));
+    faults.extend(long_absence(shape, faults.len() as u64));
     faults.sort_by_key(|fault| (fault.at, fault.number));
     faults
 }
@@ -158,8 +158,8 @@ fn wrong_clock(gateway: usize, chance: &mut Chance) -> Kind {
     let mut within = |from: u64, to: u64| chance.between(from, to) as i64;
     match within(0, 7) {
         0 => Kind::Clock(gateway, within(0, 200_000) - 100_000),
-        1 => Kind::Clock(gateway, within(35_000, 55_000)),
-        2 => Kind::Boot(gateway, -within(80_000, 130_000)),
+        1 | 2 => Kind::Clock(gateway, within(35_000, 55_000)),
+        3 => Kind::Boot(gateway, -within(80_000, 130_000)),
         _ => Kind::Clock(gateway, within(0, 24_000) - 12_000),
     }
 }

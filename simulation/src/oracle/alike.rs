@@ -2,10 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use itertools::{
+    EitherOrBoth::{self, Both, Left, Right},
+    Itertools,
+};
 use messages_core::{key::Key, record::is_tombstone};
 
 use crate::{
     clock::{S, Time},
+    storage::Replica,
     world::World,
 };
 
@@ -20,20 +25,13 @@ pub(super) struct Differences(BTreeMap<Key, Time>);
 impl World {
     /// Compares the replicas, whoever of them is there.
     pub(crate) fn compare_replicas(&mut self) {
-        let mut keys: BTreeSet<&Key> = BTreeSet::new();
-        let (first, others) =
-            self.replicas.split_first().map_or((None, &[][..]), |(a, b)| (Some(a), b));
-        let Some(first) = first else { return };
-        let live = |value: Option<&Vec<u8>>| value.filter(|value| !is_tombstone(value)).cloned();
+        let [first, others @ ..] = &self.replicas[..] else { return };
+        let mut keys: BTreeSet<Key> = BTreeSet::new();
         for other in others {
-            for (one, two) in [(first, other), (other, first)] {
-                let differs = |(key, value): &(&Key, &Vec<u8>)| {
-                    live(Some(value)) != live(two.view.map().get(*key))
-                };
-                keys.extend(one.view.map().iter().filter(differs).map(|(key, _)| key));
-            }
+            let rows = first.view.map().iter();
+            let pairs = rows.merge_join_by(other.view.map(), |(one, _), (two, _)| one.cmp(two));
+            keys.extend(pairs.filter_map(differs).cloned());
         }
-        let keys: BTreeSet<Key> = keys.into_iter().cloned().collect();
         let since = &mut self.oracle.differences.0;
         since.retain(|key, _| keys.contains(key));
         for key in keys {
@@ -58,6 +56,17 @@ impl World {
 
     /// Whether all replicas vote again.
     pub(super) fn all_vote(&self) -> bool {
-        self.shape.replicas == 1 || self.replicas.iter().all(crate::storage::Replica::votes)
+        self.replicas.iter().all(Replica::votes)
     }
+}
+
+/// The key of a record that two replicas have, if they say different things of it.
+fn differs<'a>(pair: EitherOrBoth<(&'a Key, &'a Vec<u8>)>) -> Option<&'a Key> {
+    let (key, differ) = match pair {
+        Both((key, one), (_, two)) => {
+            (key, one != two && !(is_tombstone(one) && is_tombstone(two)))
+        }
+        Left((key, value)) | Right((key, value)) => (key, !is_tombstone(value)),
+    };
+    differ.then_some(key)
 }

@@ -26,7 +26,8 @@ impl World {
         let at = self.chance.index(self.clients.len());
         let pod = self.chance.index(self.shape.pods);
         let device = self.clients[at].home.clone();
-        // What no majority has acknowledged may have come to one by repair, the entry before its body.
+        // What no majority has acknowledged: one that joined may have its entry, and its body be taken from it again
+        // before another one that votes had it.
         let mut before = self.inbox_of(&device);
         before.retain(|id| self.has_body(&device, *id));
         let began = self.now;

@@ -8,7 +8,7 @@ use messages_core::{
     key, record,
     replica::{Answer, Identity, ReplicaError},
     roster::Roster,
-    view::{MemoryView, View},
+    view::{MemoryView, View, ViewError},
 };
 
 use super::{
@@ -34,6 +34,8 @@ pub(crate) struct Replica {
     /// What is on disk.
     pub(crate) view: MemoryView,
     pub(crate) identity: Identity,
+    /// There is no other one.
+    alone: bool,
     pub(crate) clock: Clock,
     writing: Vec<Writing>,
     syncing: bool,
@@ -58,6 +60,7 @@ impl Replica {
         Self {
             view,
             identity: Identity(at as u128),
+            alone,
             clock: Clock::new(0, drift, chance.between(0, 200) as i64 - 100),
             writing: Vec::new(),
             syncing: false,
@@ -75,14 +78,13 @@ impl Replica {
 
     /// Whether its word counts, as far as it knows.
     pub(crate) fn votes(&self) -> bool {
+        if self.alone {
+            return true;
+        }
         let key = key::roster();
         let row = self.view.map().get(&key);
         let roster = row.and_then(|row| record::decode::<Roster>(&key, row).ok()).flatten();
         roster.is_some_and(|roster| roster.votes(self.identity))
-    }
-
-    fn answer<T>(&self, what: T) -> Answer<T> {
-        Answer { by: self.identity, what }
     }
 
     /// The process dies: what was not on disk is gone.
@@ -95,22 +97,27 @@ impl Replica {
     }
 }
 
+/// What a replica has found, as it says it.
+fn said<T>(by: Identity, found: Result<T, ViewError>) -> Result<Answer<T>, ReplicaError> {
+    match found {
+        Ok(what) => Ok(Answer { by, what }),
+        Err(error) => Err(ReplicaError::Unavailable(error.to_string())),
+    }
+}
+
 impl World {
     pub(super) fn replica_asked(&mut self, at: usize, pod: (usize, u64), asked: Asked) {
         let replica = &mut self.replicas[at];
         match asked {
             Asked::Read(scans, slot) => {
-                let rows = scans.iter().map(|scan| replica.view.scan(scan));
-                let rows: Answered = rows
-                    .collect::<Result<_, _>>()
-                    .map(|rows| replica.answer(rows))
-                    .map_err(|error| ReplicaError::Unavailable(error.to_string()));
+                let rows = scans.iter().map(|scan| replica.view.scan(scan)).collect();
+                let rows: Answered = said(replica.identity, rows);
                 self.answer_pod(at, pod, slot, rows);
             }
             Asked::Digest(scan, forgotten_before, slot) => {
-                let digest: Digested = (replica.view.scan(&scan))
-                    .map(|rows| replica.answer(Digest::of(&rows, forgotten_before)))
-                    .map_err(|error| ReplicaError::Unavailable(error.to_string()));
+                let rows = replica.view.scan(&scan);
+                let digest = rows.map(|rows| Digest::of(&rows, forgotten_before));
+                let digest: Digested = said(replica.identity, digest);
                 self.answer_pod(at, pod, slot, digest);
             }
             Asked::Apply(_, slot) if replica.busy || replica.writing.len() >= QUEUE => {
@@ -121,10 +128,7 @@ impl World {
                 let slot = if planted(Bug::AnswerBeforeSync) {
                     let (mut early, wall) = (replica.view.clone(), replica.clock.wall(self.now));
                     let applied = batches.iter().map(|b| apply::apply(&mut early, b, wall));
-                    let applied = applied
-                        .collect::<Result<_, _>>()
-                        .map(|replies| replica.answer(replies))
-                        .map_err(|error| ReplicaError::Unavailable(error.to_string()));
+                    let applied = said(replica.identity, applied.collect());
                     self.answer_pod(at, pod, slot, applied);
                     Slot::new()
                 } else {
@@ -154,10 +158,7 @@ impl World {
                 Err(ReplicaError::Unavailable("the disk is full".into()))
             } else {
                 let applied = batches.iter().map(|b| apply::apply(&mut recording, b, wall));
-                applied
-                    .collect::<Result<_, _>>()
-                    .map(|what| Answer { by, what })
-                    .map_err(|error| ReplicaError::Unavailable(error.to_string()))
+                said(by, applied.collect())
             };
             changes.append(&mut recording.changes);
             count(&applied);
@@ -166,7 +167,7 @@ impl World {
         for change in changes {
             self.check_change(at, &change);
         }
-        if !voted && self.replicas[at].votes() && self.shape.replicas > 1 {
+        if !voted && self.replicas[at].votes() {
             self.check_let_in(at);
         }
         for (pod, slot, applied) in answers {

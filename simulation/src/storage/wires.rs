@@ -89,20 +89,10 @@ impl World {
         let requests = std::mem::take(&mut *locked(&self.wires.0));
         for Request { pod, replica, asked } in requests {
             let (from, to) = (Node::Pod(pod), Node::Replica(replica));
-            let unavailable = || ReplicaError::Unavailable("no answer in time".into());
             match &asked {
-                Asked::Apply(_, slot) => {
-                    let slot = slot.clone();
-                    self.later(from, WITHIN, move |_| slot.fill(Err(unavailable())));
-                }
-                Asked::Read(_, slot) => {
-                    let slot = slot.clone();
-                    self.later(from, WITHIN, move |_| slot.fill(Err(unavailable())));
-                }
-                Asked::Digest(.., slot) => {
-                    let slot = slot.clone();
-                    self.later(from, WITHIN, move |_| slot.fill(Err(unavailable())));
-                }
+                Asked::Apply(_, slot) => self.give_up_later(from, slot),
+                Asked::Read(_, slot) => self.give_up_later(from, slot),
+                Asked::Digest(.., slot) => self.give_up_later(from, slot),
             }
             if self.network.reaches(from, to) {
                 let delay = self.storage_delay(from, to);
@@ -112,6 +102,13 @@ impl World {
                 });
             }
         }
+    }
+
+    /// A pod does not wait for ever.
+    fn give_up_later<T: 'static>(&mut self, pod: Node, slot: &Slot<Result<T, ReplicaError>>) {
+        let late = ReplicaError::Unavailable("no answer in time".into());
+        let slot = slot.clone();
+        self.later(pod, WITHIN, move |_| slot.fill(Err(late)));
     }
 
     /// An answer on its way to a pod.

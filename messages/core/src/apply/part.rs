@@ -203,7 +203,24 @@ pub struct Inboxes {
     pub version: u64,
 }
 
+impl Part {
+    /// How far a message's device has moved up in its conversation.
+    pub(crate) fn follow(message: &Archived, known: Moved) -> Self {
+        Self::Follow {
+            user: message.from.clone(),
+            device: message.device.clone(),
+            conversation: message.conversation(),
+            known,
+        }
+    }
+}
+
 impl Batch {
+    /// Of one part alone.
+    pub(crate) fn of(part: Part) -> Self {
+        Self(vec![Unit(vec![part])])
+    }
+
     /// About how many bytes it takes to hold this, for queues that are bounded by size.
     pub fn size(&self) -> usize {
         /// Names, ids and the parts themselves.

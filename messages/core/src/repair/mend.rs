@@ -4,9 +4,10 @@
 //! before, and how far each of them came. Rows that it is given must leave that so. Hence:
 //!
 //! - A message comes with its reference, with how far its device has sent and moved up in its conversation, with the
-//!   participations of who takes part, and with its group.
-//! - Those right before it in its conversation, where replicas were compared a moment ago, are compared once more.
-//!   What one replica has of all this is read from it in one state.
+//!   participations of who takes part, with its group, with its place in the index, and with its fan-out. They are
+//!   read after it, and only go on. Where one of them cannot be read, it is not given.
+//! - Those right before it in its conversation, where replicas were compared a moment ago, are compared once more, as
+//!   of the state of each replica that it is read from.
 //! - What points to a message is not taken before the message ([`crate::apply`]).
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,7 +19,7 @@ use chatcluster_protocol::{
 };
 
 use crate::{
-    apply::Part,
+    apply::{Part, Unit},
     digest,
     key::{self, Key, Table},
     merge,
@@ -120,26 +121,31 @@ impl Companions {
             all.keys.insert(key::moved(from, device, conversation));
             all.keys.extend(message.pair().map(|user| key::participation(user, conversation)));
             all.keys.extend(message.group().map(key::group));
+            all.keys.extend(
+                key::id_of(key).into_iter().flat_map(|id| [key::index(id), key::fan_out(id)]),
+            );
             all.messages.insert(reference, message);
         }
         all
     }
 
-    /// Parts that give what was found under the keys.
-    pub(super) fn parts(&self, found: &[Range]) -> Vec<Part> {
-        let (mut parts, mut rows) = (Vec::new(), Vec::new());
+    /// What gives a replica rows, and with the messages among them what was found of their companions.
+    pub(super) fn given_with(&self, found: &[Range], rows: BTreeMap<Key, Vec<u8>>) -> Unit {
+        let (mut parts, mut before, mut behind) = (Vec::new(), Vec::new(), Vec::new());
         for range in found {
             for (key, value) in &range.truth {
                 match Table::of(key) {
                     // The participations of its members follow from it.
                     Some(Table::Group) => parts.extend(group(key, value)),
-                    _ => rows.push((key.clone(), value.clone())),
+                    Some(Table::Index | Table::FanOut) => behind.push((key.clone(), value.clone())),
+                    _ => before.push((key.clone(), value.clone())),
                 }
                 parts.extend(self.followed(key, value, range));
             }
         }
-        parts.push(Part::Join(rows));
-        parts
+        let rows = [before, rows.into_iter().collect(), behind];
+        parts.extend(rows.into_iter().filter(|rows| !rows.is_empty()).map(Part::Join));
+        Unit(parts)
     }
 
     /// What replicas have under several ids moves up to one of them, and its device's later messages follow it.
@@ -153,12 +159,7 @@ impl Companions {
         if own.len() < 2 {
             return None;
         }
-        Some(Part::Follow {
-            user: message.from.clone(),
-            device: message.device.clone(),
-            conversation: message.conversation(),
-            known: Moved::to(id(value)?, message.reference.clone()),
-        })
+        Some(Part::follow(message, Moved::to(id(value)?, message.reference.clone())))
     }
 }
 
@@ -166,9 +167,4 @@ fn group(key: &[u8], value: &[u8]) -> Option<Part> {
     let group = GroupId::from_bytes(key::conversation_of(key)?.to_bytes()).ok()?;
     let known = record::decode(key, value).ok()??;
     Some(Part::LearnGroup { group, known })
-}
-
-/// The part that gives rows.
-pub(super) fn joined(rows: BTreeMap<Key, Vec<u8>>) -> Part {
-    Part::Join(rows.into_iter().collect())
 }

@@ -7,16 +7,16 @@
 //!
 //! - A replica that joins is made a copy of what those that vote have together. What it alone has counts for
 //!   nothing: nobody was told that it is there, and it may have lost its removal. Where it was there through a whole
-//!   pass it votes from then on ([`roster`]).
+//!   pass it votes from then on ([`attendance`]).
 //! - A message comes with what decides about it ([`mend`]), and whatever points to a message after the message.
 //! - What only some have of a device that is known no more is removed ([`leftovers`]).
 //! - A tombstone that is old is forgotten where every replica votes, was heard, and has nothing in its place.
 
+mod attendance;
 mod leftovers;
 mod mend;
 mod pass;
-mod roster;
 mod step;
 
+pub use attendance::Attendance;
 pub use pass::{Pass, Progress};
-pub use roster::Attendance;

@@ -28,6 +28,15 @@ use crate::{
 /// What a replica said, by its place.
 type Heard<T> = Vec<(usize, Identity, T)>;
 
+/// Why nothing is given in a stretch.
+#[derive(Debug, thiserror::Error)]
+enum Trouble {
+    #[error(transparent)]
+    Replicas(#[from] ReplicaError),
+    #[error(transparent)]
+    Corrupt(#[from] Corrupt),
+}
+
 /// One stretch of a pass.
 pub(super) struct Step<'a, R> {
     quorum: &'a Quorum<R>,
@@ -56,8 +65,9 @@ impl<'a, R: Replica> Step<'a, R> {
         if let Some(end) = &end {
             scan.to = key::behind(end);
         }
-        let differ = |(one, other): (&(_, _, Digest), &(_, _, Digest))| one.2.hash != other.2.hash;
-        if heard.iter().zip(heard.iter().skip(1)).any(differ) {
+        let mut hashes = heard.iter().map(|(_, _, digest)| digest.hash);
+        let first = hashes.next();
+        if hashes.any(|other| Some(other) != first) {
             self.pass.progress.differed += 1;
             return Ok(self.mend(&scan).await?.or(end));
         }
@@ -106,21 +116,25 @@ impl<'a, R: Replica> Step<'a, R> {
 
     /// Gives each what it lacks. Where it came to, if that was not the end of the stretch.
     async fn mend(&mut self, scan: &Scan) -> Result<Option<Key>, ReplicaError> {
-        let scans: Vec<Scan> = [scan.clone()].into_iter().chain(mend::earlier(scan)).collect();
-        let (seats, ranges) = self.compare(&scans).await?;
-        let ranges = match ranges {
-            Ok(ranges) => ranges,
-            Err(corrupt) => {
+        match self.give(scan).await {
+            Ok(ended_at) => Ok(ended_at),
+            Err(Trouble::Replicas(error)) => Err(error),
+            Err(Trouble::Corrupt(corrupt)) => {
                 // Nobody votes by a pass that has left something out.
-                for (at, by) in seats {
-                    if !self.ballot.votes(by) {
+                for at in 0..self.pass.seats.len() {
+                    if matches!(self.pass.seats[at], Seat::Taken(by) if !self.ballot.votes(by)) {
                         self.pass.leaves(at, &corrupt);
                     }
                 }
                 self.pass.progress.trouble = Some(corrupt.to_string());
-                return Ok(None);
+                Ok(None)
             }
-        };
+        }
+    }
+
+    async fn give(&mut self, scan: &Scan) -> Result<Option<Key>, Trouble> {
+        let scans: Vec<Scan> = [scan.clone()].into_iter().chain(mend::earlier(scan)).collect();
+        let (seats, ranges) = self.compare(&scans).await?;
         let before = self.forgotten_before;
         let lacks = |place| ranges.iter().flat_map(move |range| range.lacks(place, before));
         let mut lacks: Vec<BTreeMap<Key, Vec<u8>>> =
@@ -129,7 +143,8 @@ impl<'a, R: Replica> Step<'a, R> {
         for lacks in &mut lacks {
             lacks.retain(|key, value| !leftovers.has(key, value));
         }
-        let with = self.companions(Companions::of(lacks.iter().flatten())).await?;
+        let companions = Companions::of(lacks.iter().flatten());
+        let found = self.companions(&companions).await?;
         for (place, ((at, by), lacks)) in seats.into_iter().zip(lacks).enumerate() {
             let joining = (!self.ballot.votes(by)).then_some(by);
             let alone = ranges.iter().flat_map(|range| range.alone(place));
@@ -137,7 +152,7 @@ impl<'a, R: Replica> Step<'a, R> {
             let (given, taken) = (lacks.len() as u64, alone.len() as u64);
             let mut units = Vec::new();
             if given > 0 {
-                units.push(Unit(with.iter().cloned().chain([mend::joined(lacks)]).collect()));
+                units.push(companions.given_with(&found, lacks));
             }
             units.extend(leftovers.clear());
             if taken > 0 {
@@ -155,7 +170,7 @@ impl<'a, R: Replica> Step<'a, R> {
     async fn compare(
         &mut self,
         scans: &[Scan],
-    ) -> Result<(Vec<(usize, Identity)>, Result<Vec<Range>, Corrupt>), ReplicaError> {
+    ) -> Result<(Vec<(usize, Identity)>, Vec<Range>), Trouble> {
         let asked: Arc<[Scan]> = scans.into();
         let heard = self.hear(|replica| replica.read(asked.clone())).await?;
         let seats = heard.iter().map(|(at, by, _)| (*at, *by)).collect();
@@ -165,36 +180,29 @@ impl<'a, R: Replica> Step<'a, R> {
             let pages = pages.iter_mut().map(|pages| pages.next().unwrap_or_default());
             Range::of(pages.collect(), &votes, scan.reverse)
         });
-        Ok((seats, ranges.collect()))
+        Ok((seats, ranges.collect::<Result<_, _>>()?))
     }
 
     /// What is left of devices that are known no more.
-    async fn leftovers(
-        &mut self,
-        lacks: &[BTreeMap<Key, Vec<u8>>],
-    ) -> Result<Leftovers, ReplicaError> {
+    async fn leftovers(&mut self, lacks: &[BTreeMap<Key, Vec<u8>>]) -> Result<Leftovers, Trouble> {
         let mut leftovers = Leftovers::of(lacks.iter().flatten());
-        if leftovers.is_empty() {
-            return Ok(leftovers);
-        }
-        // Whoever is owed something was known before.
-        let scans: Vec<Scan> = leftovers.registries().map(Scan::one).collect();
-        let (_, registries) = self.compare(&scans).await?;
-        match registries {
-            Ok(registries) => leftovers.judge(&registries),
-            Err(_) => leftovers = Leftovers::default(),
+        if !leftovers.is_empty() {
+            // Whoever is owed something was known before.
+            let scans: Vec<Scan> = leftovers.registries().map(Scan::one).collect();
+            let (_, registries) = self.compare(&scans).await?;
+            leftovers.judge(&registries);
         }
         Ok(leftovers)
     }
 
-    /// What comes along with messages that somebody lacks.
-    async fn companions(&mut self, of: Companions) -> Result<Vec<Part>, ReplicaError> {
+    /// What there is of what comes along with messages.
+    async fn companions(&mut self, of: &Companions) -> Result<Vec<Range>, Trouble> {
         if of.keys.is_empty() {
             return Ok(Vec::new());
         }
         let scans: Vec<Scan> = of.keys.iter().cloned().map(Scan::one).collect();
-        let (_, ranges) = self.compare(&scans).await?;
-        Ok(of.parts(&ranges.unwrap_or_default()))
+        let (_, found) = self.compare(&scans).await?;
+        Ok(found)
     }
 
     /// Old tombstones go where all replicas have been heard: a lost removal would come back by one that was not.

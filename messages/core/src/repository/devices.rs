@@ -2,7 +2,7 @@
 
 use super::{Acknowledge, MarkPlaced, Quorum, RepositoryError};
 use crate::{
-    apply::{Batch, Effect, Part, Stop, There, Unit, UnitReply},
+    apply::{Batch, Effect, Part, Stop, There, UnitReply},
     key,
     record::{InboxEntry, Mark},
     replica::Replica,
@@ -17,8 +17,7 @@ pub(super) async fn acknowledge<R: Replica>(
         false => there(quorum, &acknowledgements).await?.into_iter().map(Some).collect(),
     };
     // Units of one batch hold each other up; these have nothing to do with each other.
-    let batch =
-        |(acknowledge, there)| Batch(vec![Unit(vec![Part::Acknowledge { acknowledge, there }])]);
+    let batch = |(acknowledge, there)| Batch::of(Part::Acknowledge { acknowledge, there });
     let batches = acknowledgements.into_iter().zip(there).map(batch).collect();
     let replies = quorum.write(batches).await?;
     let mut placed = Vec::new();

@@ -7,7 +7,7 @@ use chatcluster_protocol::{
 
 use super::{Append, Quorum, Refused, RepositoryError, Stored, append, walk::Walk};
 use crate::{
-    apply::{Batch, Part, Unit},
+    apply::{Batch, Part},
     key::{self, Key, Table},
     record::{self, Archived},
     replica::Replica,
@@ -70,7 +70,7 @@ async fn finish_page<R: Replica>(
 /// its sender was told so.
 async fn give_up<R: Replica>(quorum: &Quorum<R>, keys: Vec<Key>) -> Result<(), RepositoryError> {
     if !keys.is_empty() {
-        quorum.write(vec![Batch(vec![Unit(vec![Part::Forget(keys)])])]).await?;
+        quorum.write(vec![Batch::of(Part::Forget(keys))]).await?;
     }
     Ok(())
 }
@@ -85,7 +85,7 @@ async fn close<R: Replica>(
     let complete = |(Append { id, message }, stored): (Append, Stored)| {
         let devices = if message.group().is_some() { Vec::new() } else { stored.devices };
         let stored = stored.id;
-        Batch(vec![Unit(vec![Part::Complete { id, stored, message, devices }])])
+        Batch::of(Part::Complete { id, stored, message, devices })
     };
     let batches: Vec<Batch> = replaced.map(complete).collect();
     if !batches.is_empty() {

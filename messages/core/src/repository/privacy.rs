@@ -7,7 +7,7 @@ use chatcluster_protocol::{
 
 use super::{Quorum, RepositoryError, devices::only};
 use crate::{
-    apply::{Batch, Part, Unit},
+    apply::{Batch, Part},
     key,
     record::{Delivered, Privacy},
     replica::Replica,
@@ -42,7 +42,7 @@ pub(super) async fn set<R: Replica>(
     };
     let privacy = Privacy::new(MessageId::new(stamp, Identity::default()), presence_to);
     let part = Part::SetPrivacy { user: user.clone(), privacy };
-    let replies = quorum.write(vec![Batch(vec![Unit(vec![part])])]).await?;
+    let replies = quorum.write(vec![Batch::of(part)]).await?;
     replies.into_iter().flatten().try_for_each(|reply| only(reply).map(drop))?;
     Ok(first(settings(quorum, &[user]).await?).unwrap_or_default())
 }

@@ -4,7 +4,7 @@ use chatcluster_protocol::id::{MessageId, UserId};
 
 use super::{MarkRead, Marked, Quorum, RepositoryError, Unmarked, devices::only};
 use crate::{
-    apply::{Batch, Effect, Part, Unit},
+    apply::{Batch, Effect, Part},
     group::Group,
     key,
     merge::Page,
@@ -32,7 +32,7 @@ pub(super) async fn mark<R: Replica>(
         Some(Part::MarkRead { mark, others: others.clone(), known: *known })
     });
     // Units of one batch hold each other up; these have nothing to do with each other.
-    let batches = parts.map(|part| Batch(vec![Unit(vec![part])])).collect();
+    let batches = parts.map(Batch::of).collect();
     let mut replies = quorum.write(batches).await?.into_iter().flatten();
     let mut marked = Vec::with_capacity(before.len());
     for before in before {

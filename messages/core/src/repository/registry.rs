@@ -10,7 +10,7 @@ use chatcluster_protocol::{
 
 use super::{Quorum, Registered, RepositoryError, Seen, devices::only, removal, revocation};
 use crate::{
-    apply::{Batch, Effect, Part, Stop, Unit, UnitReply},
+    apply::{Batch, Effect, Part, Stop, UnitReply},
     key,
     record::{Registration, Registry},
     replica::Replica,
@@ -48,7 +48,9 @@ pub(super) async fn register<R: Replica>(
         let issued_of_new = (is_new || quorum.is_one()).then_some(issued);
         if let Some(found) = here(quorum, &one, known, issued_of_new).await? {
             let refused = if let Found::Revoked(before) = found { Some(before) } else { None };
-            let created = matches!(found, Found::New);
+            // One replica says it itself. Of several, one may have heard of this very call from another before.
+            let created = if quorum.is_one() { matches!(found, Found::New) } else { is_new };
+            let created = created && refused.is_none();
             let revoked_before = revoked(quorum, &one).await?.max(refused);
             return Ok(Registered { created, revoked_before });
         }
@@ -106,7 +108,7 @@ async fn write<R: Replica>(
 ) -> Result<Vec<UnitReply>, RepositoryError> {
     let batch = |((user, device), known): (&(UserId, DeviceId), &Option<Registry>)| {
         let (user, device, known) = (user.clone(), device.clone(), known.clone());
-        Batch(vec![Unit(vec![Part::Register { user, device, known, issued }])])
+        Batch::of(Part::Register { user, device, known, issued })
     };
     let replies = quorum.write(devices.iter().zip(known).map(batch).collect()).await?;
     Ok(replies.into_iter().flatten().collect())
@@ -152,9 +154,8 @@ pub(super) async fn tell<R: Replica>(
     users: &[UserId],
 ) -> Result<(), RepositoryError> {
     let known = known(quorum, users).await?.into_iter().flatten();
-    let learn = |(user, known): (&UserId, Registry)| {
-        Batch(vec![Unit(vec![Part::Learn { user: user.clone(), known }])])
-    };
+    let learn =
+        |(user, known): (&UserId, Registry)| Batch::of(Part::Learn { user: user.clone(), known });
     let batches: Vec<_> = users.iter().zip(known).map(learn).collect();
     if !batches.is_empty() {
         quorum.write(batches).await?;

@@ -9,7 +9,7 @@ use chatcluster_protocol::{
 
 use super::{Quorum, Repository, RepositoryError, devices::only, revocation, walk::Walk};
 use crate::{
-    apply::{Batch, Part, Stop, Unit},
+    apply::{Batch, Part, Stop},
     key::{self, Key, Table},
     merge::Page,
     record::{self, Corrupt, Delivered, Departure, Registry},
@@ -288,7 +288,7 @@ async fn write<R: Replica>(
     quorum: &Quorum<R>,
     part: Part,
 ) -> Result<Option<Stop>, RepositoryError> {
-    let replies = quorum.write(vec![Batch(vec![Unit(vec![part])])]).await?;
+    let replies = quorum.write(vec![Batch::of(part)]).await?;
     for reply in replies.into_iter().flatten() {
         match reply.stop {
             Some(stop @ Stop::InUse) => return Ok(Some(stop)),

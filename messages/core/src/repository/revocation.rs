@@ -8,7 +8,7 @@ use chatcluster_protocol::{
 
 use super::{Quorum, RepositoryError, Revocation, RevocationPage, devices::only, walk::Walk};
 use crate::{
-    apply::{Batch, Part, Unit},
+    apply::{Batch, Part},
     key::{self, Key, Table},
     record::{self, Revoked},
     replica::Replica,
@@ -86,6 +86,6 @@ pub(super) async fn forget<R: Replica>(
 }
 
 async fn write<R: Replica>(quorum: &Quorum<R>, part: Part) -> Result<(), RepositoryError> {
-    let replies = quorum.write(vec![Batch(vec![Unit(vec![part])])]).await?;
+    let replies = quorum.write(vec![Batch::of(part)]).await?;
     replies.into_iter().flatten().try_for_each(|reply| only(reply).map(drop))
 }

@@ -2,9 +2,9 @@
 
 use chatcluster_protocol::id::{DeviceId, UserId};
 use messages_core::{
-    apply::{Batch, Part, Unit},
+    apply::{self, Batch, Effect, Part, Unit},
     key,
-    record::{self, Delivered},
+    record::{self, Delivered, Registry},
     view::{Scan, View},
 };
 use proptest::prelude::*;
@@ -105,6 +105,23 @@ fn a_removed_device_that_comes_back_is_new_with_an_empty_inbox() {
         assert!(service.register("bob", "phone"));
         assert_eq!(service.waiting("bob", "phone"), []);
     });
+}
+
+/// Repair, or a call beside it, brings what one replica has written of the registration to another one that has it
+/// still before itself.
+#[test]
+fn a_device_is_told_that_it_is_new_though_a_replica_heard_of_it_before_the_call_came_there() {
+    let service = Service::of_three();
+    filled(&service, 1);
+    service.remove("bob", "phone").unwrap();
+    service.replicas[1].before_next_write(|view| {
+        let (known, issued) = (Some(Registry::default()), Some(u64::MAX));
+        let part = Part::Register { user: user("bob"), device: device("phone"), known, issued };
+        let replies = apply::apply(view, &Batch(vec![Unit(vec![part])]), NOW).unwrap();
+        assert_eq!(replies[0].effects, [Effect::Registered { created: true }]);
+    });
+    assert!(service.register("bob", "phone"));
+    assert!(!service.register("bob", "phone"));
 }
 
 #[test]

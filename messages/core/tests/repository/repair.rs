@@ -264,6 +264,26 @@ fn a_record_that_cannot_be_read_stops_neither_the_rest_nor_lets_anybody_in() {
     assert!(done.filled.is_empty(), "{done:?}");
 }
 
+/// A message without what decides about it would be taken for checked, and leftovers for what is owed.
+#[test]
+fn what_goes_by_a_record_that_cannot_be_read_is_not_given() {
+    let append = message("alice", "bob", "1", 0, "hi");
+    let Append { id, message } = &append;
+    let reference = key::reference(&message.from, &message.device, &message.reference);
+    let archived = key::archive(message.conversation(), *id);
+    let entry = key::inbox(&user("bob"), &device("phone"), *id);
+    for (broken, not_given) in [(reference, archived), (key::registry(&user("bob")), entry)] {
+        let service = Service::of_three();
+        service.register("bob", "phone");
+        with_away(&service, Some(2), || service.store(&append)).unwrap();
+        put(&service.replicas[0], broken.clone(), vec![9, 9]);
+        service.replicas[2].set_away(false);
+        let trouble = service.pass(NOTHING).unwrap().trouble;
+        assert!(trouble.is_some_and(|text| text.contains("cannot be read")));
+        assert!(!service.replicas[2].view().map().contains_key(&not_given), "{broken:?}");
+    }
+}
+
 #[test]
 fn a_fan_out_whose_reference_went_to_something_else_ends() {
     let service = Service::of_three();
@@ -306,6 +326,9 @@ fn what_points_to_a_message_is_not_taken_before_it() {
     assert!(has.contains_key(&key::reference(from, of, &message.reference)));
     assert!(has.contains_key(&key::order(from, of, conversation)));
     assert!(has.contains_key(&key::participation(from, conversation)));
+    // A write that finds it there counts on these.
+    assert!(has.contains_key(&key::index(id)));
+    assert!(has.contains_key(&key::fan_out(id)));
     assert!(!has.contains_key(&inbox));
     while pass.step(&service.quorum, NOTHING).now_or_never().unwrap().unwrap() {}
     alike(&service);

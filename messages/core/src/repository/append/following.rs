@@ -12,7 +12,7 @@ use chatcluster_protocol::{
 
 use super::{Lanes, Next, Quorum, Refused, Work};
 use crate::{
-    apply::{Batch, Effect, Part, Stop, Unit, UnitReply},
+    apply::{Batch, Effect, Part, Stop, UnitReply},
     key,
     record::{Archived, Moved},
     replica::{Replica, ReplicaError},
@@ -114,12 +114,7 @@ pub(super) async fn tell_moved<R: Replica>(
     let moved = units.filter(|(_, reply)| reply.effects.contains(&Effect::Moved));
     let follow = moved.map(|((work, _), _)| {
         let Work { id, message, .. } = work;
-        Batch(vec![Unit(vec![Part::Follow {
-            user: message.from.clone(),
-            device: message.device.clone(),
-            conversation: message.conversation(),
-            known: Moved::to(*id, message.reference.clone()),
-        }])])
+        Batch::of(Part::follow(message, Moved::to(*id, message.reference.clone())))
     });
     let follow: Vec<Batch> = follow.collect();
     if !follow.is_empty() && !planted(Bug::OvertakenCompleted) {

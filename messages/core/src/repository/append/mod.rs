@@ -159,7 +159,7 @@ async fn round<R: Replica>(
         }
     }
     if !open.is_empty() {
-        let batches = open.into_iter().map(|part| Batch(vec![Unit(vec![part])])).collect();
+        let batches = open.into_iter().map(Batch::of).collect();
         // Everything is on its quorum: what this leaves pending is found complete later.
         let _ = quorum.write(batches).await;
     }
@@ -288,12 +288,7 @@ fn unit(
         message: message.clone(),
         devices: devices(),
     });
-    let follow = work.moved.clone().map(|known| Part::Follow {
-        user: message.from.clone(),
-        device: message.device.clone(),
-        conversation: message.conversation(),
-        known,
-    });
+    let follow = work.moved.clone().map(|known| Part::follow(message, known));
     Unit(follow.into_iter().chain([home, deliver]).chain(complete).collect())
 }
 

@@ -10,7 +10,7 @@ use chatcluster_protocol::{
 
 use super::super::{Quorum, Refused, RepositoryError};
 use crate::{
-    apply::{Basis, Batch, Inboxes, Part, Unit},
+    apply::{Basis, Batch, Inboxes, Part},
     group::{Decision, Group, GroupRefusal},
     key,
     merge::Page,
@@ -107,7 +107,7 @@ pub(super) async fn tell_groups<R: Replica>(
     }
     let known = quorum.get::<Group>(groups.iter().map(|id| key::group(*id)).collect::<Vec<_>>());
     let learn = |(group, known): (GroupId, Option<Group>)| {
-        Some(Batch(vec![Unit(vec![Part::LearnGroup { group, known: known? }])]))
+        Some(Batch::of(Part::LearnGroup { group, known: known? }))
     };
     let batches: Vec<_> = groups.into_iter().zip(known.await?).filter_map(learn).collect();
     if !batches.is_empty() {

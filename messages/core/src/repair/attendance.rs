@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use futures_util::future::join_all;
 
 use crate::{
-    apply::{Batch, Part, Unit},
+    apply::{Batch, Part},
     key, record,
     replica::{Answer, Identity, Replica, ReplicaError},
     repository::Quorum,
@@ -98,7 +98,7 @@ fn recorded(pages: &[Rows]) -> Result<Roster, ReplicaError> {
 }
 
 async fn tell<R: Replica>(replica: &R, roster: &Roster) -> Result<(), ReplicaError> {
-    let batch = Batch(vec![Unit(vec![Part::Join(vec![roster.row()])])]);
+    let batch = Batch::of(Part::Join(vec![roster.row()]));
     let Answer { what, .. } = replica.apply(vec![batch].into()).await?;
     match what.iter().flatten().find_map(|reply| reply.stop.as_ref()) {
         Some(stop) => Err(ReplicaError::Unavailable(format!("it takes no roster: {stop:?}"))),
