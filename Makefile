@@ -6,7 +6,7 @@ SHELL := /bin/bash
 ENV := . scripts/env.sh;
 GENERATED := -p chatcluster-protocol -p chatcluster-crds -p chatcluster-messages -p chatcluster-gateway --test generated
 
-.PHONY: help demo test conformance images e2e e2e-full sim fuzz bench footprint lint generate audit
+.PHONY: help demo test conformance images e2e e2e-full sim crash fuzz bench footprint lint generate audit
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,6 +40,10 @@ e2e-full: ## The same with dying nodes and mistakes that people make
 sim: ## Play whole fleets from seeds, in one thread each (SEEDS=n; SEED=x tells what happened; BUGS=1 looks for planted bugs)
 	@scripts/need rust
 	$(ENV) cargo run --locked --quiet -p chatcluster-simulation $(if $(BUGS),--features planted) -- $(if $(BUGS),--bugs,$(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),300)))
+
+crash: ## Kill database nodes in every way while services write to them (ROUNDS=n, 60; BUGS=1: one replica is enough, and something has to be lost)
+	@scripts/need rust erlang
+	$(ENV) cargo run --locked --quiet -p chatcluster-crash $(if $(BUGS),--features planted) -- --rounds $(or $(ROUNDS),60) $(if $(BUGS),--one-replica --fault empty-disk --patience 20)
 
 fuzz: ## Feed the decoders and a session with whatever breaks them (SECONDS=n for each target, 60)
 	@scripts/need rust cargo-fuzz

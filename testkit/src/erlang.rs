@@ -1,6 +1,13 @@
 //! Real Erlang nodes, each by itself: nobody but a client is to connect to them.
 
-use std::{fs, path::Path, process::Command, time::Duration};
+use std::{
+    ffi::OsString,
+    fs,
+    path::Path,
+    process::Command,
+    sync::{Arc, Mutex, Weak},
+    time::Duration,
+};
 
 use chatcluster_config::{MutualTls, Program, Role};
 
@@ -21,28 +28,38 @@ pub struct ErlangNode {
     command: Command,
     port: u16,
     /// The compiled modules of a database node.
-    _modules: Option<TempDir>,
+    _modules: Option<Arc<TempDir>>,
 }
 
 impl ErlangNode {
     /// Begins to start a node. It takes a second until it answers.
     pub fn start() -> Self {
-        Self::start_with(None, None)
+        Self::start_with(None, None, &[])
     }
 
     /// A node whose distribution is TLS by this certificate, and that lets in who has one of this role.
     pub fn start_with_tls(tls: &MutualTls, from: Role) -> Self {
-        Self::start_with(Some((tls, from)), None)
+        Self::start_with(Some((tls, from)), None, &[])
     }
 
     /// A database node: it keeps an ordered map in the folder `data`.
     pub fn start_database(data: &Path) -> Self {
-        Self::start_with(None, Some(data))
+        Self::start_database_with(data, &[])
     }
 
-    fn start_with(tls: Option<(&MutualTls, Role)>, data: Option<&Path>) -> Self {
+    /// A database node that has these in its environment.
+    pub fn start_database_with(data: &Path, environment: &[(&str, OsString)]) -> Self {
+        Self::start_with(None, Some(data), environment)
+    }
+
+    fn start_with(
+        tls: Option<(&MutualTls, Role)>,
+        data: Option<&Path>,
+        environment: &[(&str, OsString)],
+    ) -> Self {
         let port = free_port();
         let mut command = Command::new(path_of(Program::Erlang));
+        command.envs(environment.iter().map(|(name, value)| (name, value)));
         command.args(["-noinput", "-name", &format!("node-{port}@127.0.0.1")]);
         command.args(["-setcookie", COOKIE, "-start_epmd", "false"]);
         command.args(["-erl_epmd_port", &port.to_string()]);
@@ -89,10 +106,17 @@ impl ErlangNode {
     }
 }
 
-/// The modules of a database node, compiled.
-fn modules() -> TempDir {
+/// The modules of a database node, compiled; nodes that are there at the same time have the same.
+fn modules() -> Arc<TempDir> {
+    static SHARED: Mutex<Weak<TempDir>> = Mutex::new(Weak::new());
+    let mut shared = SHARED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    if let Some(modules) = shared.upgrade() {
+        return modules;
+    }
     let modules = tempfile::tempdir().expect("a folder for the modules");
     let compiled = chatcluster_node::compile(&path_of(Program::Erlang), modules.path());
     compiled.expect("compile the modules of a database node");
+    let modules = Arc::new(modules);
+    *shared = Arc::downgrade(&modules);
     modules
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chatcluster_protocol::{
     Millis,
-    id::{DeviceId, UserId},
+    id::{DeviceId, MessageId, UserId},
 };
 use gateway_core::{Device, session::Phase};
 use messages_core::{
@@ -115,6 +115,14 @@ impl super::Oracle {
     /// Whether a device was in use when a replica lost it.
     pub(super) fn was_removed(&self, device: &Device) -> bool {
         self.leaving.removals.get(device).is_some_and(|removal| removal.left.is_some())
+    }
+
+    /// Whether what a replica has for a device that it does not know may go. Also if nobody was ever told that the device
+    /// is known: the only replica that knew may have lost its disk since.
+    pub(super) fn may_be_cleared(&self, device: &Device, id: MessageId) -> bool {
+        let number = self.by_identity.get(&id.identity());
+        let owed = number.is_some_and(|number| self.messages[*number].owed.contains(device));
+        !owed || self.was_removed(device)
     }
 
     /// Until when tokens of a device may have been revoked.

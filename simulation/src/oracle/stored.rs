@@ -147,7 +147,8 @@ impl World {
         self.oracle.arrives(self.now, &device.user, id);
         let Some(client) = self.client_of(&device) else { return };
         self.oracle.inboxes.removed(self.now, client, replica, id);
-        let cleared = matches!(change, Change::Cleared(_)) && self.oracle.was_removed(&device);
+        let cleared =
+            matches!(change, Change::Cleared(_)) && self.oracle.may_be_cleared(&device, id);
         if !cleared && !self.oracle.has_acknowledged(client, id.identity()) {
             let what = format!("{id} left the inbox of {device:?}, which has not acknowledged it");
             self.violated("P4", what);

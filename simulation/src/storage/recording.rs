@@ -17,7 +17,7 @@ pub(crate) enum Change {
     Added(Key),
     /// An entry is gone that was there, or will never come.
     Removed(Key),
-    /// The same, of a device that the replica does not know any more.
+    /// The same, of a device that the replica does not know, or not any more.
     Cleared(Key),
     /// An entry is taken from a replica that joins, as nobody else has it.
     Erased(Key),

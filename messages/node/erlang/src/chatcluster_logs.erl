@@ -8,18 +8,24 @@
 %%   which all were synced by then. What is missing is damage if a later write says that it was synced; else it was
 %%   acknowledged to nobody, and is cut off with all that is behind it.
 %% - The tables' files are synced when they are closed. What the dumper was adding to one when the machine went
-%%   down is also in the log before, so its end may be torn.
+%%   down is also in a log, so it may be torn: before a dump begins it is written down how long each file is.
 %%
 %% What is damaged stays beside the rest, as `*.damaged`, and is looked at by people: while it is there, the node
 %% says at each start that it is not whole.
 -module(chatcluster_logs).
 
--export([check/1, opened/1, sync_previous/2, sync_names/1, size/1, sum/1]).
+-export([check/1, opened/1, dump/2, sync_previous/2, sync_names/1, size/1, sum/1]).
 
 -define(LATEST, "LATEST.LOG").
 -define(PREVIOUS, "PREVIOUS.LOG").
 %% Nothing was acknowledged before this file was there.
 -define(OPENED, "OPENED").
+%% How long the tables' files were when a dump began that may not have ended.
+-define(DUMPING, "DUMPING").
+%% What Mnesia has to know of the tables. It writes it again at each start, in place and without a sync, so a copy that
+%% is whole takes its place before.
+-define(SCHEMA, "schema.DAT").
+-define(SCHEMA_COPY, "SCHEMA").
 %% A file of disk_log begins with these, or with another second word while it is open.
 -define(HEAD, 8).
 -define(MAGIC, 1, 2, 3, 4).
@@ -46,14 +52,20 @@ check(Dir) ->
     end.
 
 opened_before(Dir) ->
-    filelib:is_regular(path(Dir, "schema.DAT")) orelse
+    case file:read_file(path(Dir, ?SCHEMA_COPY)) of
+        {ok, Schema} -> replace(Dir, ?SCHEMA, Schema);
+        {error, enoent} -> ok
+    end,
+    filelib:is_regular(path(Dir, ?SCHEMA)) orelse
         throw({unusable, io_lib:format("~ts has no schema.DAT; empty the folder, and it is filled anew", [Dir])}),
-    %% A change of the tables may have broken off.
-    {ok, schema} = dets:open_file(schema, [{file, path(Dir, "schema.DAT")}, {keypos, 2}, {repair, true}]),
+    %% It was copied while it was open.
+    {ok, schema} = dets:open_file(schema, [{file, path(Dir, ?SCHEMA)}, {keypos, 2}, {repair, true}]),
     ok = dets:close(schema),
-    Dumping = filelib:is_regular(path(Dir, ?PREVIOUS)),
+    %% How transactions between nodes ended. There are none, and Mnesia does not start over a torn one.
+    [file:delete(path(Dir, File)) || File <- ["DECISION_TAB.LOG", "DECISION_TAB.TMP"]],
+    Lengths = lengths(Dir),
     Logs = logs(Dir, [File || File <- [?PREVIOUS, ?LATEST], filelib:is_regular(path(Dir, File))]),
-    Tables = [File || File <- filelib:wildcard("*.{DCD,DCL}", Dir), table(Dir, File, Dumping) =:= damaged],
+    Tables = [File || File <- filelib:wildcard("*.{DCD,DCL}", Dir), table(Dir, File, Lengths) =:= damaged],
     %% A start that broke off may have seen some before.
     Before = [filename:rootname(File) || File <- filelib:wildcard("*.damaged", Dir)],
     case lists:usort(Logs ++ Tables ++ Before) of
@@ -130,15 +142,43 @@ cut(Dir, Files, {Last, End}) ->
 
 %% --- The tables' files ------------------------------------------------------------------------------------------
 
-table(Dir, File, Dumping) ->
+table(Dir, File, Lengths) ->
     Path = path(Dir, File),
-    Growing = Dumping andalso filename:extension(File) =:= ".DCL",
-    case lists:splitwith(fun(Found) -> Found =/= hole end, records(Path)) of
-        {_, []} -> close(Path), whole;
-        {[], [hole]} when Growing -> ok = file:delete(Path), whole;
-        {Good, [hole]} when Growing -> {good, End, _} = lists:last(Good), truncate(Path, End), whole;
-        _ -> set_aside(Dir, File), damaged
+    {Good, Behind} = lists:splitwith(fun(Found) -> Found =/= hole end, records(Path)),
+    End = case Good of
+        [] -> 0;
+        _ -> element(2, lists:last(Good))
+    end,
+    case {Behind, is_being_dumped(File, End, Lengths)} of
+        {[], _} -> close(Path), whole;
+        {_, true} when End =:= 0 -> ok = file:delete(Path), whole;
+        {_, true} -> truncate(Path, End), whole;
+        {_, false} -> set_aside(Dir, File), damaged
     end.
+
+%% What is behind this place of a file was added by a dump that may not have ended.
+is_being_dumped(_, _, none) -> false;
+is_being_dumped(File, End, Lengths) ->
+    filename:extension(File) =:= ".DCL" andalso End >= maps:get(File, Lengths, 0).
+
+lengths(Dir) ->
+    case file:consult(path(Dir, ?DUMPING)) of
+        {ok, [Lengths]} -> Lengths;
+        %% There is none, or it was torn before the dump began.
+        _ -> none
+    end.
+
+%% Has a dump done by `How`.
+-spec dump(file:filename(), fun(() -> Done)) -> Done.
+dump(Dir, How) ->
+    Lengths = maps:from_list([{File, filelib:file_size(path(Dir, File))} || File <- filelib:wildcard("*.DCL", Dir)]),
+    Path = path(Dir, ?DUMPING),
+    ok = file:write_file(Path, io_lib:format("~0p.~n", [Lengths])),
+    ok = sync_file(Path, []),
+    ok = sync_names(Dir),
+    Done = How(),
+    ok = file:delete(Path),
+    Done.
 
 %% --- Records of a file of disk_log ------------------------------------------------------------------------------
 
@@ -282,12 +322,22 @@ set_aside(Dir, File) ->
     ok = file:rename(Copy, Path),
     damaged.
 
+%% The file is as it was, or has these bytes.
+replace(Dir, File, Bytes) ->
+    New = path(Dir, File ++ ".NEW"),
+    ok = file:write_file(New, Bytes),
+    ok = sync_file(New, []),
+    ok = file:rename(New, path(Dir, File)),
+    sync_names(Dir).
+
 %% All is on disk, also what Mnesia has made without a sync: from now on the folder is no new one.
 -spec opened(file:filename()) -> ok.
 opened(Dir) ->
     {ok, Files} = file:list_dir(Dir),
     [sync_file(path(Dir, File), []) || File <- Files],
-    ok = sync_names(Dir),
+    _ = [dets:sync(schema) || lists:member(schema, dets:all())],
+    {ok, Schema} = file:read_file(path(Dir, ?SCHEMA)),
+    ok = replace(Dir, ?SCHEMA_COPY, Schema),
     ok = file:write_file(path(Dir, ?OPENED), <<>>),
     ok = sync_file(path(Dir, ?OPENED), []),
     sync_names(Dir).

@@ -50,9 +50,12 @@ open(Found) ->
     ],
     [ok = application:set_env(mnesia, Name, Value) || {Name, Value} <- Settings],
     case Found of
-        blank -> ok = mnesia:create_schema([node()]);
-        _ -> ok
-    end,
+        blank -> ok = mnesia:create_schema([node()]), start(Found);
+        %% Mnesia carries over what is left in the log.
+        _ -> chatcluster_logs:dump(folder(), fun() -> start(Found) end)
+    end.
+
+start(Found) ->
     ok = mnesia:start(),
     create(),
     ok = wait(),

@@ -20,7 +20,8 @@
 
 %% Waiting calls are taken together until there are this many, so that the first of them does not wait for ever.
 -define(ROUND, 64).
-%% The log is carried over to the tables' files when it has grown to this many bytes.
+%% The log is carried over to the tables' files when it has grown to this many bytes, unless the environment has
+%% CHATCLUSTER_LOG_BYTES, for tests that want that often.
 -define(LOG, 16 * 1024 * 1024).
 %% Longer than any caller waits.
 -define(PATIENCE, 60000).
@@ -30,6 +31,7 @@
 
 -record(state, {
     waiting = [] :: [{gen_server:from(), tuple()}],
+    log = ?LOG :: pos_integer(),
     logged = 0 :: non_neg_integer(),
     dumping = none :: none | reference(),
     dumps = 0 :: non_neg_integer(),
@@ -92,7 +94,7 @@ init([]) ->
     #{identity := Identity, version := Version} = chatcluster_tables:own(),
     ok = atomics:put(Counters, ?VERSION, Version),
     persistent_term:put(?MODULE, {Identity, Counters}),
-    {ok, #state{}}.
+    {ok, #state{log = list_to_integer(os:getenv("CHATCLUSTER_LOG_BYTES", integer_to_list(?LOG)))}}.
 
 counters() ->
     element(2, persistent_term:get(?MODULE)).
@@ -233,8 +235,8 @@ sync(Dumping) ->
     end.
 
 %% Carries the log over to the tables' files beside the writing. Mnesia syncs the files before it removes the log.
-dump(State = #state{logged = Logged, dumping = none}) when Logged > ?LOG ->
-    {_, Dump} = spawn_monitor(fun() -> exit(mnesia:dump_log()) end),
+dump(State = #state{log = Log, logged = Logged, dumping = none}) when Logged > Log ->
+    {_, Dump} = spawn_monitor(fun() -> exit(chatcluster_logs:dump(chatcluster_tables:folder(), fun mnesia:dump_log/0)) end),
     State#state{dumping = Dump, logged = 0};
 dump(State) ->
     State.

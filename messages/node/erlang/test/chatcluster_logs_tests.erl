@@ -19,7 +19,10 @@ files_test_() ->
         fun a_changed_record_before_another_is_damage/1,
         fun a_log_that_was_just_made_is_nothing/1,
         fun a_torn_table_is_damage/1,
-        fun a_table_that_was_being_added_to_is_whole/1
+        fun a_table_that_was_being_added_to_is_whole/1,
+        fun a_table_that_nothing_was_added_to_may_not_be_torn/1,
+        fun decisions_are_removed/1,
+        fun a_torn_schema_is_as_it_was/1
     ],
     {foreach, fun folder/0, fun file:del_dir_r/1, [fun(Dir) -> {name(Test), fun() -> Test(Dir) end} end || Test <- Tests]}.
 
@@ -173,13 +176,47 @@ a_torn_table_is_damage(Dir) ->
     cut(Table, 5),
     ?assertEqual({damaged, ["archive.DCD"]}, chatcluster_logs:check(Dir)).
 
-%% What the dumper was adding is in the log before, which is still there.
+%% What the dumper was adding is in a log; pages of it reach the disk in any order.
 a_table_that_was_being_added_to_is_whole(Dir) ->
     Table = log(Dir, "archive.DCL", [<<"one">>, <<"two">>]),
-    cut(Table, 5),
-    log(Dir, "PREVIOUS.LOG", [<<"two">>]),
+    Other = filename:join(Dir, "index.DCL"),
+    Dying = fun() ->
+        ok = file:delete(Table),
+        log(Dir, "archive.DCL", [<<"one">>, <<"two">>, <<"three">>, <<"four">>]),
+        log(Dir, "index.DCL", [<<"three">>, <<"four">>]),
+        [overwrite(File, <<"three">>, <<0:40>>) || File <- [Table, Other]],
+        exit(killed)
+    end,
+    ?assertExit(killed, chatcluster_logs:dump(Dir, Dying)),
     ?assertEqual(whole, chatcluster_logs:check(Dir)),
-    ?assertEqual([<<"one">>], values(Table)),
-    ok = file:delete(filename:join(Dir, "PREVIOUS.LOG")),
+    ?assertEqual([<<"one">>, <<"two">>], values(Table)),
+    ?assertEqual([], values(Other)),
+    %% What was there before is in no log any more.
+    overwrite(Table, <<"two">>, <<0:24>>),
+    ?assertEqual({damaged, ["archive.DCL"]}, chatcluster_logs:check(Dir)).
+
+a_table_that_nothing_was_added_to_may_not_be_torn(Dir) ->
+    Table = log(Dir, "archive.DCL", [<<"one">>, <<"two">>]),
+    ?assertEqual(done, chatcluster_logs:dump(Dir, fun() -> done end)),
     cut(Table, 5),
     ?assertEqual({damaged, ["archive.DCL"]}, chatcluster_logs:check(Dir)).
+
+%% Mnesia does not start over a torn one, and here are no transactions between nodes.
+decisions_are_removed(Dir) ->
+    Log = log(Dir, "DECISION_TAB.LOG", [<<"one">>]),
+    cut(Log, 5),
+    ?assertEqual(whole, chatcluster_logs:check(Dir)),
+    ?assertNot(filelib:is_file(Log)).
+
+a_torn_schema_is_as_it_was(Dir) ->
+    log(Dir, "LATEST.LOG", [<<"one">>]),
+    Schema = filename:join(Dir, "schema.DAT"),
+    {ok, schema} = dets:open_file(schema, [{file, Schema}, {keypos, 2}]),
+    ok = dets:insert(schema, {schema, archive, []}),
+    ok = dets:close(schema),
+    ok = chatcluster_logs:opened(Dir),
+    ok = file:write_file(Schema, <<0:4096/unit:8>>),
+    ?assertEqual(whole, chatcluster_logs:check(Dir)),
+    {ok, schema} = dets:open_file(schema, [{file, Schema}, {keypos, 2}]),
+    ?assertEqual([{schema, archive, []}], dets:lookup(schema, archive)),
+    ok = dets:close(schema).
