@@ -41,9 +41,9 @@ sim: ## Play whole fleets from seeds, in one thread each (SEEDS=n; SEED=x tells 
 	@scripts/need rust
 	$(ENV) cargo run --locked --quiet -p chatcluster-simulation $(if $(BUGS),--features planted) -- $(if $(BUGS),--bugs,$(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),300)))
 
-crash: ## Kill database nodes in every way while services write to them (ROUNDS=n, 60; BUGS=1: one replica is enough, and something has to be lost)
+crash: ## Kill database nodes in every way while services write to them (ROUNDS=n, 60; BUGS=1: with services to which one replica is enough, which has to go wrong)
 	@scripts/need rust erlang
-	$(ENV) cargo run --locked --quiet -p chatcluster-crash $(if $(BUGS),--features planted) -- --rounds $(or $(ROUNDS),60) $(if $(BUGS),--one-replica --fault empty-disk --patience 20)
+	$(ENV) cargo run --locked --quiet -p chatcluster-crash $(if $(BUGS),--features planted) -- --rounds $(or $(ROUNDS),$(if $(BUGS),3,60)) $(if $(BUGS),--one-replica --fault empty-disk --patience 20)
 
 fuzz: ## Feed the decoders and a session with whatever breaks them (SECONDS=n for each target, 60)
 	@scripts/need rust cargo-fuzz
