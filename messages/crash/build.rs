@@ -1,6 +1,6 @@
 //! Compiles the library that nodes are started with.
 
-use std::{env, error::Error, path::Path, process::ExitStatus};
+use std::{env, error::Error, path::Path};
 
 fn main() -> Result<(), Box<dyn Error>> {
     const SOURCE: &str = "src/disk/journal.c";
@@ -10,5 +10,5 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut command = compiler.to_command();
     command.args(["-Werror", "-shared", SOURCE, "-ldl", "-lpthread", "-o"]).arg(&library);
     let status = command.status()?;
-    if ExitStatus::success(&status) { Ok(()) } else { Err(format!("{command:?}: {status}").into()) }
+    if status.success() { Ok(()) } else { Err(format!("{command:?}: {status}").into()) }
 }

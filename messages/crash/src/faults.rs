@@ -3,10 +3,11 @@
 use std::{fmt, time::Duration};
 
 use clap::ValueEnum;
+use rand::RngExt;
 use tokio::time::{Instant, sleep};
 
 use crate::{
-    chance::Chance,
+    Chance,
     fleet::Fleet,
     island::{Island, Member},
     link::State,
@@ -51,7 +52,7 @@ impl Fault {
         }
     }
 
-    /// Has it happen, and waits until it is over, which the rest is not.
+    /// Has it happen, and waits until it is over. Services write on all the time.
     pub(crate) async fn strike(
         self,
         island: &mut Island,
@@ -60,12 +61,13 @@ impl Fault {
         chance: &mut Chance,
     ) -> anyhow::Result<()> {
         // Most are short, some are long.
-        let longest = if chance.one_in(3) { self.longest(short) } else { 1_000 };
-        let lasts = Duration::from_millis(chance.between(50, longest));
-        let one = chance.index(island.members.len());
+        let longest = if chance.random_ratio(1, 3) { self.longest(short) } else { 1_000 };
+        let lasts = Duration::from_millis(chance.random_range(50..=longest));
+        let one = chance.random_range(0..island.members.len());
         let some = |chance: &mut Chance, island: &Island| {
-            let count = 1 + chance.index(island.members.len());
-            island.shuffled(chance).into_iter().take(count).collect::<Vec<_>>()
+            let mut some = island.shuffled(chance);
+            some.truncate(chance.random_range(1..=some.len()));
+            some
         };
         match self {
             Self::KillOne => {
@@ -93,7 +95,7 @@ impl Fault {
                 // Until it is filled, none of the others may lose what it has.
                 island.all_vote().await?;
                 island.members[one].kill();
-                island.members[one].empty()?;
+                island.members[one].disk.empty()?;
                 sleep(lasts).await;
                 island.members[one].start()?;
                 island.all_vote().await?;
@@ -103,7 +105,7 @@ impl Fault {
             Self::CutLinks => broken(island, &some(chance, island), State::Cut, lasts).await,
             Self::SilentLinks => broken(island, &some(chance, island), State::Silent, lasts).await,
             Self::KillService => {
-                let at = chance.index(fleet.count());
+                let at = chance.random_range(0..fleet.count());
                 fleet.replace(at).await?;
             }
             Self::PowerCut => {
@@ -115,9 +117,9 @@ impl Fault {
             Self::PowerCuts => {
                 cut_power(island, chance)?;
                 start_in_turn(island, lasts, chance).await?;
-                if chance.one_in(2) {
+                if chance.random_bool(0.5) {
                     // Once more, while they are starting or have just begun to serve.
-                    sleep(Duration::from_millis(chance.between(0, 2_000))).await;
+                    sleep(Duration::from_millis(chance.random_range(0..=2_000))).await;
                     cut_power(island, chance)?;
                     start_in_turn(island, lasts, chance).await?;
                 }

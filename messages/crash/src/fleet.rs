@@ -60,7 +60,7 @@ impl Fleet {
             // A line is shorter than what a pipe takes at once, so there is none without its end.
             while let Ok(Some(line)) = lines.next_line().await {
                 if let Ok(word) = line.parse() {
-                    ledger.lock().unwrap_or_else(PoisonError::into_inner).hears(&name, word);
+                    locked(&ledger).hears(&name, word);
                 }
             }
         }));
@@ -97,10 +97,14 @@ impl Fleet {
     }
 
     pub(crate) fn ledger(&self) -> MutexGuard<'_, Ledger> {
-        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.ledger)
     }
 
     pub(crate) fn count(&self) -> usize {
         self.services.len()
     }
+}
+
+fn locked(ledger: &Mutex<Ledger>) -> MutexGuard<'_, Ledger> {
+    ledger.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,16 +1,16 @@
 //! Three database nodes, the ways to them, and their disks.
 
-use std::{fs, io, time::Duration};
+use std::{io, time::Duration};
 
 use anyhow::Context;
 use chatcluster_messages::mnesia::Mnesia;
 use chatcluster_testkit::erlang::ErlangNode;
 use messages_core::repository::Quorum;
-use tempfile::TempDir;
+use rand::seq::SliceRandom;
 use tokio::time::{Instant, sleep};
 
 use crate::{
-    chance::Chance,
+    Chance,
     disk::Disk,
     link::{Link, State},
     service,
@@ -27,7 +27,6 @@ pub(crate) struct Member {
     node: ErlangNode,
     pub(crate) link: Link,
     pub(crate) disk: Disk,
-    folder: TempDir,
     /// It was killed, and is not to be started again yet.
     down: bool,
 }
@@ -47,15 +46,13 @@ impl Island {
     pub(crate) async fn start(patience: Duration) -> anyhow::Result<Self> {
         let mut members = Vec::new();
         for _ in 0..3 {
-            let folder = tempfile::tempdir()?;
-            let data = folder.path().canonicalize()?.join("data");
-            let mut disk = Disk::new(&data)?;
+            let mut disk = Disk::new()?;
             disk.begin()?;
             let mut environment = disk.environment();
             environment.push(("CHATCLUSTER_LOG_BYTES", LOG_BYTES.to_string().into()));
-            let node = ErlangNode::start_database_with(&data, &environment);
+            let node = ErlangNode::start_database_with(disk.folder(), &environment);
             let link = Link::new(node.address()).await?;
-            members.push(Member { node, link, disk, folder, down: false });
+            members.push(Member { node, link, disk, down: false });
         }
         let replica = |member: &Member| service::replica(&member.node.address());
         let quorum = Quorum::new(members.iter().map(replica).collect());
@@ -104,11 +101,8 @@ impl Island {
 
     /// Members in an order of chance.
     pub(crate) fn shuffled(&self, chance: &mut Chance) -> Vec<usize> {
-        let mut rest: Vec<usize> = (0..self.members.len()).collect();
-        let mut order = Vec::new();
-        while !rest.is_empty() {
-            order.push(rest.remove(chance.index(rest.len())));
-        }
+        let mut order: Vec<usize> = (0..self.members.len()).collect();
+        order.shuffle(chance);
         order
     }
 
@@ -133,13 +127,6 @@ impl Member {
         self.node.restart(true);
         self.down = false;
         Ok(())
-    }
-
-    /// All that it had is gone.
-    pub(crate) fn empty(&self) -> io::Result<()> {
-        let data = self.folder.path().join("data");
-        fs::remove_dir_all(&data)?;
-        fs::create_dir(&data)
     }
 
     pub(crate) fn pause(&mut self) {

@@ -42,7 +42,6 @@ impl Ledger {
             self.stall = self.stall.max(last.elapsed());
         }
         match word {
-            Word::Ready => {}
             Word::Stored(writer, messages) => {
                 self.last = Some(Instant::now());
                 self.stored += messages.len() as u64;

@@ -7,7 +7,6 @@
 
 #![expect(clippy::print_stdout, reason = "it is what a person reads")]
 
-mod chance;
 mod disk;
 mod faults;
 mod fleet;
@@ -21,13 +20,16 @@ mod words;
 use std::{process::ExitCode, time::Duration};
 
 use clap::{Parser, ValueEnum};
+use rand::{RngExt, SeedableRng, rngs::ChaCha8Rng};
 
 use crate::{
-    chance::Chance,
     faults::Fault,
     round::{Outcome, Plan},
     service::Service,
 };
+
+/// All of it from a round's number.
+type Chance = ChaCha8Rng;
 
 /// Of what a round has found wrong so much is printed.
 const SHOWN: usize = 20;
@@ -103,13 +105,14 @@ async fn rounds(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 
 impl Arguments {
     fn plan(&self, seed: u64) -> Plan {
-        let mut chance = Chance::new(seed);
+        let mut chance = Chance::seed_from_u64(seed);
         let mut faults = self.fault.clone();
         if faults.is_empty() {
             // Each kind comes first in its turn, and up to two others after it.
             let kinds = Fault::value_variants();
             faults.push(kinds[seed as usize % kinds.len()]);
-            faults.extend((0..chance.between(0, 2)).map(|_| *chance.pick(kinds)));
+            let others = chance.random_range(0..=2);
+            faults.extend((0..others).map(|_| kinds[chance.random_range(0..kinds.len())]));
         }
         let Self { messages, short, lies, one_replica, .. } = *self;
         let patience = Duration::from_secs(self.patience);

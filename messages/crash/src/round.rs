@@ -14,10 +14,11 @@ use messages_core::{
     repair::Pass,
     repository::{Quorum, Repository},
 };
+use rand::SeedableRng;
 use tokio::time::sleep;
 
 use crate::{
-    chance::Chance,
+    Chance,
     faults::Fault,
     fleet::Fleet,
     island::{Island, Member},
@@ -92,7 +93,7 @@ pub(crate) async fn play(plan: &Plan) -> anyhow::Result<Outcome> {
 
 /// One fault after the other; before and after each, messages are acknowledged. In the end all vote.
 async fn go_wrong(plan: &Plan, island: &mut Island, fleet: &mut Fleet) -> anyhow::Result<()> {
-    let mut chance = Chance::new(plan.seed);
+    let mut chance = Chance::seed_from_u64(plan.seed);
     let step = plan.messages / (plan.faults.len() as u64 + 1) + 1;
     more(island, fleet, step).await.context("before anything went wrong")?;
     for fault in &plan.faults {

@@ -88,7 +88,6 @@ pub(crate) fn serve(service: Service) -> anyhow::Result<()> {
                 sleep(AGAIN).await;
             }
         }
-        say(&Word::Ready);
         for pair in clients.clone() {
             tokio::spawn(reads(quorum.clone(), pair));
         }

@@ -7,8 +7,6 @@ use chatcluster_protocol::id::MessageId;
 /// What one of a service's writers was told, or asks for. Writers go by their number.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Word {
-    /// The clients have begun.
-    Ready,
     /// Messages are stored: the number of each, and its id.
     Stored(usize, Vec<(u64, MessageId)>),
     /// The reader is about to acknowledge these.
@@ -23,7 +21,6 @@ impl fmt::Display for Word {
             ids.iter().try_for_each(|id| write!(f, " {id}"))
         };
         match self {
-            Self::Ready => f.write_str("ready"),
             Self::Stored(writer, messages) => {
                 write!(f, "stored {writer}")?;
                 messages.iter().try_for_each(|(number, id)| write!(f, " {number}:{id}"))
@@ -47,9 +44,6 @@ impl FromStr for Word {
         let mut words = line.split(' ');
         let unknown = || anyhow::anyhow!("a service said {line:?}");
         let kind = words.next().ok_or_else(unknown)?;
-        if kind == "ready" {
-            return Ok(Self::Ready);
-        }
         let writer = words.next().ok_or_else(unknown)?.parse()?;
         let rest = words;
         let ids = |words: std::str::Split<'_, char>| -> anyhow::Result<Vec<MessageId>> {
@@ -78,7 +72,6 @@ mod tests {
     fn what_is_said_is_understood() {
         let id = MessageId::floor(1_700_000_000_000);
         for word in [
-            Word::Ready,
             Word::Stored(3, vec![(7, id), (8, id)]),
             Word::Removing(0, vec![id]),
             Word::Removed(1, Vec::new()),

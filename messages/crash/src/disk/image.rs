@@ -5,25 +5,13 @@ use std::{
     path::PathBuf,
 };
 
+use rand::RngExt;
+
 use super::record::Record;
-use crate::chance::Chance;
+use crate::Chance;
 
 /// What comes to a disk by itself comes in pieces of this many bytes.
 const PAGE: u64 = 4096;
-
-/// A file.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Content {
-    pub(super) path: PathBuf,
-    pub(super) bytes: Vec<u8>,
-}
-
-#[derive(Debug)]
-pub(super) struct Left {
-    pub(super) files: Vec<Content>,
-    /// Bytes that were written and not synced, and are not there.
-    pub(super) lost: u64,
-}
 
 /// A file, whatever its name is.
 #[derive(Debug, Default)]
@@ -71,7 +59,7 @@ pub(super) fn left(
     before: Vec<(u64, PathBuf, Vec<u8>)>,
     records: Vec<Record>,
     chance: &mut Chance,
-) -> Left {
+) -> BTreeMap<PathBuf, Vec<u8>> {
     let (mut happened, mut names) = (Happened::default(), BTreeMap::new());
     for (inode, path, bytes) in before {
         names.insert(path, happened.made(inode, bytes));
@@ -81,18 +69,13 @@ pub(super) fn left(
     }
     let Happened { files, naming, names_synced, .. } = happened;
     let certain = naming.iter().filter(|(number, _)| *number < names_synced).count();
-    let there = certain + chance.index(naming.len() - certain + 1);
+    let there = chance.random_range(certain..=naming.len());
     for (_, naming) in naming.into_iter().take(there) {
         rename(&mut names, naming);
     }
-    let luck = *chance.pick(&[Luck::None, Luck::SomePages, Luck::SomePages, Luck::All]);
-    let mut lost = 0;
-    let files = names.into_iter().map(|(path, at)| {
-        let (bytes, gone) = files[at].left(luck, chance);
-        lost += gone;
-        Content { path, bytes }
-    });
-    Left { files: files.collect(), lost }
+    let lucks = [Luck::None, Luck::SomePages, Luck::SomePages, Luck::All];
+    let luck = lucks[chance.random_range(0..lucks.len())];
+    names.into_iter().map(|(path, at)| (path, files[at].left(luck, chance))).collect()
 }
 
 impl Happened {
@@ -153,14 +136,13 @@ fn rename(names: &mut BTreeMap<PathBuf, usize>, naming: Naming) {
 }
 
 impl File {
-    /// Its bytes, and how many of them are not as they were written.
-    fn left(&self, luck: Luck, chance: &mut Chance) -> (Vec<u8>, u64) {
-        let (mut bytes, mut lost) = (self.before.clone(), 0);
+    fn left(&self, luck: Luck, chance: &mut Chance) -> Vec<u8> {
+        let mut bytes = self.before.clone();
         for (number, change) in &self.changes {
             let comes = |chance: &mut Chance| match luck {
                 _ if *number < self.synced => true,
                 Luck::None => false,
-                Luck::SomePages => chance.one_in(2),
+                Luck::SomePages => chance.random_bool(0.5),
                 Luck::All => true,
             };
             match change {
@@ -173,14 +155,12 @@ impl File {
                     for (at, page) in pages(*at, written) {
                         if comes(chance) {
                             put(&mut bytes, at as usize, page);
-                        } else {
-                            lost += page.len() as u64;
                         }
                     }
                 }
             }
         }
-        (bytes, lost)
+        bytes
     }
 }
 
@@ -203,6 +183,8 @@ fn put(bytes: &mut Vec<u8>, at: usize, page: &[u8]) {
 
 #[cfg(test)]
 mod tests {
+    use rand::SeedableRng;
+
     use super::*;
 
     const FOLDER: u64 = 1;
@@ -226,10 +208,10 @@ mod tests {
             .map(|(inode, path, text)| (*inode, (*path).into(), (*text).into()))
             .collect();
         let one = |seed| {
-            let left = left(FOLDER, before.clone(), records.to_vec(), &mut Chance::new(seed));
+            let chance = &mut Chance::seed_from_u64(seed);
+            let left = left(FOLDER, before.clone(), records.to_vec(), chance).into_iter();
             let text = |bytes| String::from_utf8(bytes).expect("text");
-            let files = left.files.into_iter();
-            files.map(|file| (file.path.display().to_string(), text(file.bytes))).collect()
+            left.map(|(path, bytes)| (path.display().to_string(), text(bytes))).collect()
         };
         let mut all: Vec<_> = (0..200).map(one).collect();
         all.sort();

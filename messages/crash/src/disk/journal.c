@@ -82,18 +82,17 @@ static void note_path(char kind, uint64_t inode, const char *path) {
   note(kind, inode, 0, &part, 1, part.iov_len);
 }
 
-static int opened(int fd, bool is_new, bool is_cut) {
+static void opened(int fd, bool is_new, bool is_cut) {
   char link[64], path[PATH_MAX];
   struct stat stat;
   snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
   ssize_t length = readlink(link, path, sizeof path - 1);
-  if (length < 0 || fd >= FILES) return fd;
+  if (length < 0 || fd >= FILES) return;
   path[length] = 0;
-  if (!below(path) || fstat(fd, &stat)) return fd;
+  if (!below(path) || fstat(fd, &stat)) return;
   inodes[fd] = stat.st_ino;
   if (is_new) note_path('o', stat.st_ino, path);
   if (is_cut) note('t', stat.st_ino, 0, NULL, 0, 0);
-  return fd;
 }
 
 int open(const char *path, int flags, ...) {

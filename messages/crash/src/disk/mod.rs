@@ -16,26 +16,27 @@ use std::{
 
 use tempfile::TempDir;
 
-use self::image::Content;
-use crate::chance::Chance;
+use crate::Chance;
 
 const LIBRARY: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/journal.so"));
 
-/// A folder on a disk.
+/// A disk with one folder, which goes away with this.
 #[derive(Debug)]
 pub(crate) struct Disk {
     folder: PathBuf,
-    beside: TempDir,
+    /// Where the folder is, and what the library needs.
+    around: TempDir,
     /// What was in it when the process was started.
     before: Vec<(u64, PathBuf, Vec<u8>)>,
 }
 
 impl Disk {
-    /// The disk that `folder` is on. It is made.
-    pub(crate) fn new(folder: &Path) -> io::Result<Self> {
-        fs::create_dir_all(folder)?;
-        let (folder, beside) = (folder.canonicalize()?, tempfile::tempdir()?);
-        let disk = Self { folder, beside, before: Vec::new() };
+    /// A disk whose folder is empty.
+    pub(crate) fn new() -> io::Result<Self> {
+        let around = tempfile::tempdir()?;
+        let folder = around.path().canonicalize()?.join("data");
+        fs::create_dir(&folder)?;
+        let disk = Self { folder, around, before: Vec::new() };
         fs::write(disk.beside("journal.so"), LIBRARY)?;
         Ok(disk)
     }
@@ -52,7 +53,19 @@ impl Disk {
     }
 
     fn beside(&self, name: &str) -> PathBuf {
-        self.beside.path().join(name)
+        self.around.path().join(name)
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// All that was there is gone.
+    pub(crate) fn empty(&self) -> io::Result<()> {
+        for entry in fs::read_dir(&self.folder)? {
+            fs::remove_file(entry?.path())?;
+        }
+        Ok(())
     }
 
     /// From now on nothing can be written, or it can again.
@@ -77,17 +90,12 @@ impl Disk {
         Ok(())
     }
 
-    /// The process has been killed, and all that was not on the disk is gone. How many bytes were lost so.
-    pub(crate) fn cut_power(&self, chance: &mut Chance) -> io::Result<u64> {
+    /// The process has been killed, and what was not on the disk is gone.
+    pub(crate) fn cut_power(&self, chance: &mut Chance) -> io::Result<()> {
         let records = record::read(&fs::read(self.beside("journal"))?);
         let folder = fs::metadata(&self.folder)?.ino();
-        let found = image::left(folder, self.before.clone(), records, chance);
-        for entry in fs::read_dir(&self.folder)? {
-            fs::remove_file(entry?.path())?;
-        }
-        for Content { path, bytes } in found.files {
-            fs::write(path, bytes)?;
-        }
-        Ok(found.lost)
+        let left = image::left(folder, self.before.clone(), records, chance);
+        self.empty()?;
+        left.into_iter().try_for_each(|(path, bytes)| fs::write(path, bytes))
     }
 }

@@ -164,7 +164,7 @@ is_being_dumped(File, End, Lengths) ->
 lengths(Dir) ->
     case file:consult(path(Dir, ?DUMPING)) of
         {ok, [Lengths]} -> Lengths;
-        %% There is none, or it was torn before the dump began.
+        %% There is none, or it cannot be read: then what is torn is damage.
         _ -> none
     end.
 
@@ -172,12 +172,9 @@ lengths(Dir) ->
 -spec dump(file:filename(), fun(() -> Done)) -> Done.
 dump(Dir, How) ->
     Lengths = maps:from_list([{File, filelib:file_size(path(Dir, File))} || File <- filelib:wildcard("*.DCL", Dir)]),
-    Path = path(Dir, ?DUMPING),
-    ok = file:write_file(Path, io_lib:format("~0p.~n", [Lengths])),
-    ok = sync_file(Path, []),
-    ok = sync_names(Dir),
+    ok = replace(Dir, ?DUMPING, io_lib:format("~0p.~n", [Lengths])),
     Done = How(),
-    ok = file:delete(Path),
+    ok = file:delete(path(Dir, ?DUMPING)),
     Done.
 
 %% --- Records of a file of disk_log ------------------------------------------------------------------------------
@@ -338,9 +335,7 @@ opened(Dir) ->
     _ = [dets:sync(schema) || lists:member(schema, dets:all())],
     {ok, Schema} = file:read_file(path(Dir, ?SCHEMA)),
     ok = replace(Dir, ?SCHEMA_COPY, Schema),
-    ok = file:write_file(path(Dir, ?OPENED), <<>>),
-    ok = sync_file(path(Dir, ?OPENED), []),
-    sync_names(Dir).
+    replace(Dir, ?OPENED, <<>>).
 
 %% The log that is being carried over, if one is. Then names have changed, too, as they may have where one was begun.
 -spec sync_previous(file:filename(), boolean()) -> ok.
